@@ -1,0 +1,1 @@
+"""Data: class order, FER+ rules, readers, cleaning, and drawn faces."""

@@ -1,0 +1,139 @@
+"""FER2013+ in memory: ids, 48x48 images, ten-tagger votes and split, from whatever form it has on disk.
+
+`load_train_valid` is what training and every choice uses: its result holds no row of the test split. `load_all` adds
+the test split; only cleaning (which looks for copies), the data check and the one function that scores a published
+model on test may call it, and a test in the suite keeps that true.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ferlib import paths
+from ferlib.data import readers
+from ferlib.errors import FerlibError
+from ferlib.files import atomic_path, write_json
+
+LABEL_FILES = ("label.csv", "fer2013new.csv")
+
+_ROW = np.dtype([("id", "U40"), ("split", "U5"), ("votes", "u1", (10,)), ("image", "u1", (48, 48))])
+
+
+@dataclass(frozen=True, eq=False)
+class FerData:
+    """A set of labelled faces.
+
+    Attributes:
+        ids: (N,) names, for FER2013 ``fer0000000`` where the number is the row of Kaggle's file.
+        images: (N, 48, 48) uint8, grey.
+        votes: (N, 10) uint8, the taggers' votes in the order of `labels.VOTE_COLUMNS`.
+        split: (N,) ``"train"``, ``"valid"`` or ``"test"``.
+        source: the form it was read from, for people.
+        content_hash: hex SHA-256 of what was read, the same for every form of the same data.
+        problems: sentences about what was wrong but could be lived with.
+    """
+
+    ids: np.ndarray
+    images: np.ndarray
+    votes: np.ndarray
+    split: np.ndarray
+    source: str
+    content_hash: str
+    problems: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def where(self, mask: np.ndarray) -> "FerData":
+        """The rows that `mask` (boolean, or indices) selects; the content hash stays that of the whole."""
+        return FerData(
+            self.ids[mask], self.images[mask], self.votes[mask], self.split[mask],
+            self.source, self.content_hash, self.problems,
+        )  # fmt: skip
+
+
+def make_data(ids, images, votes, split, source: str, problems: tuple[str, ...] = ()) -> FerData:
+    """Build a `FerData` from arrays (shapes as in its attributes), sorted by split and id, with its content hash."""
+    rows = np.empty(len(ids), dtype=_ROW)
+    rows["id"], rows["split"], rows["votes"], rows["image"] = ids, split, votes, images
+    order = np.lexsort((rows["id"], [readers.SPLITS.index(name) for name in rows["split"]]))
+    return _from_rows(rows[order], source, problems)
+
+
+def load_train_valid(root: str | Path | None = None, labels: str = "label.csv") -> FerData:
+    """The train and valid splits; see `load_all` for the arguments. The result holds no test image or vote."""
+    data = load_all(root, labels)
+    return data.where(data.split != "test")
+
+
+def load_all(root: str | Path | None = None, labels: str = "label.csv") -> FerData:
+    """All three splits, from the cache when the files have not changed.
+
+    Args:
+        root: the data folder; None means `paths.data_root()`.
+        labels: ``"label.csv"`` (the default protocol) or ``"fer2013new.csv"``.
+
+    Raises:
+        FerlibError: no data, or data that cannot be used; the sentence says what to do.
+    """
+    if labels not in LABEL_FILES:
+        raise FerlibError(f"unknown label file {labels!r}; choose one of {', '.join(LABEL_FILES)}.")
+    root = paths.data_root() if root is None else Path(root)
+    if not root.is_dir():
+        raise FerlibError(f"{str(root)!r} is not a folder; name the folder that holds FER2013+.")
+    form = readers.detect_form(root)
+    files = readers.source_files(root, form, labels)
+    cached = paths.PROCESSED / f"ferplus-{_key(root, files, form, labels)[:16]}.npy"
+    found = _open_cache(cached)
+    return found if found is not None else _read_and_cache(root, form, labels, cached)
+
+
+def _key(root: Path, files: list[Path], form: str, labels: str) -> str:
+    """SHA-256 over the names and bytes of the source files."""
+    digest = hashlib.sha256(f"{_ROW}|{form}|{labels}".encode())
+    for path in files:
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        with open(path, "rb") as handle:
+            digest.update(hashlib.file_digest(handle, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _open_cache(path: Path) -> FerData | None:
+    """The cached rows, memory-mapped; None when there is no whole cache."""
+    try:
+        about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        data = _from_rows(np.load(path, mmap_mode="r"), about["source"], tuple(about["problems"]))
+    except (OSError, ValueError, KeyError):
+        return None
+    return data if data.content_hash == about["content_hash"] else None
+
+
+def _read_and_cache(root: Path, form: str, labels: str, cached: Path) -> FerData:
+    rows = readers.read(root, form, labels)
+    if not rows.ids:
+        raise FerlibError(f"{root.name!r} ({form}) holds no labelled image; check it with 'ferlib data check'.")
+    named = form if form in ("class folders", "kaggle csv") else f"{form}, {labels}"
+    data = make_data(rows.ids, rows.images, rows.votes, rows.splits, named, tuple(rows.problems))
+    with atomic_path(cached) as temporary:
+        np.save(temporary, _to_rows(data))
+    write_json(
+        cached.with_suffix(".json"),
+        {"source": data.source, "content_hash": data.content_hash, "problems": list(data.problems)},
+    )
+    return data
+
+
+def _to_rows(data: FerData) -> np.ndarray:
+    rows = np.empty(len(data), dtype=_ROW)
+    rows["id"], rows["split"], rows["votes"], rows["image"] = data.ids, data.split, data.votes, data.images
+    return rows
+
+
+def _from_rows(rows: np.ndarray, source: str, problems: tuple[str, ...]) -> FerData:
+    digest = hashlib.sha256()
+    for name in ("id", "split", "votes", "image"):
+        digest.update(np.ascontiguousarray(rows[name]).tobytes())
+    return FerData(rows["id"], rows["image"], rows["votes"], rows["split"], source, digest.hexdigest(), problems)

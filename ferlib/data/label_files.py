@@ -1,0 +1,94 @@
+"""The two FER+ label files, parsed and checked.
+
+``label.csv`` has one row an image: name, face box, ten votes, no header. ``fer2013new.csv`` has a header and one row
+for each row of Kaggle's ``fer2013.csv``, in the same order. Three traps of the second, all found in the real file:
+its image names are not the row numbers (the two drift apart by up to a hundred), 173 rows have no name (not a face),
+and four names stand twice, once far from their place.
+"""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ferlib.data.labels import VOTE_COLUMNS
+from ferlib.errors import FerlibError
+
+_USAGE = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One row of ``fer2013new.csv``: its number (0 is the first after the header), image name or "", split, votes."""
+
+    row: int
+    name: str
+    split: str
+    votes: np.ndarray
+
+
+def parse_label_csv(text: str, where: str) -> dict[str, np.ndarray]:
+    """``{image name: (10,) uint8 votes}`` of a ``label.csv``; `where` names the file in errors."""
+    votes = {}
+    for number, row in enumerate(csv.reader(io.StringIO(text)), start=1):
+        if not row:
+            continue
+        if len(row) != 12:
+            raise FerlibError(
+                f"{where}, line {number}: {len(row)} columns instead of 12 (name, box, ten votes); get the file again."
+            )
+        votes[row[0]] = _vote_row(row[2:], f"{where}, line {number}")
+    return votes
+
+
+def read_fer2013new(path: Path) -> list[Entry]:
+    """All rows of ``fer2013new.csv`` in order, those without an image name included."""
+    if not path.is_file():
+        raise FerlibError(f"{path.name} is missing; put it beside the images, or run 'ferlib data fetch'.")
+    with open(path, newline="", encoding="utf-8-sig") as handle:
+        reader = csv.DictReader(handle)
+        lacking = [name for name in ("Usage", "Image name", *VOTE_COLUMNS) if name not in (reader.fieldnames or [])]
+        if lacking:
+            raise FerlibError(f"{path.name} lacks the column(s) {', '.join(lacking)}; run 'ferlib data fetch'.")
+        return [_entry(row, number, path.name) for number, row in enumerate(reader)]
+
+
+def by_name(entries: list[Entry]) -> tuple[dict[str, Entry], int]:
+    """Entries by image name, and how many rows were left out because they repeat a name.
+
+    Of a repeated name the row nearest to the name's number stays: it has its neighbours' offset, and its votes are
+    those of ``label.csv``.
+    """
+    named: dict[str, Entry] = {}
+    repeats = 0
+    for entry in entries:
+        if not entry.name:
+            continue
+        repeats += entry.name in named
+        if entry.name not in named or _displacement(entry) < _displacement(named[entry.name]):
+            named[entry.name] = entry
+    return named, repeats
+
+
+def _entry(row: dict[str, str], number: int, file: str) -> Entry:
+    where = f"{file}, line {number + 2}"
+    if row["Usage"] not in _USAGE:
+        raise FerlibError(f"{where}: unknown usage {row['Usage']!r}; get the file again.")
+    votes = _vote_row([row[name] for name in VOTE_COLUMNS], where)
+    return Entry(number, row["Image name"] or "", _USAGE[row["Usage"]], votes)
+
+
+def _displacement(entry: Entry) -> int:
+    return abs(entry.row - int("0" + "".join(filter(str.isdigit, entry.name))))
+
+
+def _vote_row(fields: list[str | None], where: str) -> np.ndarray:
+    try:
+        numbers = [float(field) for field in fields]
+    except (TypeError, ValueError):
+        numbers = [-1.0]
+    if any(number < 0 or number > 10 or number % 1 for number in numbers) or sum(numbers) > 10:
+        raise FerlibError(f"{where}: votes must be ten whole numbers with a sum of at most 10; get the file again.")
+    return np.array(numbers, dtype=np.uint8)

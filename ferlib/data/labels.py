@@ -1,0 +1,51 @@
+"""The eight emotions: the one class order, their colours, and other people's names for them."""
+
+EMOTIONS = ("angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+"""Alphabetical; the index in this tuple is the class index everywhere."""
+
+INDEX = {name: index for index, name in enumerate(EMOTIONS)}
+
+VOTE_COLUMNS = (
+    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",
+)  # fmt: skip
+"""Columns of the FER+ label files in their order (Barsoum et al. 2016); NF is "not a face"."""
+
+EMOTION_OF_COLUMN = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
+"""Our name of each of the first eight vote columns."""
+
+COLUMN_OF_EMOTION = tuple(EMOTION_OF_COLUMN.index(name) for name in EMOTIONS)
+"""Vote column of each class: ``votes[:, COLUMN_OF_EMOTION]`` is in class order."""
+
+COLOURS = {
+    "angry": "#D55E00",
+    "contempt": "#999933",
+    "disgust": "#009E73",
+    "fear": "#7F4FA3",
+    "happy": "#E6A700",
+    "neutral": "#7A7A7A",
+    "sad": "#0072B2",
+    "surprise": "#CC79A7",
+}
+"""One fixed colour a class, after Okabe and Ito's colour-blind-safe palette, readable on white and on near-black."""
+
+_OTHER_NAMES = {
+    "angry": ("anger", "an"),
+    "contempt": ("contemptuous", "co"),
+    "disgust": ("disgusted", "di"),
+    "fear": ("fearful", "afraid", "scared", "fe", "af"),
+    "happy": ("happiness", "joy", "ha"),
+    "neutral": ("neutrality", "normal", "ne"),
+    "sad": ("sadness", "unhappy", "sa"),
+    "surprise": ("surprised", "surprize", "su"),
+}
+_ALIASES = {alias: name for name, aliases in _OTHER_NAMES.items() for alias in (name, *aliases)}
+
+
+def emotion_of_folder(name: str) -> str | None:
+    """The emotion that a folder name means, or None.
+
+    Case, digits, and separators do not count: ``"3_Happiness"``, ``"happy"`` and ``"Joy"`` are all ``"happy"``. The
+    names are those of FER2013, CK+, RAF-DB, AffectNet, JAFFE and KDEF folders as people unpack them.
+    """
+    letters = "".join(character for character in name.lower() if character.isalpha())
+    return _ALIASES.get(letters)

@@ -1,0 +1,1 @@
+"""Learning: preprocessing, models, training and evaluation."""
