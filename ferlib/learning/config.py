@@ -1,0 +1,96 @@
+"""The settings of a training run, and the named recipes."""
+
+from dataclasses import asdict, dataclass, field, fields, replace
+
+from ferlib.data.votes import MODES
+from ferlib.errors import FerlibError
+from ferlib.learning.transforms import Augmentation, Preprocessing
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a run besides the data and the code.
+
+    Attributes:
+        model: name for `models.build_model`; width and dropout go with it.
+        mode: FER+ rule for the training targets (`votes.MODES`); validation is always majority.
+        clean: leave out copies, leaks and blanks as the manifest says.
+        epochs: passes over the training images.
+        batch_size: images a step.
+        optimizer: "sgd" (Nesterov momentum 0.9) or "adamw".
+        peak_lr: highest learning rate of the one-cycle schedule (Smith and Topin 2018).
+        warmup: share of the steps in which the rate rises from a tenth of the peak.
+        weight_decay: on weights of two or more dimensions only.
+        ema_decay: decay of the weights' moving average, warmed up; 0 turns it off.
+        label_smoothing: share of the target spread evenly over the classes.
+        clip_norm: largest gradient norm; 0 turns clipping off.
+        sizes: progressive resolution, (share of the epochs from which it holds, input side in pixels).
+        seed: of weights, order, augmentation and dropout.
+    """
+
+    model: str = "custom_cnn"
+    width: float = 1.0
+    dropout: float = 0.3
+    mode: str = "crossentropy"
+    clean: bool = True
+    epochs: int = 34
+    batch_size: int = 128
+    optimizer: str = "sgd"
+    peak_lr: float = 0.1
+    warmup: float = 0.2
+    weight_decay: float = 5e-4
+    ema_decay: float = 0.999
+    label_smoothing: float = 0.0
+    clip_norm: float = 5.0
+    sizes: tuple[tuple[float, int], ...] = ((0.0, 40), (0.6, 48))
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sizes", tuple((float(share), int(size)) for share, size in self.sizes))
+        for wrong, sentence in (
+            (self.mode not in MODES, f"mode must be one of {', '.join(MODES)}, not {self.mode!r}."),
+            (self.optimizer not in ("sgd", "adamw"), f"optimizer must be sgd or adamw, not {self.optimizer!r}."),
+            (self.epochs < 1 or self.batch_size < 2, "epochs must be at least 1 and batch_size at least 2."),
+            (not self.sizes or self.sizes[0][0] != 0, "sizes must begin with the share 0."),
+        ):
+            if wrong:
+                raise FerlibError(f"training settings: {sentence}")
+
+    def size_at(self, epoch: int) -> int:
+        """Input side in pixels in this epoch (the first is 0)."""
+        return [size for share, size in self.sizes if epoch >= share * self.epochs][-1]
+
+    def to_dict(self) -> dict:
+        """JSON-ready form."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "TrainConfig":
+        """Read `to_dict`'s form back; an unknown key is a FerlibError that names it."""
+        values = dict(values)
+        for name, kind in (("preprocessing", Preprocessing), ("augmentation", Augmentation)):
+            if isinstance(values.get(name), dict):
+                values[name] = _build(kind, values[name], f"{name}.")
+        return _build(cls, values, "")
+
+
+def _build(kind, values: dict, prefix: str):
+    unknown = sorted(set(values) - {known.name for known in fields(kind)})
+    if unknown:
+        raise FerlibError(
+            f"training settings: unknown key(s) {', '.join(prefix + key for key in unknown)}; remove them."
+        )
+    return kind(**values)
+
+
+RECIPES = {"custom_cnn": TrainConfig()}
+"""The published recipes by name; ``ferlib train NAME`` runs one."""
+
+
+def recipe(name: str, **changes) -> TrainConfig:
+    """A published recipe with some settings changed."""
+    if name not in RECIPES:
+        raise FerlibError(f"there is no recipe {name!r}; choose one of {', '.join(RECIPES)}.")
+    return replace(RECIPES[name], **changes)
