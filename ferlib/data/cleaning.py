@@ -16,6 +16,7 @@ each of their images carries a `leaked` flag instead.
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -25,7 +26,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ferlib import paths
-from ferlib.data.ferplus import FerData
+from ferlib.data.ferplus import FerData, load_all
 from ferlib.data.labels import EMOTIONS
 from ferlib.data.votes import drop_reasons, hard_labels, targets
 from ferlib.files import atomic_path
@@ -136,6 +137,15 @@ def load_manifest(data: FerData) -> pd.DataFrame:
         with atomic_path(cached) as temporary:
             build_manifest(data).to_csv(temporary, index=False)
     return pd.read_csv(cached, keep_default_na=False, dtype={"perceptual_hash": str})
+
+
+def manifest_of(root: str | Path | None = None) -> pd.DataFrame:
+    """The manifest of the data set in `root` (None: `paths.data_root()`); see `build_manifest` for the columns.
+
+    It needs all splits, since a training image may sit in test too, and says nothing of a test image but what it is
+    a copy of and its label; training takes only the train rows' `kept` from it.
+    """
+    return load_manifest(load_all(root))
 
 
 def leak_table(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,169 @@
+"""The command line: thin commands over the package; every import that is slow happens inside its command."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ferlib.errors import FerlibError
+
+app = typer.Typer(
+    name="ferlib",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="markdown",
+    epilog="First steps: **ferlib demo**, then **ferlib predict photo.jpg**. "
+    "The data set is found through the environment variable FERLIB_DATA.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Get the FER2013+ data set, and look at what you have.")
+app.add_typer(data_app, name="data")
+
+Model = Annotated[str | None, typer.Option("--model", help="Checkpoint in data/checkpoints; default: the shipped one.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Overwrite what was published under this name.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from ferlib import __version__
+
+        typer.echo(f"ferlib {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Find every face in a picture and say which of eight emotions it shows, with probabilities."""
+
+
+@app.command()
+def predict(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Pictures, or folders of pictures.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a picture.")] = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a CSV with one row a face.")] = None,
+    annotate: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write each picture with boxes, labels and bars there.")
+    ] = None,
+    model: Model = None,
+    min_face: Annotated[int, typer.Option(min=20, help="Smallest face searched for, pixels.")] = 40,
+) -> None:
+    """Faces and emotions in pictures.
+
+    Examples: `ferlib predict photo.jpg`, `ferlib predict holiday/ --csv faces.csv --annotate out/`,
+    `ferlib predict *.png --json`. A picture that cannot be read is named and left out; the status is 1 then.
+    """
+    from ferlib.live.pipeline import load_pipeline
+    from ferlib.live.predict import predict_paths
+
+    pipeline = load_pipeline(model, min_face_size=min_face)
+    raise typer.Exit(predict_paths(paths, pipeline, as_json=as_json, csv=csv, annotate_dir=annotate))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where the annotated picture goes.")] = None,
+) -> None:
+    """The main job on the picture that the installation carries: a public-domain photo of an astronaut."""
+    from ferlib.live.demo import run_demo
+
+    run_demo(out)
+
+
+@app.command()
+def evaluate(
+    split: Annotated[str, typer.Option(metavar="valid|test", help="Which part of FER2013+.")] = "valid",
+    model: Model = None,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Run the model on FERLIB_DATA instead of reading stored predictions.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Accuracy with its 95 % interval, macro-F1, number of images and protocol of a published model."""
+    from ferlib.learning.runs import evaluate_model, render_evaluation
+
+    if split not in ("valid", "test"):
+        raise typer.BadParameter("choose valid or test", param_hint="--split")
+    result = evaluate_model(model, split, recompute=recompute)
+    typer.echo(json.dumps(result) if as_json else render_evaluation(result))
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A published recipe, for example custom_cnn.")],
+    name: Annotated[str | None, typer.Option(help="Folder under data/runs; default: the recipe's name.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Another length than the recipe's.")] = None,
+) -> None:
+    """Train a published recipe on FERLIB_DATA. Interrupted anywhere, the same command goes on from the last epoch."""
+    from ferlib.learning import config, runs
+
+    changes = {"seed": seed} | ({"epochs": epochs} if epochs else {})
+    best = runs.train(config.recipe(recipe, **changes), name or recipe)
+    typer.echo(f"best epoch {best['epoch']}: {best['valid_accuracy']:.2%} of valid (run data/runs/{name or recipe})")
+
+
+@app.command()
+def publish(name: Annotated[str, typer.Argument(help="A finished run.")], replace: Replace = False) -> None:
+    """Ship a finished run: weights, predictions on valid and test, scores. Test is read here, once a model."""
+    from ferlib.learning import runs
+
+    runs.publish(name, replace=replace)
+    for split in ("valid", "test"):
+        typer.echo(runs.render_evaluation(runs.evaluate_model(name, split)))
+
+
+@data_app.command()
+def fetch(
+    images: Annotated[bool, typer.Option(help="Get the images (needs a Kaggle login).")] = True,
+) -> None:
+    """Download FER2013 with kagglehub and the FER+ labels into data/raw; goes on where it stopped."""
+    from ferlib.data.fetch import fetch as fetch_data
+
+    fetch_data(images=images)
+    typer.echo("FER2013+ is in data/raw; look at it with 'ferlib data check'.")
+
+
+@data_app.command()
+def check(as_json: Json = False) -> None:
+    """What was found: counts per split, class and rule, copies and leaks, and what is wrong."""
+    from ferlib import paths
+    from ferlib.data.check import check as check_data
+    from ferlib.data.check import render
+
+    report = check_data(paths.data_root())
+    typer.echo(json.dumps(report.to_dict()) if as_json else render(report))
+
+
+@app.command()
+def notebooks(
+    profile: Annotated[str, typer.Argument(metavar="published|smoke|full", help="Which settings.")] = "published",
+    only: Annotated[list[str] | None, typer.Option(help="Name of one notebook, without suffix.")] = None,
+) -> None:
+    """Run the notebooks in order, headless: as published, on drawn faces (smoke), or with real training (full)."""
+    from ferlib.notebooks import run
+
+    for path in run(profile, only):
+        typer.echo(f"done: {path.name}")
+
+
+def main() -> None:
+    """Entry point: errors that people can mend become one sentence and status 1."""
+    try:
+        app()
+    except FerlibError as error:
+        print(f"ferlib: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("ferlib: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+import json
+
+import pytest
+
+from ferlib.errors import FerlibError
+from ferlib.learning.config import RECIPES, TrainConfig, recipe
+from ferlib.learning.transforms import Augmentation, Preprocessing
+
+
+def test_round_trip_through_json():
+    config = TrainConfig(
+        epochs=5, preprocessing=Preprocessing(equalise="global"), augmentation=Augmentation(rotation=3), seed=7
+    )
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [({"epoch": 3}, "epoch"), ({"augmentation": {"rotate": 3}}, "augmentation.rotate")],
+)
+def test_unknown_keys_are_errors(values, named):
+    with pytest.raises(FerlibError, match=f"unknown key.*{named}"):
+        TrainConfig.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"mode": "best"}, {"optimizer": "lion"}, {"epochs": 0}, {"batch_size": 1}, {"sizes": ((0.5, 48),)}]
+)
+def test_impossible_settings_are_refused(wrong):
+    with pytest.raises(FerlibError, match="training settings"):
+        TrainConfig(**wrong)
+
+
+def test_progressive_sizes_change_at_their_share():
+    config = TrainConfig(epochs=10, sizes=((0, 24), (0.6, 48)))
+    assert [config.size_at(epoch) for epoch in range(10)] == [24] * 6 + [48] * 4
+
+
+def test_recipes_have_names_and_take_changes():
+    assert recipe("custom_cnn", seed=3).seed == 3
+    assert all(config.model for config in RECIPES.values())
+    with pytest.raises(FerlibError, match="no recipe 'x'"):
+        recipe("x")

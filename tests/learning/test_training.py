@@ -1,0 +1,176 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ferlib.errors import FerlibError
+from ferlib.learning.config import TrainConfig
+from ferlib.learning.training import HISTORY_COLUMNS, fit, learning_rate, make_optimizer, predict, prepare
+from ferlib.learning.transforms import Augmentation, Preprocessing
+
+TIMELESS = [name for name in HISTORY_COLUMNS if name != "seconds"]
+
+
+def without_times(history):
+    return [{name: float(row[name]) for name in TIMELESS} for row in history]
+
+
+def read_history(run):
+    with open(run / "history.csv", newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_prepare_keeps_clean_images_with_a_target(drawn, drawn_manifest, tiny):
+    known = drawn.where(drawn.split != "test")
+    clean = prepare(known, tiny, drawn_manifest)
+    everything = prepare(known, replace(tiny, clean=False), None)
+    assert len(clean.images) < len(everything.images) <= 160
+    assert torch.allclose(clean.targets.sum(dim=1), torch.ones(len(clean.targets)))
+    assert len(clean.valid_images) == len(clean.valid_labels) == len(clean.valid_ids)
+    assert (clean.valid_labels >= 0).all()
+    assert not set(clean.valid_ids) & set(drawn.ids[drawn.split == "test"])
+
+
+def test_prepare_refuses_test_rows(drawn, drawn_manifest, tiny):
+    with pytest.raises(ValueError, match="must not see the test split"):
+        prepare(drawn, tiny, drawn_manifest)
+
+
+def test_prepare_needs_a_manifest_for_a_clean_run(drawn, tiny):
+    with pytest.raises(ValueError, match="manifest"):
+        prepare(drawn.where(drawn.split != "test"), tiny, None)
+
+
+def test_prepare_without_usable_images_says_so(drawn, drawn_manifest, tiny):
+    with pytest.raises(FerlibError, match="no usable training"):
+        prepare(drawn.where(drawn.split == "valid"), tiny, drawn_manifest)
+
+
+def test_equalisation_is_done_before_training(drawn, drawn_manifest, tiny):
+    equal = prepare(
+        drawn.where(drawn.split != "test"),
+        replace(tiny, preprocessing=Preprocessing(equalise="global")),
+        drawn_manifest,
+    )
+    assert np.ptp(equal.images.numpy(), axis=(1, 2)).min() > 200
+
+
+def test_loss_falls_on_eight_images(tmp_path, drawn, tiny):
+    config = replace(
+        tiny, epochs=40, batch_size=8, clean=False, mode="majority", dropout=0.0, peak_lr=0.05, weight_decay=0.0,
+        augmentation=Augmentation(0, 0, 0, 0, 0, 0), sizes=((0, 32),),
+    )  # fmt: skip
+    every = prepare(drawn.where(drawn.split != "test"), config, None)
+    eight = replace(every, images=every.images[:8], targets=every.targets[:8])
+    history = fit(config, eight, tmp_path, progress=False)["history"]
+    assert history[0]["train_loss"] > 1.5
+    assert history[-1]["train_loss"] < 0.2
+
+
+def test_a_run_leaves_its_files_and_its_best_epoch(tmp_path, tiny_set, tiny):
+    best = fit(tiny, tiny_set, tmp_path, progress=False)
+    history = read_history(tmp_path)
+    assert [int(row["epoch"]) for row in history] == [1, 2, 3]
+    assert [int(row["size"]) for row in history] == [24, 24, 32]
+    accuracies = [float(row["valid_accuracy"]) for row in history]
+    assert best["valid_accuracy"] == max(accuracies)
+    assert best["epoch"] == accuracies.index(max(accuracies)) + 1
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "history.csv", "checkpoint.pt"}
+
+
+def test_same_seed_same_run_and_other_seed_another(tmp_path, tiny_set, tiny):
+    short = replace(tiny, epochs=1)
+    first = fit(short, tiny_set, tmp_path / "a", progress=False)["history"]
+    again = fit(short, tiny_set, tmp_path / "b", progress=False)["history"]
+    other = fit(replace(short, seed=1), tiny_set, tmp_path / "c", progress=False)["history"]
+    assert without_times(first) == without_times(again)
+    assert without_times(first) != without_times(other)
+
+
+def test_killed_in_mid_epoch_and_resumed_equals_uninterrupted(tmp_path, tiny_set, tiny):
+    whole = fit(tiny, tiny_set, tmp_path / "whole", progress=False)
+    torch.save(tiny_set, tmp_path / "set.pt")
+    script = (
+        "import sys, time, torch\n"
+        "from pathlib import Path\n"
+        "from ferlib.learning import training\n"
+        "from ferlib.learning.config import TrainConfig\n"
+        f"config = TrainConfig.from_dict({tiny.to_dict()!r})\n"
+        f"torch.set_num_threads({torch.get_num_threads()})\n"
+        "step = training._Run._step\n"
+        "def slow(run, *arguments):\n"  # so that the signal comes while an epoch is under way
+        "    time.sleep(0.2)\n"
+        "    return step(run, *arguments)\n"
+        "training._Run._step = slow\n"
+        "data = torch.load(sys.argv[1], weights_only=False)\n"
+        "training.fit(config, data, Path(sys.argv[2]), progress=False)\n"
+    )
+    run = tmp_path / "killed"
+    child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "set.pt"), str(run)])
+    deadline = time.monotonic() + 120
+    while not (run / "history.csv").is_file() and time.monotonic() < deadline:
+        assert child.poll() is None, "the training ended before it could be killed"
+        time.sleep(0.02)
+    time.sleep(0.3)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert 1 <= len(read_history(run)) < tiny.epochs
+    resumed = fit(tiny, tiny_set, run, progress=False)
+    assert without_times(read_history(run)) == without_times(read_history(tmp_path / "whole"))
+    assert resumed["epoch"] == whole["epoch"]
+    assert all(torch.equal(resumed["state"][name], value) for name, value in whole["state"].items())
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path, tiny_set, tiny):
+    fit(replace(tiny, epochs=1), tiny_set, tmp_path, progress=False)
+    with pytest.raises(FerlibError, match="other settings or data"):
+        fit(replace(tiny, epochs=2), tiny_set, tmp_path, progress=False)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path, tiny_set, tiny):
+    (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
+    with pytest.raises(FerlibError, match=r"checkpoint\.pt .* is damaged"):
+        fit(tiny, tiny_set, tmp_path, progress=False)
+
+
+def test_one_cycle_rises_and_ends_at_zero():
+    config = TrainConfig(peak_lr=1.0, warmup=0.2)
+    rates = [learning_rate(config, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[20] == pytest.approx(1.0)
+    assert rates[-1] < 0.001
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+
+
+def test_biases_and_norms_are_not_decayed(tiny):
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    for kind in ("sgd", "adamw"):
+        decayed, others = make_optimizer(model, replace(tiny, optimizer=kind)).param_groups
+        assert [parameter.ndim for parameter in decayed["params"]] == [4]
+        assert {parameter.ndim for parameter in others["params"]} == {1}
+        assert others["weight_decay"] == 0
+
+
+def test_the_average_follows_the_weights_and_their_statistics(tmp_path, tiny_set, tiny):
+    with_average = fit(replace(tiny, epochs=2), tiny_set, tmp_path / "a", progress=False)
+    without = fit(replace(tiny, epochs=2, ema_decay=0.0), tiny_set, tmp_path / "b", progress=False)
+    names = with_average["state"].keys()
+    assert names == without["state"].keys()
+    assert any(not torch.equal(with_average["state"][name], without["state"][name]) for name in names)
+
+
+def test_predict_gives_probabilities_also_for_nothing(tiny_set, tiny):
+    from ferlib.learning.models import build_model
+
+    model = build_model("custom_cnn", width=0.125)
+    probabilities = predict(model, tiny_set.valid_images[:5], tiny.preprocessing, batch_size=2)
+    assert probabilities.shape == (5, 8)
+    assert torch.allclose(probabilities.sum(dim=1), torch.ones(5), atol=1e-6)
+    assert predict(model, tiny_set.valid_images[:0], tiny.preprocessing).shape == (0, 8)
