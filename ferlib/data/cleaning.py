@@ -37,6 +37,8 @@ BLANK_STD = 4.0  # grey levels; the flattest real face of FER2013 has 9.1
 _SHIFT = 4  # pixels
 _VERSION = 1  # part of the cache's name: raise it when the rules change
 
+_TEXT = ("id", "pixel_hash", "perceptual_hash", "group")  # columns that may look like numbers
+
 KINDS = ("exact", "near", "mirrored")
 
 
@@ -136,7 +138,7 @@ def load_manifest(data: FerData) -> pd.DataFrame:
     if not cached.is_file():
         with atomic_path(cached) as temporary:
             build_manifest(data).to_csv(temporary, index=False)
-    return pd.read_csv(cached, keep_default_na=False, dtype={"perceptual_hash": str})
+    return pd.read_csv(cached, keep_default_na=False, dtype=dict.fromkeys(_TEXT, str))
 
 
 def manifest_of(root: str | Path | None = None) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ferlib.data.expressions import EXPRESSIONS, Expression
 from ferlib.data.labels import EMOTIONS, INDEX
 from ferlib.errors import FerlibError
 
@@ -20,78 +21,14 @@ _OVERSAMPLING = 4  # drawn this many times larger, then averaged down
 _FIXED_POINT = 4  # fractional bits of the coordinates that OpenCV gets
 
 
-@dataclass(frozen=True)
-class _Expression:
-    """What the muscles do; the defaults are a neutral face. Heights below 0 are raised."""
-
-    brow_inner: float = 0.0  # height of the brows' inner ends
-    brow_outer: float = 0.0  # height of their outer ends
-    brow_arch: float = 0.05  # how far their middle lies above the line between the ends
-    brow_gap: float = 0.15  # distance of the inner ends from the middle of the face
-    eye_upper: float = 1.0  # opening above the eye's axis, 1 = at rest
-    eye_lower: float = 0.7  # opening below it; small = pushed up by the cheeks
-    eye_tilt: float = 0.0  # > 0: the upper lid is low at the nose (a glare), < 0: low outside (a droop)
-    iris: float = 0.105  # radius
-    mouth: float = 0.31  # half width
-    corner: float = 0.0  # height of both corners of the mouth
-    lip_upper: float = 0.0  # middle of the upper lip's edge
-    lip_lower: float = 0.0  # middle of the lower lip's edge; the mouth is open by the difference
-    square: float = 2.0  # 2 = rounded lips, larger = boxy
-    teeth: float = 0.0  # height of the row of upper teeth; over 0.5: both rows, clenched
-    one_corner: float = 0.0  # extra height of one corner of the mouth
-    one_brow: float = 0.0  # extra height of the brow on that side
-    frown: float = 0.0  # how dark the upright lines between the brows are, 0-1
-    forehead: float = 0.0  # level lines on the forehead
-    nose: float = 0.0  # wrinkles over the nose
-    cheek: float = 0.0  # folds from the nose to the corners of the mouth
-
-
-# After the action units that are usually named for each emotion; a second look where people have two.
-_EXPRESSIONS: dict[str, tuple[_Expression, ...]] = {
-    "angry": (
-        _Expression(brow_inner=0.17, brow_outer=-0.14, brow_arch=0, brow_gap=0.08, eye_upper=0.85, eye_tilt=0.8,
-                    mouth=0.27, corner=0.1, lip_upper=-0.02, lip_lower=-0.02, frown=1),
-        _Expression(brow_inner=0.17, brow_outer=-0.14, brow_arch=0, brow_gap=0.08, eye_upper=0.9, eye_tilt=0.8,
-                    mouth=0.31, corner=0.05, lip_upper=-0.09, lip_lower=0.13, square=5, teeth=1, frown=1, cheek=0.6),
-    ),
-    "contempt": (
-        _Expression(brow_inner=0.02, eye_upper=0.5, eye_lower=0.6, mouth=0.3, corner=0.03, one_corner=-0.27,
-                    one_brow=-0.16, cheek=0.2),
-    ),
-    "disgust": (
-        _Expression(brow_inner=0.13, brow_outer=0.03, brow_arch=0.02, brow_gap=0.1, eye_upper=0.42, eye_lower=0.3,
-                    mouth=0.28, corner=0.13, lip_upper=-0.15, lip_lower=0.02, square=2.5, teeth=0.07, nose=1,
-                    cheek=0.9),
-    ),
-    "fear": (
-        _Expression(brow_inner=-0.2, brow_outer=0.03, brow_arch=0.01, brow_gap=0.1, eye_upper=1.5, eye_lower=1,
-                    eye_tilt=-0.2, iris=0.075, mouth=0.37, corner=0.09, lip_upper=-0.03, lip_lower=0.17, square=4,
-                    teeth=0.06, forehead=1),
-    ),
-    "happy": (
-        _Expression(brow_inner=-0.04, brow_outer=-0.03, brow_arch=0.09, eye_upper=0.95, eye_lower=0.15, mouth=0.37,
-                    corner=-0.12, lip_upper=0.01, lip_lower=0.27, teeth=0.1, cheek=0.5),
-        _Expression(brow_inner=-0.03, brow_outer=-0.02, brow_arch=0.08, eye_upper=0.9, eye_lower=0.2, mouth=0.36,
-                    corner=-0.17, lip_upper=0.05, lip_lower=0.05, cheek=0.5),
-    ),
-    "neutral": (_Expression(),),
-    "sad": (
-        _Expression(brow_inner=-0.17, brow_outer=0.12, brow_arch=0, brow_gap=0.12, eye_upper=0.65, eye_lower=0.6,
-                    eye_tilt=-0.8, mouth=0.25, corner=0.16, lip_upper=-0.04, lip_lower=-0.04),
-    ),
-    "surprise": (
-        _Expression(brow_inner=-0.17, brow_outer=-0.15, brow_arch=0.13, eye_upper=1.5, eye_lower=1.1, iris=0.095,
-                    mouth=0.18, lip_upper=-0.12, lip_lower=0.27, forehead=0.6),
-    ),
-}  # fmt: skip
-_NEUTRAL = _Expression()
+_NEUTRAL = Expression()
 # Standard deviation of what has nothing to do with the emotion.
 _WOBBLE = {
     "brow_inner": 0.015, "brow_outer": 0.015, "brow_arch": 0.012, "brow_gap": 0.01, "eye_upper": 0.06,
     "eye_lower": 0.05, "eye_tilt": 0.06, "iris": 0.004, "mouth": 0.015, "corner": 0.012, "lip_upper": 0.004,
     "lip_lower": 0.004, "teeth": 0.005, "one_corner": 0.012, "one_brow": 0.012,
 }  # fmt: skip
-_WOBBLES = np.array([_WOBBLE.get(field.name, 0.0) for field in fields(_Expression)])
+_WOBBLES = np.array([_WOBBLE.get(field.name, 0.0) for field in fields(Expression)])
 
 _EYE_LINE, _MOUTH_LINE = -0.1, 0.56
 _HAIR = ("bald", "short", "fringe", "parted", "long", "curly")
@@ -188,14 +125,14 @@ def draw_faces(labels: Sequence[int], seed: int, size: int = 48) -> np.ndarray:
     return faces
 
 
-def _draw_expression(emotion: str, rng: np.random.Generator) -> _Expression:
+def _draw_expression(emotion: str, rng: np.random.Generator) -> Expression:
     """One look of `emotion`, weaker or stronger, with a little of everything else."""
-    looks = _EXPRESSIONS[emotion]
+    looks = EXPRESSIONS[emotion]
     look = np.array(astuple(looks[rng.integers(len(looks))]))
     rest = np.array(astuple(_NEUTRAL))
     blend = rest + rng.uniform(0.7, 1.1) * (look - rest)
     blend += _WOBBLES * rng.normal(size=len(rest)).clip(-2, 2)
-    return _Expression(*blend.tolist())
+    return Expression(*blend.tolist())
 
 
 def _draw_person(rng: np.random.Generator) -> _Person:
@@ -259,7 +196,7 @@ def _draw_hair(pen: _Pen, person: _Person) -> None:
             pen.fill(_ellipse(x * 1.02, y, 0.17, 0.17), person.hair)
 
 
-def _draw_wrinkles(pen: _Pen, person: _Person, expression: _Expression, mirror: float) -> None:
+def _draw_wrinkles(pen: _Pen, person: _Person, expression: Expression, mirror: float) -> None:
     """The nose, and the lines that an expression folds into the skin."""
     ink = person.skin * 0.5
 
@@ -281,9 +218,7 @@ def _draw_wrinkles(pen: _Pen, person: _Person, expression: _Expression, mirror: 
         fold([(-0.26, y + 0.02), (0, y), (0.26, y + 0.02)], expression.forehead * 0.7, 0.03)
 
 
-def _draw_eye(
-    pen: _Pen, person: _Person, expression: _Expression, side: float, gaze: np.ndarray, raised: float
-) -> None:
+def _draw_eye(pen: _Pen, person: _Person, expression: Expression, side: float, gaze: np.ndarray, raised: float) -> None:
     """The eye and brow at x = `side` (-1 or 1); `raised` moves this brow and its lid only."""
     middle, height = side * 0.36, 0.125
     outwards = _SPAN * side
@@ -311,7 +246,7 @@ def _draw_eye(
     pen.line(np.stack([brow_x, brow_y], 1), min(person.hair, person.skin * 0.55), 0.085)
 
 
-def _draw_mouth(pen: _Pen, person: _Person, expression: _Expression, mirror: float) -> None:
+def _draw_mouth(pen: _Pen, person: _Person, expression: Expression, mirror: float) -> None:
     bow = 1 - np.abs(_SPAN) ** expression.square
     corners = np.abs(_SPAN) ** 1.6 * (expression.corner + expression.one_corner * (_SPAN * mirror > 0))
     xs = expression.mouth * _SPAN + mirror * 0.25 * abs(expression.one_corner)

@@ -7,6 +7,7 @@ model on test may call it, and a test in the suite keeps that true.
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from ferlib.files import atomic_path, write_json
 
 LABEL_FILES = ("label.csv", "fer2013new.csv")
 
-_ROW = np.dtype([("id", "U40"), ("split", "U5"), ("votes", "u1", (10,)), ("image", "u1", (48, 48))])
+_ID_LENGTH = 40
+_ROW = np.dtype([("id", f"U{_ID_LENGTH}"), ("split", "U5"), ("votes", "u1", (10,)), ("image", "u1", (48, 48))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +59,21 @@ class FerData:
 
 def make_data(ids, images, votes, split, source: str, problems: tuple[str, ...] = ()) -> FerData:
     """Build a `FerData` from arrays (shapes as in its attributes), sorted by split and id, with its content hash."""
+    _check_ids(ids)
     rows = np.empty(len(ids), dtype=_ROW)
     rows["id"], rows["split"], rows["votes"], rows["image"] = ids, split, votes, images
     order = np.lexsort((rows["id"], [readers.SPLITS.index(name) for name in rows["split"]]))
     return _from_rows(rows[order], source, problems)
+
+
+def _check_ids(ids) -> None:
+    """Names say which image is which in manifests and predictions: two equal ones, or one cut short, would mix them."""
+    lengthy = next((name for name in ids if len(name) > _ID_LENGTH), None)
+    if lengthy:
+        raise FerlibError(f"the image name {lengthy!r} is longer than {_ID_LENGTH} characters; rename the file.")
+    twice = next((name for name, count in Counter(map(str, ids)).items() if count > 1), None)
+    if twice:
+        raise FerlibError(f"two images are named {twice!r}; rename one of them.")
 
 
 def load_train_valid(root: str | Path | None = None, labels: str = "label.csv") -> FerData:
@@ -106,7 +119,7 @@ def _open_cache(path: Path) -> FerData | None:
     try:
         about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         data = _from_rows(np.load(path, mmap_mode="r"), about["source"], tuple(about["problems"]))
-    except (OSError, ValueError, KeyError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError):  # absent, or damaged in any of many ways
         return None
     return data if data.content_hash == about["content_hash"] else None
 
@@ -115,7 +128,7 @@ def _read_and_cache(root: Path, form: str, labels: str, cached: Path) -> FerData
     rows = readers.read(root, form, labels)
     if not rows.ids:
         raise FerlibError(f"{root.name!r} ({form}) holds no labelled image; check it with 'ferlib data check'.")
-    named = form if form in ("class folders", "kaggle csv") else f"{form}, {labels}"
+    named = f"{form}, {rows.labels}" if rows.labels else form
     data = make_data(rows.ids, rows.images, rows.votes, rows.splits, named, tuple(rows.problems))
     with atomic_path(cached) as temporary:
         np.save(temporary, _to_rows(data))

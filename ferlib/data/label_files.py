@@ -8,6 +8,8 @@ and four names stand twice, once far from their place.
 
 import csv
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +18,8 @@ import numpy as np
 from ferlib.data.labels import VOTE_COLUMNS
 from ferlib.errors import FerlibError
 
-_USAGE = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
+USAGE = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
+"""Kaggle's names of the splits, and ours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,16 +32,37 @@ class Entry:
     votes: np.ndarray
 
 
+@contextmanager
+def readable(where: str) -> Iterator[None]:
+    """Turn the errors of text and csv reading into a FerlibError that names the file `where`."""
+    try:
+        yield
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FerlibError(f"{where} is damaged ({error}); get the file again.") from error
+
+
+def read_label_csv(path: Path) -> dict[str, np.ndarray]:
+    """`parse_label_csv` of a file; its folder names it in errors, unless the file's own name says the split."""
+    where = path.name if path.name != "label.csv" else f"{path.parent.name}/label.csv"
+    with readable(where):
+        text = path.read_text(encoding="utf-8-sig")
+    return parse_label_csv(text, where)
+
+
 def parse_label_csv(text: str, where: str) -> dict[str, np.ndarray]:
     """``{image name: (10,) uint8 votes}`` of a ``label.csv``; `where` names the file in errors."""
-    votes = {}
-    for number, row in enumerate(csv.reader(io.StringIO(text)), start=1):
+    votes: dict[str, np.ndarray] = {}
+    with readable(where):
+        rows = list(csv.reader(io.StringIO(text, newline="")))
+    for number, row in enumerate(rows, start=1):
         if not row:
             continue
         if len(row) != 12:
             raise FerlibError(
                 f"{where}, line {number}: {len(row)} columns instead of 12 (name, box, ten votes); get the file again."
             )
+        if row[0] in votes:
+            raise FerlibError(f"{where}, line {number}: {row[0]} stands there twice; get the file again.")
         votes[row[0]] = _vote_row(row[2:], f"{where}, line {number}")
     return votes
 
@@ -47,7 +71,7 @@ def read_fer2013new(path: Path) -> list[Entry]:
     """All rows of ``fer2013new.csv`` in order, those without an image name included."""
     if not path.is_file():
         raise FerlibError(f"{path.name} is missing; put it beside the images, or run 'ferlib data fetch'.")
-    with open(path, newline="", encoding="utf-8-sig") as handle:
+    with readable(path.name), open(path, newline="", encoding="utf-8-sig") as handle:
         reader = csv.DictReader(handle)
         lacking = [name for name in ("Usage", "Image name", *VOTE_COLUMNS) if name not in (reader.fieldnames or [])]
         if lacking:
@@ -74,10 +98,10 @@ def by_name(entries: list[Entry]) -> tuple[dict[str, Entry], int]:
 
 def _entry(row: dict[str, str], number: int, file: str) -> Entry:
     where = f"{file}, line {number + 2}"
-    if row["Usage"] not in _USAGE:
+    if row["Usage"] not in USAGE:
         raise FerlibError(f"{where}: unknown usage {row['Usage']!r}; get the file again.")
     votes = _vote_row([row[name] for name in VOTE_COLUMNS], where)
-    return Entry(number, row["Image name"] or "", _USAGE[row["Usage"]], votes)
+    return Entry(number, row["Image name"] or "", USAGE[row["Usage"]], votes)
 
 
 def _displacement(entry: Entry) -> int:

@@ -5,13 +5,14 @@
 - ``official folders``: ``FER2013{Train,Valid,Test}/ferNNNNNNN.png`` with a ``label.csv`` in each (or beside it, as
   ``FER2013Train.label.csv``);
 - ``official zips``: the same three folders as zip files, label files inside or beside them;
-- ``kaggle csv``: Kaggle's ``fer2013.csv`` (pixels as text) with FER+'s ``fer2013new.csv``;
+- ``kaggle csv``: Kaggle's ``fer2013.csv`` (pixels as text) with FER+'s ``fer2013new.csv``, which names its rows, and
+  the three ``label.csv`` files beside them, as ``FER2013Train.label.csv``; so ``ferlib data fetch`` leaves it;
 - ``class folders``: ``train/ valid/ test/`` with one folder a class. There are no taggers then: all ten votes of an
   image go to its folder's class.
 """
 
-import csv
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -19,11 +20,11 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from ferlib.data import label_files
+from ferlib.data import kaggle_csv, label_files
+from ferlib.data.kaggle_csv import SIZE
 from ferlib.data.labels import COLUMN_OF_EMOTION, INDEX, emotion_of_folder
 from ferlib.errors import FerlibError
 
-SIZE = 48
 SPLITS = ("train", "valid", "test")
 OFFICIAL_FOLDERS = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
 _SPLIT_NAMES = {
@@ -35,13 +36,17 @@ _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".w
 
 @dataclass
 class Rows:
-    """What a reader found: parallel lists, and sentences about what is wrong but can be lived with."""
+    """What a reader found: parallel lists, sentences about what is wrong but can be lived with, and whose votes.
+
+    `labels` is the label file that was read, "" for class folders.
+    """
 
     ids: list[str] = field(default_factory=list)
     images: list[np.ndarray] = field(default_factory=list)
     votes: list[np.ndarray] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    labels: str = ""
 
     def add(self, name: str, image: np.ndarray, votes: np.ndarray, split: str) -> None:
         """Append one image."""
@@ -78,6 +83,7 @@ def source_files(root: Path, form: str, labels: str) -> list[Path]:
         found += [root / f"{name}.label.csv" for name in OFFICIAL_FOLDERS.values()]
     elif form == "kaggle csv":
         found = [root / "fer2013.csv"]
+        found += [root / f"{name}.label.csv" for name in OFFICIAL_FOLDERS.values() if labels == "label.csv"]
     else:
         found = [path for _, _, folder in _class_folders(root) for path in folder.iterdir()]
     return sorted(path for path in {*found, *extra} if path.is_file())
@@ -89,8 +95,8 @@ def read(root: Path, form: str, labels: str) -> Rows:
     Args:
         root: the data folder.
         form: what `detect_form` said.
-        labels: ``"label.csv"`` (what the official trainer reads) or ``"fer2013new.csv"``; only the official forms
-            have the choice, Kaggle's csv always goes with ``fer2013new.csv``.
+        labels: ``"label.csv"`` (what the official trainer reads) or ``"fer2013new.csv"``; class folders have neither.
+            Kaggle's csv without the ``label.csv`` files falls back to ``fer2013new.csv`` and says so.
 
     Raises:
         FerlibError: a missing, damaged or ill-formed file, or labels and images that do not belong together.
@@ -100,12 +106,12 @@ def read(root: Path, form: str, labels: str) -> Rows:
     if form == "official folders":
         return _read_official(root, labels, _folder_images)
     if form == "kaggle csv":
-        return _read_kaggle(root)
+        return _read_kaggle(root, labels)
     return _read_class_folders(root)
 
 
 def _read_official(root: Path, labels: str, images_of) -> Rows:
-    rows = Rows()
+    rows = Rows(labels=labels)
     entries = label_files.read_fer2013new(root / "fer2013new.csv") if labels == "fer2013new.csv" else None
     named, repeats = label_files.by_name(entries or [])
     if repeats:
@@ -113,7 +119,8 @@ def _read_official(root: Path, labels: str, images_of) -> Rows:
     for split, folder in OFFICIAL_FOLDERS.items():
         images, inner_labels = images_of(root, folder)
         if entries is None:
-            votes = label_files.parse_label_csv(inner_labels or _beside(root, folder), f"{folder}/label.csv")
+            where = f"{folder}/label.csv"
+            votes = _beside(root, folder) if inner_labels is None else label_files.parse_label_csv(inner_labels, where)
         else:
             votes = {entry.name: entry.votes for entry in named.values() if entry.split == split}
         _join(rows, images, votes, split, folder, labels)
@@ -151,53 +158,75 @@ def _zip_images(root: Path, folder: str) -> tuple[dict[str, bytes], str | None]:
                     labels = archive.read(info).decode("utf-8-sig")
                 elif name.suffix.lower() == ".png" and not name.name.startswith("."):
                     images[name.name] = archive.read(info)
-    except (zipfile.BadZipFile, EOFError, OSError, UnicodeDecodeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeDecodeError, RuntimeError) as error:
+        # RuntimeError: encrypted, or an unknown way of packing (NotImplementedError)
         raise FerlibError(f"{path.name} is damaged ({error}); get the file again.") from error
     return images, labels
 
 
 def _folder_images(root: Path, folder: str) -> tuple[dict[str, bytes], str | None]:
     path = root / folder
-    images = {file.name: file.read_bytes() for file in path.iterdir() if file.suffix.lower() == ".png"}
+    images = {file.name: file.read_bytes() for file in path.iterdir() if _is_image(file, {".png"})}
     labels = path / "label.csv"
-    return images, labels.read_text(encoding="utf-8-sig") if labels.is_file() else None
+    with label_files.readable(f"{folder}/label.csv"):
+        return images, labels.read_text(encoding="utf-8-sig") if labels.is_file() else None
 
 
-def _beside(root: Path, folder: str) -> str:
+def _is_image(path: Path, suffixes: set[str]) -> bool:
+    """By its name; hidden files are left out (macOS leaves ``._name.png`` beside ``name.png`` on foreign disks)."""
+    return path.suffix.lower() in suffixes and not path.name.startswith(".")
+
+
+def _beside(root: Path, folder: str) -> dict[str, np.ndarray]:
     path = root / f"{folder}.label.csv"
     if not path.is_file():
         raise FerlibError(f"{folder} has no label.csv; copy it from the FER+ repository, or run 'ferlib data fetch'.")
-    return path.read_text(encoding="utf-8-sig")
+    return label_files.read_label_csv(path)
 
 
-def _read_kaggle(root: Path) -> Rows:
-    """Row i of ``fer2013.csv`` belongs to row i of ``fer2013new.csv``, which also names it and gives its split."""
-    rows = Rows()
+def _read_kaggle(root: Path, labels: str) -> Rows:
+    """Row i of ``fer2013.csv`` belongs to row i of ``fer2013new.csv``, which names it.
+
+    Votes and split come from the ``label.csv`` files by that name when they are wanted and there.
+    """
+    rows = Rows(labels=labels)
     entries = label_files.read_fer2013new(root / "fer2013new.csv")
     named, repeats = label_files.by_name(entries)
-    with open(root / "fer2013.csv", newline="", encoding="utf-8-sig") as handle:
-        reader = csv.DictReader(handle)
-        if "pixels" not in (reader.fieldnames or []):
-            raise FerlibError("fer2013.csv lacks the column pixels; get the file from Kaggle again.")
-        pixels = [row["pixels"] for row in reader]
-    if len(pixels) != len(entries):
+    chosen = {name: (entry.votes, entry.split) for name, entry in named.items()}
+    if labels == "label.csv":
+        chosen = _official_labels(root, rows) or chosen
+    pixels = kaggle_csv.read_pixels(root / "fer2013.csv", entries)
+    missing = sorted(set(chosen) - set(named))
+    if missing:
         raise FerlibError(
-            f"fer2013.csv has {len(pixels):,} rows but fer2013new.csv has {len(entries):,}, and the two go together "
-            "row by row; get the complete files (35,887 rows each)."
+            f"{len(missing):,} images of the label.csv files have no row in fer2013new.csv (first: {missing[0]}); "
+            "get the label files again with 'ferlib data fetch'."
         )
-    for entry in named.values():
-        rows.add(PurePosixPath(entry.name).stem, _pixels(pixels[entry.row], entry.row + 2), entry.votes, entry.split)
-    unnamed = sum(not entry.name for entry in entries)
-    rows.problems += [f"fer2013.csv: {unnamed:,} images have no name in FER+ (not a face)"] if unnamed else []
-    rows.problems += [f"fer2013new.csv: {repeats} rows repeat an image name (left out)"] if repeats else []
+    for name, (votes, split) in chosen.items():
+        row = named[name].row
+        rows.add(PurePosixPath(name).stem, kaggle_csv.to_image(pixels[row], row + 2), votes, split)
+    counted = {
+        "images have no name in FER+ (not a face)": sum(not entry.name for entry in entries),
+        "rows of fer2013new.csv repeat an image name (the misplaced ones are left out)": repeats,
+        "images without a label (label.csv)": len(named) - len(chosen),
+    }
+    rows.problems += [f"fer2013.csv: {count:,} {what}" for what, count in counted.items() if count]
     return rows
 
 
-def _pixels(text: str, line: int) -> np.ndarray:
-    values = np.fromstring(text or "", dtype=np.uint8, sep=" ")
-    if values.size != SIZE * SIZE:
-        raise FerlibError(f"fer2013.csv, line {line}: {values.size} pixels, not {SIZE * SIZE}; get the file again.")
-    return values.reshape(SIZE, SIZE)
+def _official_labels(root: Path, rows: Rows) -> dict[str, tuple[np.ndarray, str]] | None:
+    """Votes and split by image name from the three ``label.csv`` files; None, and a problem, when one is absent."""
+    files = {split: root / f"{folder}.label.csv" for split, folder in OFFICIAL_FOLDERS.items()}
+    absent = [path.name for path in files.values() if not path.is_file()]
+    if absent:
+        rows.problems.append(
+            f"the votes are those of fer2013new.csv, not of the default protocol's label.csv, since {absent[0]} is "
+            "missing; get it with 'ferlib data fetch'"
+        )
+        rows.labels = "fer2013new.csv"
+        return None
+    found = {split: label_files.read_label_csv(path) for split, path in files.items()}
+    return {name: (votes, split) for split, rows_of in found.items() for name, votes in rows_of.items()}
 
 
 def _class_folders(root: Path) -> Iterator[tuple[str, str, Path]]:
@@ -216,7 +245,7 @@ def _read_class_folders(root: Path) -> Rows:
         votes = np.zeros(10, dtype=np.uint8)
         votes[COLUMN_OF_EMOTION[INDEX[emotion]]] = 10
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() in _IMAGE_SUFFIXES:
+            if _is_image(path, _IMAGE_SUFFIXES):
                 name = f"{split}/{emotion}/{path.stem}"
                 rows.add(name, _decode(path.read_bytes(), path.name, rows), votes, split)
     absent = [split for split in SPLITS if split not in rows.splits]

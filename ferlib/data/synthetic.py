@@ -5,6 +5,8 @@ code runs and that a model can learn, nothing about people: it must never be rep
 """
 
 import csv
+import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from ferlib import paths
 from ferlib.data.drawing import draw_face, draw_faces
 from ferlib.data.ferplus import FerData, make_data
 from ferlib.data.labels import COLUMN_OF_EMOTION, EMOTIONS, INDEX, VOTE_COLUMNS
@@ -20,7 +23,10 @@ from ferlib.data.readers import OFFICIAL_FOLDERS
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
 
-__all__ = ["draw_face", "draw_faces", "make_dataset", "make_dataset_with_truth", "save_official", "simulate_votes"]
+__all__ = [
+    "draw_face", "draw_faces", "make_dataset", "make_dataset_with_truth", "save_official", "save_zips",
+    "simulate_votes",
+]  # fmt: skip
 
 # What taggers take each emotion for, and how often (shares of the votes that do not name the emotion).
 _CONFUSIONS = {
@@ -231,6 +237,19 @@ def save_official(data: FerData, folder: str | Path) -> None:
             writer.writerows([file, "(0, 0, 48, 48)", *votes] for file, votes in zip(files, rows.votes, strict=True))
 
 
+def save_zips(data: FerData, folder: str | Path) -> None:
+    """Write `data` as the three official zip files, each with its ``label.csv`` inside; equal data, equal bytes."""
+    folder = Path(folder)
+    with tempfile.TemporaryDirectory() as unpacked:
+        save_official(data, unpacked)
+        for name in OFFICIAL_FOLDERS.values():
+            with atomic_path(folder / f"{name}.zip") as temporary, zipfile.ZipFile(temporary, "w") as archive:
+                for path in sorted((Path(unpacked) / name).iterdir()):
+                    # ZipInfo's own date, 1980, instead of the file's, so that the bytes do not change.
+                    entry = zipfile.ZipInfo(f"{name}/{path.name}")
+                    archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
 def _refuse_strangers(folder: Path, files: list[str]) -> None:
     odd = [file for file in files if Path(file).name != file]
     if odd:
@@ -238,3 +257,7 @@ def _refuse_strangers(folder: Path, files: list[str]) -> None:
     strangers = sorted({path.name for path in folder.glob("*.png")} - set(files))
     if strangers:
         raise FerlibError(f"{folder.name} already holds other pictures ({strangers[0]}); name an empty folder.")
+
+
+if __name__ == "__main__":  # how data/sample was made
+    save_zips(make_dataset(train=200, valid=60, test=60, seed=0), paths.SAMPLE)

@@ -9,7 +9,8 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import make_pipeline
 
-from ferlib.data.ferplus import FerData
+from ferlib.data import readers
+from ferlib.data.ferplus import FerData, make_data
 from ferlib.data.labels import EMOTIONS, INDEX, VOTE_COLUMNS
 from ferlib.data.synthetic import (
     draw_face,
@@ -17,6 +18,7 @@ from ferlib.data.synthetic import (
     make_dataset,
     make_dataset_with_truth,
     save_official,
+    save_zips,
     simulate_votes,
 )
 from ferlib.data.votes import drop_reasons, hard_labels
@@ -252,3 +254,15 @@ def test_ids_that_are_no_file_names_are_refused(small, tmp_path):
     with pytest.raises(FerlibError, match="no plain file name"):
         save_official(odd, tmp_path / "deep")
     assert list(tmp_path.rglob("*.png")) == []
+
+
+def test_save_zips_gives_equal_bytes_and_equal_data(tmp_path):
+    data = make_dataset(train=40, valid=16, test=16, seed=1)
+    for folder in ("a", "b"):
+        save_zips(data, tmp_path / folder)
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == ["FER2013Test.zip", "FER2013Train.zip", "FER2013Valid.zip"]
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
+    rows = readers.read(tmp_path / "a", "official zips", "label.csv")
+    again = make_data(rows.ids, rows.images, rows.votes, rows.splits, "zips")
+    assert again.content_hash == data.content_hash

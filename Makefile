@@ -1,0 +1,70 @@
+# `make` alone lists the targets. PYTHON chooses the Python that makes .venv: make setup PYTHON=python3.12
+
+PYTHON ?= python3
+BIN = .venv/bin
+# Its time says when the packages were installed; a newer lock or pyproject.toml installs them again.
+READY = .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo smoke reproduce full refresh test check lint lab lock clean
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## Make .venv with the exact packages of requirements.lock
+	@echo "Ready. Next: make demo"
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "ferlib needs Python 3.11 or newer as $(PYTHON); name one with: make setup PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+	  { echo "The virtual environment could not be made; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install -r requirements.lock
+	$(BIN)/python -m pip install --no-deps -e .
+	@touch $(READY)
+
+demo: $(READY) ## Read the faces of the bundled photo, then run all notebooks on drawn faces
+	$(BIN)/ferlib demo
+	$(BIN)/python -m ferlib.notebooks smoke
+
+smoke: $(READY) ## Run all notebooks on drawn faces with tiny models; no data set needed
+	$(BIN)/python -m ferlib.notebooks smoke
+
+reproduce: $(READY) ## Run all notebooks on the published results, into data/runs/notebooks
+	$(BIN)/python -m ferlib.notebooks published
+
+full: $(READY) ## Train everything again on FER2013+ (hours; needs the data set)
+	$(BIN)/python -m ferlib.notebooks full
+
+refresh: $(READY) ## Execute the committed notebooks in place and normalise their outputs
+	$(BIN)/python -m ferlib.notebooks refresh
+
+# The unit tests come last, so that their summary ends the output.
+test: $(READY) ## Run every check: style, notebooks on drawn faces, committed notebooks, unit and real-data tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m ferlib.notebooks smoke
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
+	$(BIN)/python -m pytest -rs
+
+check: $(READY) ## Run the quick half of the tests: style and unit tests, no notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -m "not notebooks and not realdata"
+
+lint: $(READY) ## Look for style errors and show what the formatter would change
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --diff .
+
+lab: $(READY) ## Open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+# Pins stay as they are unless pyproject.toml forbids them; renew them all with: make lock UPGRADE=--upgrade
+lock: $(READY) ## Write requirements.lock for Linux, macOS and Windows from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra fetch --universal --python-version 3.11 \
+	  --fork-strategy fewest --no-annotate --no-emit-index-url --custom-compile-command "make lock" \
+	  --output-file requirements.lock --quiet $(UPGRADE)
+
+clean: ## Remove caches and the copies of executed notebooks; .venv and training runs stay
+	rm -rf .pytest_cache .ruff_cache build dist data/runs/notebooks data/runs/smoke
+	find ferlib tests notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +

@@ -1,0 +1,151 @@
+"""What a data folder holds: counts per split, rule and class, copies and leaks, and what is wrong with it."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ferlib.data import cleaning, ferplus, label_files, readers
+from ferlib.data.ferplus import FerData
+from ferlib.data.labels import EMOTIONS
+from ferlib.data.readers import SPLITS
+from ferlib.data.report import RULES, Report, Table, render
+from ferlib.data.votes import count_kept, targets
+
+__all__ = ["OFFICIAL_COUNTS", "OFFICIAL_HASHES", "Report", "check", "render"]
+
+OFFICIAL_COUNTS = {"train": 28_558, "valid": 3_579, "test": 3_573}
+"""Images of FER2013+ (Barsoum et al. 2016, the label.csv files of their repository)."""
+
+OFFICIAL_HASHES = {
+    "7c0af58ee6b3c74c40ddbe8ed95289515dda10d7127131329381867104efbcde": "label.csv",
+    "716950196a5dd3978c3934a4086fb2d6a2188f2fd132769ac52c95eb9ee68aac": "fer2013new.csv",
+}
+"""Content hash of the official images with each label file's votes."""
+
+
+def check(root: str | Path) -> Report:
+    """Read a data folder and count what it holds; finding copies takes about half a minute the first time.
+
+    Raises:
+        FerlibError: the folder holds no data that can be used.
+    """
+    root = Path(root)
+    data = ferplus.load_all(root)
+    form = readers.detect_form(root)
+    labels = data.source.removeprefix(form).removeprefix(", ") or "folder names"
+    table = cleaning.load_manifest(data)
+    kept = {labels: _kept_by_rule(data.votes, data.split)}
+    problems, notes = [*data.problems, *_deviations(data, form)], []
+    others = _count_rows(root, data) if form != "class folders" and labels == "label.csv" else None
+    if others:
+        kept["fer2013new.csv"], more_notes, more_problems = others
+        notes += more_notes
+        problems += more_problems
+    if form == "class folders":
+        notes.append("one folder a class has no taggers' votes: all ten are given to the folder's class")
+    return Report(
+        str(root), form, labels, tuple(_label_files(root)), data.content_hash, data.content_hash in OFFICIAL_HASHES,
+        _per_split(data.split), kept, _class_counts(data), _copies(table), _leaks(table), _leaked(table),
+        _dropped(table), _training(table, data), tuple(notes), tuple(dict.fromkeys(problems)),
+    )  # fmt: skip
+
+
+def _per_split(split: np.ndarray) -> dict[str, int]:
+    return {name: int((split == name).sum()) for name in SPLITS}
+
+
+def _kept_by_rule(votes: np.ndarray, split: np.ndarray) -> Table:
+    votes = np.asarray(votes)
+    return {rule: _per_split(split[targets(votes, rule).any(axis=1)]) for rule in RULES}
+
+
+def _class_counts(data: FerData) -> Table:
+    counts = {name: count_kept(data.votes[data.split == name], "majority") for name in SPLITS}
+    return {emotion: {name: int(counts[name][index]) for name in SPLITS} for index, emotion in enumerate(EMOTIONS)}
+
+
+def _count_rows(root: Path, data: FerData) -> tuple[Table, list[str], list[str]] | None:
+    """Counts over the rows of ``fer2013new.csv``, with a note on repeated names and problems; None without the file."""
+    path = root / "fer2013new.csv"
+    if not path.is_file():
+        return None
+    entries = label_files.read_fer2013new(path)
+    named, repeats = label_files.by_name(entries)
+    rows = _kept_by_rule(*_arrays(entries))
+    images = _kept_by_rule(*_arrays(list(named.values())))
+    notes, problems = [], []
+    if repeats:
+        distinct = " / ".join(f"{count:,}" for count in images["majority"].values())
+        notes.append(
+            f"fer2013new.csv is counted by rows; {repeats} of them repeat an image name, so the majority rule keeps "
+            f"{distinct} distinct images"
+        )
+    stems = {name.rsplit(".", 1)[0] for name in named}
+    for count, what in (
+        (len(stems - set(data.ids.tolist())), "names in fer2013new.csv have no image"),
+        (len(set(data.ids.tolist()) - stems), "images have no row in fer2013new.csv"),
+    ):
+        problems += [f"{count:,} {what}"] if count else []
+    return rows, notes, problems
+
+
+def _arrays(entries: list[label_files.Entry]) -> tuple[np.ndarray, np.ndarray]:
+    votes = np.array([entry.votes for entry in entries], dtype=np.uint8).reshape(-1, 10)
+    return votes, np.array([entry.split for entry in entries], dtype="<U5")
+
+
+def _label_files(root: Path) -> list[str]:
+    names = ["fer2013new.csv", *(f"{folder}.label.csv" for folder in readers.OFFICIAL_FOLDERS.values())]
+    names += [f"{folder}/label.csv" for folder in readers.OFFICIAL_FOLDERS.values()]
+    return [name for name in names if (root / name).is_file()]
+
+
+def _deviations(data: FerData, form: str) -> list[str]:
+    if form == "class folders":  # other people's selections; there is no official count for them
+        return []
+    found = _per_split(data.split)
+    return [
+        f"{name} has {found[name]:,} images, but FER2013+ has {official:,}"
+        for name, official in OFFICIAL_COUNTS.items()
+        if found[name] != official
+    ]
+
+
+def _copies(table: pd.DataFrame) -> dict[str, int]:
+    counts = {kind: int((table["copy"] == kind).sum()) for kind in cleaning.KINDS}
+    groups = table.loc[table["group"] != "", "group"].nunique()
+    return {**counts, "groups": int(groups), "disagree": int(table["disagrees"].sum())}
+
+
+def _leaks(table: pd.DataFrame) -> Table:
+    counts = cleaning.leak_table(table)
+    return {row: {column: int(counts.loc[row, column]) for column in counts.columns} for row in counts.index}
+
+
+def _leaked(table: pd.DataFrame) -> Table:
+    """Leaked images of each split, all and those with a majority label."""
+    found = {}
+    for name in SPLITS:
+        part = table[table["split"] == name]
+        labelled = part[part["label"] != ""]
+        found[name] = {
+            "images": int(part["leaked"].sum()), "of_images": len(part),
+            "labelled": int(labelled["leaked"].sum()), "of_labelled": len(labelled),
+        }  # fmt: skip
+    return found
+
+
+def _dropped(table: pd.DataFrame) -> dict[str, int]:
+    """Train images dropped for each reason, "copy of fer0000001" and its like as one, most frequent first."""
+    reasons = table.loc[~table["kept"], "reason"].map(
+        lambda reason: re.sub(r"^copy of .*", "copy within train", reason)
+    )
+    return {str(reason): int(count) for reason, count in reasons.value_counts().items()}
+
+
+def _training(table: pd.DataFrame, data: FerData) -> dict[str, int]:
+    kept = ((table["split"] == "train") & table["kept"]).to_numpy()
+    usable = targets(np.asarray(data.votes)[kept], "crossentropy").any(axis=1)
+    return {"images": int(kept.sum()), "with a crossentropy target": int(usable.sum())}

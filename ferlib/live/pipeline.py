@@ -1,0 +1,105 @@
+"""A picture in, faces with emotions out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from ferlib.data.labels import EMOTIONS
+from ferlib.errors import FerlibError
+from ferlib.live.cropping import FACE_SIZE, CropSpec, crop_face
+from ferlib.live.detection import Detection, FaceDetector
+from ferlib.live.pictures import check_picture, load_picture
+
+
+class Classifier(Protocol):
+    """What the pipeline needs of a classifier; `ferlib.learning.classifier.Classifier` is one."""
+
+    def predict_proba(self, faces: np.ndarray) -> np.ndarray:
+        """(N, 8) probabilities in class order of (N, 48, 48) uint8 grey faces."""
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face of a picture and what the classifier says of it. Coordinates are pixels of the upright picture."""
+
+    box: tuple[float, float, float, float]  # x1, y1, x2, y2, inside the picture
+    landmarks: np.ndarray  # (5, 2) float32: left eye, right eye, nose, left and right mouth corner, as seen
+    detection_confidence: float  # the detector's probability of a face, 0..1
+    emotion: str  # the class with the greatest probability
+    confidence: float  # that probability, 0..1
+    probabilities: np.ndarray  # (8,) float32 in class order
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: box and landmarks to a tenth of a pixel, the confidences and probabilities to six decimals."""
+        return {
+            "box": [round(float(value), 1) for value in self.box],
+            "detection_confidence": round(float(self.detection_confidence), 6),
+            "landmarks": [[round(float(x), 1), round(float(y), 1)] for x, y in self.landmarks],
+            "emotion": self.emotion,
+            "confidence": round(float(self.confidence), 6),
+            "probabilities": {
+                name: round(float(value), 6) for name, value in zip(EMOTIONS, self.probabilities, strict=True)
+            },
+        }
+
+
+class EmotionPipeline:
+    """Detector, crop and classifier in a row.
+
+    `classifier` has ``predict_proba((N, 48, 48) uint8) -> (N, 8)``. The steps can be called one by one where a video
+    detects less often than it classifies: `detector(image)`, then `classify(image, detections)`.
+    """
+
+    def __init__(self, detector: FaceDetector, classifier: Classifier, crop: CropSpec | None = None):
+        self.detector = detector
+        self.classifier = classifier
+        self.crop = crop or CropSpec()
+
+    def __call__(self, image: str | Path | Image.Image | np.ndarray) -> list[Face]:
+        """The faces of a picture from left to right, an empty list when there is none.
+
+        `image`: a file, a Pillow image (both of any mode, turned upright first), or an (H, W, 3) uint8 RGB array.
+        Raises FerlibError for a picture that cannot be read.
+        """
+        if not isinstance(image, np.ndarray):
+            image = load_picture(image)
+        return self.classify(image, self.detector(image))
+
+    def classify(self, image: np.ndarray, detections: list[Detection]) -> list[Face]:
+        """The emotion of each detection, in the given order; all faces go through the classifier as one batch."""
+        check_picture(image)
+        if not detections:
+            return []
+        crops = np.stack([crop_face(image, detection, self.crop, FACE_SIZE) for detection in detections])
+        probabilities = np.asarray(self.classifier.predict_proba(crops), np.float32)
+        if probabilities.shape != (len(crops), len(EMOTIONS)) or not np.isfinite(probabilities).all():
+            raise FerlibError("The classifier gave no valid probabilities; load another checkpoint.")
+        return [_face(*pair) for pair in zip(detections, probabilities, strict=True)]
+
+
+def load_pipeline(
+    model: str | None = None, *, crop: CropSpec | None = None, **detector_options: Any
+) -> EmotionPipeline:
+    """The pipeline with a shipped or trained classifier; nothing is downloaded.
+
+    `model`: a checkpoint's name, None for the default one. `detector_options` go to `FaceDetector`: `min_face_size`,
+    `thresholds`, `device`, `max_side`.
+    """
+    from ferlib.learning.classifier import load_classifier  # brings timm, which is slow to import
+
+    return EmotionPipeline(FaceDetector(**detector_options), load_classifier(model), crop)
+
+
+def _face(detection: Detection, probabilities: np.ndarray) -> Face:
+    best = int(probabilities.argmax())
+    return Face(
+        box=detection.box,
+        landmarks=detection.landmarks,
+        detection_confidence=detection.confidence,
+        emotion=EMOTIONS[best],
+        confidence=float(probabilities[best]),
+        probabilities=probabilities,
+    )

@@ -1,0 +1,165 @@
+"""The figures of the study: one style, fixed class colours, and a caption line with n and protocol under each.
+
+Every function takes plain numbers and gives a matplotlib Figure; `save` writes it so that the same numbers always
+give the same bytes.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ferlib.data.labels import COLOURS, EMOTIONS
+from ferlib.files import atomic_path
+
+WIDTH = 7.2  # inches: a text column
+_INK, _SOFT = "#222222", "#8A8A8A"
+SPLIT_COLOURS = {"train": "#33598A", "valid": "#E69F00", "test": "#009E73"}
+_LABEL_SIZE = 9
+
+
+def use_style() -> None:
+    """Set the style of all figures: white, thin grid, sans-serif at 9 points."""
+    sns.set_theme(
+        context="paper",
+        style="whitegrid",
+        rc={
+            "figure.dpi": 110, "savefig.dpi": 160, "font.size": _LABEL_SIZE, "axes.titlesize": 10,
+            "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.edgecolor": _SOFT, "axes.linewidth": 0.8,
+            "axes.spines.top": False, "axes.spines.right": False, "grid.color": "#E4E4E4", "grid.linewidth": 0.6,
+            "text.color": _INK, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
+            "legend.frameon": False, "figure.constrained_layout.use": True, "svg.hashsalt": "ferlib",
+        },
+    )  # fmt: skip
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write `figure` atomically as the suffix says (PNG or PDF), undated, so that equal figures are equal files."""
+    metadata = {"Software": None} if Path(path).suffix == ".png" else {"CreationDate": None}
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, metadata=metadata)
+    return Path(path)
+
+
+def caption(figure: Figure, text: str) -> None:
+    """One small grey line under the figure: units, n, protocol."""
+    figure.supxlabel(text, fontsize=7.5, color="#555555", x=0.01, ha="left")
+
+
+def class_balance(counts: Mapping[str, Mapping[str, int]], note: str) -> Figure:
+    """Share of each emotion in each split.
+
+    `counts` is ``{split: {emotion: images}}``; the number of images stands at each bar's end.
+    """
+    figure, axes = plt.subplots(1, len(counts), figsize=(WIDTH, 2.9), sharey=True)
+    for axis, (split, row) in zip(np.atleast_1d(axes), counts.items(), strict=True):
+        values = np.array([row[emotion] for emotion in EMOTIONS], dtype=float)
+        shares = 100 * values / max(values.sum(), 1)
+        axis.barh(EMOTIONS, shares, color=[COLOURS[emotion] for emotion in EMOTIONS], height=0.72)
+        for index, (share, value) in enumerate(zip(shares, values, strict=True)):
+            axis.text(share + 0.8, index, f"{int(value):,}", va="center", fontsize=7.5, color=_INK)
+        axis.set(title=f"{split}: {int(values.sum()):,} images", xlabel="share (%)", xlim=(0, shares.max() * 1.25))
+        axis.invert_yaxis() if axis is np.atleast_1d(axes)[0] else None
+        axis.grid(axis="y", visible=False)
+    caption(figure, note)
+    return figure
+
+
+def vote_rules(outcomes: pd.DataFrame, note: str) -> Figure:
+    """What each FER+ rule keeps and why it drops the rest, as stacked bars.
+
+    `outcomes`: one row a rule, one column an outcome ("kept" first), images.
+    """
+    figure, axis = plt.subplots(figsize=(WIDTH, 0.55 * len(outcomes) + 1.4))
+    palette = ["#33598A", *sns.color_palette("YlOrBr", outcomes.shape[1] - 1)]
+    left = np.zeros(len(outcomes))
+    for column, colour in zip(outcomes.columns, palette, strict=True):
+        axis.barh(outcomes.index, outcomes[column], left=left, color=colour, label=column, height=0.66)
+        left += outcomes[column].to_numpy()
+    for index, kept in enumerate(outcomes.iloc[:, 0]):
+        axis.text(kept / 2, index, f"{kept:,} kept", va="center", ha="center", color="white", fontsize=8.5)
+    axis.set(xlabel="images", xlim=(0, left.max()))
+    axis.xaxis.set_major_formatter("{x:,.0f}")
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=outcomes.shape[1])
+    caption(figure, note)
+    return figure
+
+
+def leaks(table: pd.DataFrame, totals: Mapping[str, int], sizes: Mapping[int, int], note: str) -> Figure:
+    """Left: share of each split's images whose photo also sits in another split. Right: sizes of the groups of copies.
+
+    Args:
+        table: `cleaning.leak_table`, images.
+        totals: ``{split: images}``.
+        sizes: ``{images in the group: groups}``.
+        note: the caption line.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.9), width_ratios=(1.1, 1))
+    shares = 100 * table.div(pd.Series(totals), axis=0)
+    words = shares.map("{:.1f} %".format) + "\n" + table.map("{:,}".format)
+    sns.heatmap(
+        shares, annot=words, fmt="", cmap="Blues", cbar=False, ax=left, linewidths=1, vmin=0, annot_kws={"size": 8}
+    )
+    left.set(title="Images with a copy in …", ylabel="images of", xlabel="")
+    left.tick_params(axis="y", rotation=0)
+    group_sizes(right, sizes)
+    caption(figure, note)
+    return figure
+
+
+def group_sizes(axis: Axes, sizes: Mapping[int, int]) -> None:
+    """Bars of how many groups of copies have 2, 3, ... images, those above 8 together, on a log scale."""
+    pooled = {str(size): 0 for size in range(2, 9)} | {"9+": 0}
+    for size, groups in sizes.items():
+        pooled[str(size) if size < 9 else "9+"] += groups
+    bars = axis.bar(pooled.keys(), pooled.values(), color=SPLIT_COLOURS["train"], width=0.7)
+    axis.bar_label(bars, labels=[f"{value:,}" for value in pooled.values()], fontsize=7.5, padding=1)
+    axis.set(title="Groups of copies", xlabel="images in the group", ylabel="groups (log scale)", yscale="symlog")
+    axis.grid(axis="x", visible=False)
+    axis.set_ylim(top=max(pooled.values()) * 3 + 1)
+
+
+def face_grid(rows: Mapping[str, np.ndarray], columns: list[str]) -> Figure:
+    """Grey faces in rows with a name each; for drawn faces only.
+
+    `rows`: ``{name: (n, H, W) uint8}``, all with as many faces as `columns` has titles.
+    """
+    figure, axes = plt.subplots(
+        len(rows), len(columns), figsize=(WIDTH, WIDTH / len(columns) * len(rows) + 0.3), squeeze=False
+    )
+    for line, (name, faces) in zip(axes, rows.items(), strict=True):
+        for axis, face in zip(line, faces, strict=True):
+            axis.imshow(face, cmap="gray", vmin=0, vmax=255)
+            axis.set(xticks=[], yticks=[])
+            axis.grid(visible=False)
+            axis.spines[:].set_visible(False)
+        line[0].set_ylabel(name, fontsize=8.5)
+    for axis, title in zip(axes[0], columns, strict=True):
+        axis.set_title(title, fontsize=8.5, loc="center", fontweight="normal")
+    return figure
+
+
+def votes_of_a_face(votes: np.ndarray, names: list[str], titles: list[str], faces: np.ndarray) -> Figure:
+    """A few drawn faces, each with its ten taggers' votes as bars.
+
+    Args:
+        votes: (n, K) counts; names: the K columns; titles: n lines; faces: (n, H, W) uint8.
+    """
+    figure, axes = plt.subplots(2, len(faces), figsize=(WIDTH, 3.6), height_ratios=(1, 1.25))
+    for index, (face, row, title) in enumerate(zip(faces, votes, titles, strict=True)):
+        axes[0, index].imshow(face, cmap="gray", vmin=0, vmax=255)
+        axes[0, index].set_title(title, fontsize=8, loc="center", fontweight="normal")
+        axes[0, index].axis("off")
+        axes[1, index].barh(names, row, color=SPLIT_COLOURS["train"], height=0.7)
+        axes[1, index].set(xlim=(0, 10), xlabel="votes")
+        axes[1, index].invert_yaxis()
+        axes[1, index].tick_params(labelleft=index == 0, labelsize=7.5)
+        axes[1, index].grid(axis="y", visible=False)
+    return figure
