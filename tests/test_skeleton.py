@@ -7,9 +7,9 @@ import socket
 import subprocess
 import tomllib
 
-import conftest
 import pytest
 import yaml
+from network_guard import NetworkBlocked
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -132,12 +132,12 @@ def test_the_ci_script_runs_the_test_command():
 
 @pytest.mark.parametrize("host", ["example.com", "93.184.216.34", "2606:2800::1"])
 def test_the_network_is_out_of_reach(host):
-    with pytest.raises(conftest.NetworkBlocked, match=host):
+    with pytest.raises(NetworkBlocked, match=host):
         socket.getaddrinfo(host, 80)
-    with pytest.raises(conftest.NetworkBlocked, match=host):
+    with pytest.raises(NetworkBlocked, match=host):
         socket.create_connection((host, 80), timeout=1)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as connection, pytest.raises(conftest.NetworkBlocked, match=host):
+    with socket.socket(family) as connection, pytest.raises(NetworkBlocked, match=host):
         connection.connect((host, 80))
 
 

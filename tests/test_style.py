@@ -19,8 +19,8 @@ from ferlib import paths
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 MODULES = sorted((paths.ROOT / "ferlib").rglob("*.py"))
 ROOMS = ("data", "learning", "live")
-LEAVES = {"errors", "files", "paths"}
-MAY_PRINT = {"cli", "notebooks", "live.predict"}
+LEAVES = {"errors", "files", "paths", "provenance"}
+MAY_PRINT = {"readme", "cli", "notebooks", "live.predict"}
 LAST_PAGE = ("what we found", "what it does not show", "next")
 
 # Written in two parts, so that this file does not hold what it looks for.

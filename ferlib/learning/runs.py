@@ -4,7 +4,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
@@ -23,18 +22,10 @@ from ferlib.learning.classifier import Classifier, load_classifier
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.evaluation import score
 from ferlib.learning.training import fit, prepare
+from ferlib.provenance import code_commit
 
 PROTOCOL = "FER2013+, label.csv, majority label"
 """How validation and test labels are made."""
-
-
-def code_commit() -> str:
-    """Hash of the project's checked-out commit, with ``+changes`` when files differ from it; "unknown" without git."""
-    try:
-        commit = _git("rev-parse", "HEAD")
-        return commit + ("+changes" if _git("status", "--porcelain", "--untracked-files=no", "--", "ferlib") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def train(
@@ -198,9 +189,3 @@ def _read_run(run: Path) -> dict:
     if not path.is_file():
         raise FerlibError(f"the run {run.name} is missing or unfinished; 'ferlib train' finishes it.")
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(paths.ROOT), *arguments], capture_output=True, text=True, check=True
-    ).stdout.strip()

@@ -31,8 +31,9 @@ class CropSpec:
     """How a square is placed on a detected face.
 
     The defaults are what `measure_crop_agreement` favoured on 300 faces of the valid split. Mean difference in grey
-    levels, first for faces as they are, then for faces tilted by up to 20 degrees more: 30.0 and 31.2; never turned 29.5
-    and 33.3; made quite level 31.2 and 30.9; by the box, with the best margin and shift and not turned, 31.0 and 34.0.
+    levels, first for faces as they are, then for faces tilted by up to 20 degrees more: 30.0 and 31.2; never turned
+    29.5 and 33.3; made quite level 31.2 and 30.9; by the box, with the best margin and shift and not turned, 31.0 and
+    34.0.
     """
 
     basis: Literal["box", "eyes"] = "eyes"  # what gives centre and size: the detector's box, or the eyes and the mouth

@@ -59,9 +59,9 @@ def predict_paths(
             image = load_picture(path)
             faces = pipeline(image)
             rows += [_csv_row(path, index, face) for index, face in enumerate(faces, 1)]
-            _say(out, _json_line(path, image, faces) if as_json else _table(path, image, faces, _block(out)))
+            _say(out, _json_line(path, image, faces) if as_json else describe(path, image, faces, bar_character(out)))
             if path in targets:
-                _write_png(targets[path], annotate(image, faces))
+                write_png(targets[path], annotate(image, faces))
     if csv is not None:
         with _reporting(err, errors, Path(csv)):
             _write_csv(Path(csv), rows)
@@ -106,7 +106,7 @@ def _say(stream: TextIO, text: str) -> None:
         stream.flush()
 
 
-def _block(stream: TextIO) -> str:
+def bar_character(stream: TextIO) -> str:
     """The character that bars are made of."""
     try:
         "█".encode(stream.encoding or "utf-8")
@@ -122,12 +122,12 @@ def _json_line(path: Path, image: np.ndarray, faces: Sequence[Face]) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def _table(path: Path, image: np.ndarray, faces: Sequence[Face], block: str) -> str:
-    """A heading, a line for each face, and for a single face its eight bars."""
+def describe(source: str | Path, image: np.ndarray, faces: Sequence[Face], block: str = "#") -> str:
+    """Text for people: a heading, a line for each face, and for a single face its eight bars made of `block`."""
     height, width = image.shape[:2]
     if not faces:
-        return f"{path}  {width} x {height}, no face found\n"
-    lines = [f"{path}  {width} x {height}, {len(faces)} face{'s' if len(faces) > 1 else ''}"]
+        return f"{source}  {width} x {height}, no face found\n"
+    lines = [f"{source}  {width} x {height}, {len(faces)} face{'s' if len(faces) > 1 else ''}"]
     lines.append(f"  {'face':>4}  {'emotion':<8}  {'confidence':>10}  {'detection':>9}  box x1, y1, x2, y2")
     for index, face in enumerate(faces, 1):
         box = ", ".join(f"{value:.0f}" for value in face.box)
@@ -164,7 +164,8 @@ def _write_csv(target: Path, rows: list[list]) -> None:
         csv_writer(handle).writerows([CSV_COLUMNS, *rows])
 
 
-def _write_png(target: Path, image: np.ndarray) -> None:
+def write_png(target: str | Path, image: np.ndarray) -> None:
+    """Write an (H, W, 3) uint8 RGB picture, whole or not at all."""
     with atomic_path(target) as temporary:
         Image.fromarray(image).save(temporary, format="PNG")
 

@@ -1,0 +1,125 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferlib import __version__, cli, paths
+from ferlib.data.labels import EMOTIONS
+
+
+def run(monkeypatch, capsys, *arguments):
+    """Exit status, standard output and standard error of ``ferlib ARGUMENTS``, in this process."""
+    monkeypatch.setattr(sys, "argv", ["ferlib", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    captured = capsys.readouterr()
+    return stop.value.code or 0, captured.out, captured.err
+
+
+@pytest.fixture
+def ferlib(monkeypatch, capsys):
+    return lambda *arguments: run(monkeypatch, capsys, *arguments)
+
+
+@pytest.fixture
+def photo(tmp_path):
+    from ferlib.live.pictures import sample_picture
+
+    path = tmp_path / "photo.png"
+    Image.fromarray(sample_picture()[:256, 80:370]).save(path)
+    return path
+
+
+def test_version(ferlib):
+    assert ferlib("--version") == (0, f"ferlib {__version__}\n", "")
+
+
+def test_help_names_every_command(ferlib):
+    status, out, _ = ferlib("--help")
+    assert status == 0
+    for command in ("predict", "demo", "evaluate", "train", "publish", "data", "notebooks", "FERLIB_DATA"):
+        assert command in out
+
+
+def test_help_needs_no_torch():
+    code = (
+        "import sys; sys.argv = ['ferlib', '--help']\nfrom ferlib import cli\n"
+        "try:\n cli.main()\nexcept SystemExit:\n pass\nsys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_predict_json_of_the_shipped_model(ferlib, photo, tmp_path):
+    status, out, _ = ferlib("predict", photo, "--json", "--csv", tmp_path / "out.csv", "--annotate", tmp_path / "out")
+    assert status == 0
+    result = json.loads(out)
+    assert list(result) == ["source", "width", "height", "faces"]
+    (face,) = result["faces"]
+    assert face["emotion"] == "happy"
+    assert list(face) == ["box", "detection_confidence", "landmarks", "emotion", "confidence", "probabilities"]
+    assert list(face["probabilities"]) == list(EMOTIONS)
+    assert (tmp_path / "out.csv").read_text().count("\n") == 2
+    assert (tmp_path / "out" / "photo.annotated.png").is_file()
+
+
+def test_predict_says_what_is_wrong_and_does_the_rest(ferlib, photo, tmp_path):
+    (tmp_path / "empty.jpg").touch()
+    status, out, err = ferlib("predict", tmp_path / "empty.jpg", photo)
+    assert status == 1
+    assert "happy" in out
+    assert "empty.jpg" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["predict", "--model", "none", "x.png"], 1, "there is no checkpoint 'none'"),
+        (["evaluate", "--split", "train"], 2, "choose valid or test"),
+        (["evaluate", "--model", "none"], 1, "no published predictions of 'none'"),
+        (["train", "resnet"], 1, "there is no recipe 'resnet'"),
+        (["publish", "none"], 1, "the run none is missing or unfinished"),
+        (["predict"], 2, "Missing argument"),
+    ],
+)
+def test_mistakes_get_one_sentence(ferlib, arguments, status, sentence):
+    code, _, err = ferlib(*arguments)
+    assert code == status
+    assert sentence in " ".join(err.replace("│", " ").split())
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", [["data", "check"], ["train", "custom_cnn"], ["evaluate", "--recompute"]])
+def test_data_that_is_nowhere(ferlib, monkeypatch, command):
+    monkeypatch.setenv("FERLIB_DATA", "no/such/folder")
+    status, out, err = ferlib(*command)
+    assert (status, out) == (1, "")
+    assert err.strip() == (
+        "ferlib: FERLIB_DATA names 'no/such/folder', which is not a folder; set it to the folder that holds FER2013+."
+    )
+
+
+def test_data_check_on_the_drawn_sample(ferlib, monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "PROCESSED", tmp_path)
+    monkeypatch.setenv("FERLIB_DATA", str(paths.SAMPLE))
+    status, out, _ = ferlib("data", "check")
+    assert status == 0
+    assert "majority" in out
+    assert "groups of images that show the same photo" in out
+
+
+def test_evaluate_prints_accuracy_interval_n_and_protocol(ferlib):
+    status, out, _ = ferlib("evaluate", "--split", "test", "--json")
+    assert status == 0
+    result = json.loads(out)
+    assert result["protocol"] == "FER2013+, label.csv, majority label"
+    assert result["all"]["n"] == 3137
+    low, high = result["all"]["accuracy_interval"]
+    assert low < result["all"]["accuracy"] < high
+    assert np.sum(result["all"]["confusion"]) == 3137
+    text = ferlib("evaluate", "--split", "test")[1]
+    assert "n = 3,137" in text
+    assert "macro-F1" in text

@@ -1,0 +1,55 @@
+import pytest
+
+from ferlib import paths, readme
+from ferlib.data.labels import EMOTIONS
+from ferlib.errors import FerlibError
+
+
+def scores(accuracy, n=100):
+    row = {"precision": 0.5, "recall": None, "f1": 0.25, "support": 7}
+    return {
+        "n": n, "accuracy": accuracy, "accuracy_interval": [accuracy - 0.01, accuracy + 0.01], "macro_f1": 0.6,
+        "macro_f1_interval": [0.55, 0.65], "per_class": dict.fromkeys(EMOTIONS, row),
+    }  # fmt: skip
+
+
+def metrics(name="custom_cnn", accuracy=0.8):
+    return {
+        "model": name, "protocol": "majority", "config": {"seed": 3, "epochs": 5}, "run": {"seconds": 5400, "cores": 2},
+        "valid": {"all": scores(accuracy)}, "test": {"all": scores(accuracy - 0.02), "leak_free": scores(0.7, 60)},
+    }  # fmt: skip
+
+
+def test_table_has_intervals_counts_and_duration():
+    table = readme.results_table([metrics()])
+    assert "| custom_cnn (3) | 80.00 (79.0–81.0) | **78.00 (77.0–79.0)** | 70.00 (69.0–71.0) |" in table
+    assert "0.600 (0.550–0.650)" in table
+    assert "5 epochs, 1.5 h on 2 cores" in table
+    assert "n = 100 (valid), 100 (test), 60 (test images that have no copy" in table
+
+
+def test_without_models_the_table_says_so():
+    assert readme.results_table([]) == "No model is published yet."
+
+
+def test_class_table_shows_undefined_values_as_a_dash():
+    lines = readme.class_table(metrics()).splitlines()
+    assert len(lines) == 10
+    assert lines[2] == "| angry | 0.500 | – | 0.250 | 7 |"
+
+
+def test_fill_replaces_between_the_markers_only():
+    text = "a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb\n"
+    once = readme.fill(text, "x", "new")
+    assert once == "a\n<!-- x:begin -->\nnew\n<!-- x:end -->\nb\n"
+    assert readme.fill(once, "x", "new") == once
+
+
+def test_missing_markers_are_named():
+    with pytest.raises(FerlibError, match="x:begin"):
+        readme.fill("nothing", "x", "new")
+
+
+def test_the_pages_hold_the_published_numbers():
+    stale = [paths.relative(path) for path, text in readme.pages().items() if path.read_text(encoding="utf-8") != text]
+    assert not stale, f"run python -m ferlib.readme: {stale}"
