@@ -131,13 +131,18 @@ def fetch(
 
 
 @data_app.command()
-def check(as_json: Json = False) -> None:
+def check(
+    as_json: Json = False,
+    publish: Annotated[bool, typer.Option("--publish", help="Also record it in data/published.")] = False,
+) -> None:
     """What was found: counts per split, class and rule, copies and leaks, and what is wrong."""
     from ferlib import paths
     from ferlib.data.check import check as check_data
-    from ferlib.data.check import render
+    from ferlib.data.check import record, render
 
     report = check_data(paths.data_root())
+    if publish:
+        record(paths.PUBLISHED)
     typer.echo(json.dumps(report.to_dict()) if as_json else render(report))
 
 

@@ -12,7 +12,6 @@ Also ``python -m ferlib.notebooks smoke --only 01_data_cleaning`` and ``python -
 
 import argparse
 import os
-import re
 import shutil
 import sys
 import time
@@ -33,13 +32,12 @@ from papermill.exceptions import PapermillExecutionError
 from ferlib import paths
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
+from ferlib.notebook_outputs import KERNEL, normalise
 
 PROFILES = ("published", "smoke", "full")
-KERNEL = "python3"
 CELL_SECONDS = 600  # a cell of a quick profile that takes longer hangs; the full profile trains for hours
 WRITTEN_TO = ("RESULTS_DIR", "FIGURES_DIR")  # parameters that name folders, relative to the project's root
 KERNEL_ARGUMENTS = ["--log-level=ERROR"]  # its warnings go past the notebook to the terminal and tell a reader nothing
-WIDGET = "application/vnd.jupyter.widget-view+json"
 _STOPS = (PapermillExecutionError, CellExecutionError, CellTimeoutError, DeadKernelError)
 
 
@@ -125,26 +123,6 @@ def refresh(names: Sequence[str] | None = None) -> list[Path]:
             temporary.write_text(nbformat.writes(normalise(notebook)).rstrip("\n") + "\n", encoding="utf-8")
         print(f"{path.stem}: refreshed in {time.monotonic() - started:.0f} s", flush=True)
     return chosen
-
-
-def normalise(notebook: NotebookNode) -> NotebookNode:
-    """Remove what differs between two runs with the same results; sources, ids, counts and outputs stay.
-
-    Of the metadata only cell tags and a fixed kernel name are kept (no times, no papermill or widget state). Standard
-    error is dropped, and so are widgets, whose model ids are random and which show nothing without their state.
-    """
-    notebook = nbformat.from_dict(notebook)
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
-    notebook.metadata = nbformat.from_dict(
-        {"kernelspec": {"display_name": "Python 3", "name": KERNEL}, "language_info": {"name": "python"}}
-    )
-    for cell in notebook.cells:
-        tags = list(cell.metadata.get("tags", []))
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
-        if cell.cell_type == "code":
-            cell.outputs = _stable_outputs(cell.outputs)
-    nbformat.validate(notebook)
-    return notebook
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -269,22 +247,6 @@ def _sentence(stem: str, notebook: NotebookNode, error: Exception) -> str:
     else:
         said = "the kernel died, perhaps for want of memory"
     return f"{stem} stopped in {where}: {said.rstrip('.: ')}"
-
-
-def _stable_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    kept: list[NotebookNode] = []
-    for output in outputs:
-        if output.get("name") == "stderr" or WIDGET in output.get("data", {}):
-            continue
-        output.pop("transient", None)
-        if output.output_type == "stream" and kept and kept[-1].output_type == "stream":
-            kept[-1].text += output.text  # where a stream is cut into messages depends on timing
-        else:
-            kept.append(output)
-    for output in kept:
-        if output.output_type == "stream":
-            output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)  # a line that was overwritten on the screen
-    return kept
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from ferlib.files import atomic_path
 WIDTH = 7.2  # inches: a text column
 _INK, _SOFT = "#222222", "#8A8A8A"
 SPLIT_COLOURS = {"train": "#33598A", "valid": "#E69F00", "test": "#009E73"}
-_LABEL_SIZE = 9
 
 
 def use_style() -> None:
@@ -29,7 +28,8 @@ def use_style() -> None:
         context="paper",
         style="whitegrid",
         rc={
-            "figure.dpi": 110, "savefig.dpi": 160, "font.size": _LABEL_SIZE, "axes.titlesize": 10,
+            "figure.dpi": 100, "savefig.dpi": 160, "font.size": 9, "axes.titlesize": 10,
+            "axes.labelsize": 9, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5, "legend.fontsize": 8.5,
             "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.edgecolor": _SOFT, "axes.linewidth": 0.8,
             "axes.spines.top": False, "axes.spines.right": False, "grid.color": "#E4E4E4", "grid.linewidth": 0.6,
             "text.color": _INK, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
@@ -71,23 +71,24 @@ def class_balance(counts: Mapping[str, Mapping[str, int]], note: str) -> Figure:
 
 
 def vote_rules(outcomes: pd.DataFrame, note: str) -> Figure:
-    """What each FER+ rule keeps and why it drops the rest, as stacked bars.
+    """How many images each FER+ rule drops and why, as stacked bars; what it keeps stands beside its name.
 
-    `outcomes`: one row a rule, one column an outcome ("kept" first), images.
+    `outcomes`: one row a rule, images; the column "kept" first, then one column a reason.
     """
-    figure, axis = plt.subplots(figsize=(WIDTH, 0.55 * len(outcomes) + 1.4))
-    palette = ["#33598A", *sns.color_palette("YlOrBr", outcomes.shape[1] - 1)]
+    figure, axis = plt.subplots(figsize=(WIDTH, 0.5 * len(outcomes) + 1.5))
+    names = [f"{rule}\n{kept:,} kept" for rule, kept in outcomes["kept"].items()]
+    reasons = outcomes.drop(columns="kept")
     left = np.zeros(len(outcomes))
-    for column, colour in zip(outcomes.columns, palette, strict=True):
-        axis.barh(outcomes.index, outcomes[column], left=left, color=colour, label=column, height=0.66)
-        left += outcomes[column].to_numpy()
-    for index, kept in enumerate(outcomes.iloc[:, 0]):
-        axis.text(kept / 2, index, f"{kept:,} kept", va="center", ha="center", color="white", fontsize=8.5)
-    axis.set(xlabel="images", xlim=(0, left.max()))
+    for reason, colour in zip(reasons, sns.color_palette("colorblind"), strict=False):
+        axis.barh(names, reasons[reason], left=left, color=colour, label=reason, height=0.62)
+        left += reasons[reason].to_numpy()
+    for index, dropped in enumerate(left):
+        axis.text(dropped + 0.01 * left.max(), index, f"{int(dropped):,}", va="center", fontsize=8)
+    axis.set(xlabel="images dropped", xlim=(0, 1.1 * max(left.max(), 1)))
     axis.xaxis.set_major_formatter("{x:,.0f}")
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=outcomes.shape[1])
+    axis.legend(loc="lower right", title="why")
     caption(figure, note)
     return figure
 
@@ -131,12 +132,10 @@ def face_grid(rows: Mapping[str, np.ndarray], columns: list[str]) -> Figure:
 
     `rows`: ``{name: (n, H, W) uint8}``, all with as many faces as `columns` has titles.
     """
-    figure, axes = plt.subplots(
-        len(rows), len(columns), figsize=(WIDTH, WIDTH / len(columns) * len(rows) + 0.3), squeeze=False
-    )
+    figure, axes = plt.subplots(len(rows), len(columns), figsize=(len(columns), len(rows) + 0.3), squeeze=False)
     for line, (name, faces) in zip(axes, rows.items(), strict=True):
         for axis, face in zip(line, faces, strict=True):
-            axis.imshow(face, cmap="gray", vmin=0, vmax=255)
+            axis.imshow(face, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
             axis.grid(visible=False)
             axis.spines[:].set_visible(False)
@@ -152,9 +151,9 @@ def votes_of_a_face(votes: np.ndarray, names: list[str], titles: list[str], face
     Args:
         votes: (n, K) counts; names: the K columns; titles: n lines; faces: (n, H, W) uint8.
     """
-    figure, axes = plt.subplots(2, len(faces), figsize=(WIDTH, 3.6), height_ratios=(1, 1.25))
+    figure, axes = plt.subplots(2, len(faces), figsize=(WIDTH, 3.2), height_ratios=(1, 1.35))
     for index, (face, row, title) in enumerate(zip(faces, votes, titles, strict=True)):
-        axes[0, index].imshow(face, cmap="gray", vmin=0, vmax=255)
+        axes[0, index].imshow(face, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes[0, index].set_title(title, fontsize=8, loc="center", fontweight="normal")
         axes[0, index].axis("off")
         axes[1, index].barh(names, row, color=SPLIT_COLOURS["train"], height=0.7)

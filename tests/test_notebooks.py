@@ -1,12 +1,16 @@
+import base64
+import io
 import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
-from ferlib import notebooks, paths
+from ferlib import notebook_outputs, notebooks, paths
 from ferlib.errors import FerlibError
 
 DEFAULTS = 'EPOCHS = 20  # passes\nDATA = "real"\nRESULTS_DIR = "data/published"'
@@ -16,6 +20,13 @@ out = Path("..") / RESULTS_DIR
 out.mkdir(parents=True, exist_ok=True)
 print(len(list(out.iterdir())), "files before")
 (out / "{stem}.txt").write_text(f"{{EPOCHS}} {{DATA}} {{Path.cwd().name}}")"""
+
+
+def png(pixels: np.ndarray) -> str:
+    """In base64, as notebooks store pictures."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 @pytest.fixture
@@ -191,8 +202,10 @@ def test_normalise_removes_what_differs_between_runs():
         new_output("stream", name="stdout", text="0%\r50%\r100%\na"),
         new_output("stream", name="stderr", text="warned"),
         new_output("stream", name="stdout", text="b\n"),
-        new_output("display_data", data={notebooks.WIDGET: {"model_id": "8f"}, "text/plain": "Box()"}),
-        new_output("display_data", data={"image/png": "aGk="}, metadata={"image/png": {"width": 9}}),
+        new_output("display_data", data={notebook_outputs.WIDGET: {"model_id": "8f"}, "text/plain": "Box()"}),
+        new_output(
+            "display_data", data={"image/png": png(np.zeros((4, 4, 3), np.uint8))}, metadata={"image/png": {"width": 9}}
+        ),
     ]
     messy = new_notebook(
         cells=[cell], metadata={"widgets": {}, "papermill": {}, "language_info": {"name": "x", "version": "3"}}
@@ -250,3 +263,17 @@ def test_the_module_is_a_command(monkeypatch, capsys):
 @pytest.mark.parametrize("profile", notebooks.PROFILES)
 def test_the_committed_settings_fit_the_committed_notebooks(profile):
     assert set(notebooks.parameters(profile)) == {path.stem for path in notebooks.discover()}
+
+
+def test_normalise_shrinks_pictures_once():
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60, 4), dtype=np.uint8)
+    picture = png(noise)
+    notebook = new_notebook(
+        cells=[new_code_cell("1", outputs=[new_output("display_data", data={"image/png": picture})])]
+    )
+    first = notebooks.normalise(notebook).cells[0].outputs[0].data["image/png"]
+    again = notebooks.normalise(notebooks.normalise(notebook)).cells[0].outputs[0].data["image/png"]
+    assert len(first) < 0.5 * len(picture)
+    assert again == first
+    with Image.open(io.BytesIO(base64.b64decode(first))) as image:
+        assert image.size == (60, 60)

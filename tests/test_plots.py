@@ -27,11 +27,14 @@ def test_class_balance_shows_every_emotion_and_count():
     assert [bar.get_width() for bar in figure.axes[1].patches] == [12.5] * 8
 
 
-def test_vote_rules_stacks_to_the_whole():
-    outcomes = pd.DataFrame({"kept": [6, 8], "no majority": [4, 2]}, index=["majority", "crossentropy"])
+def test_vote_rules_stacks_what_is_dropped():
+    outcomes = pd.DataFrame(
+        {"kept": [6, 8], "no majority": [3, 0], "unknown": [1, 2]}, index=["majority", "crossentropy"]
+    )
     axis = plots.vote_rules(outcomes, "n = 10").axes[0]
-    assert {text.get_text() for text in axis.texts} == {"6 kept", "8 kept"}
-    assert max(bar.get_x() + bar.get_width() for bar in axis.patches) == 10
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["majority\n6 kept", "crossentropy\n8 kept"]
+    assert [text.get_text() for text in axis.texts] == ["4", "2"]
+    assert max(bar.get_x() + bar.get_width() for bar in axis.patches) == 4
 
 
 def test_leaks_gives_shares_of_the_row_split():

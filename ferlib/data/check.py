@@ -1,19 +1,25 @@
 """What a data folder holds: counts per split, rule and class, copies and leaks, and what is wrong with it."""
 
+import json
 import re
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from ferlib import paths
 from ferlib.data import cleaning, ferplus, label_files, readers
 from ferlib.data.ferplus import FerData
 from ferlib.data.labels import EMOTIONS
 from ferlib.data.readers import SPLITS
 from ferlib.data.report import RULES, Report, Table, render
-from ferlib.data.votes import count_kept, targets
+from ferlib.data.votes import REASONS, count_kept, drop_reasons, targets
+from ferlib.errors import FerlibError
+from ferlib.files import write_json
+from ferlib.provenance import code_commit
 
-__all__ = ["OFFICIAL_COUNTS", "OFFICIAL_HASHES", "Report", "check", "render"]
+__all__ = ["OFFICIAL_COUNTS", "OFFICIAL_HASHES", "Report", "check", "obtain", "record", "render"]
 
 OFFICIAL_COUNTS = {"train": 28_558, "valid": 3_579, "test": 3_573}
 """Images of FER2013+ (Barsoum et al. 2016, the label.csv files of their repository)."""
@@ -47,9 +53,43 @@ def check(root: str | Path) -> Report:
         notes.append("one folder a class has no taggers' votes: all ten are given to the folder's class")
     return Report(
         str(root), form, labels, tuple(_label_files(root)), data.content_hash, data.content_hash in OFFICIAL_HASHES,
-        _per_split(data.split), kept, _class_counts(data), _copies(table), _leaks(table), _leaked(table),
-        _dropped(table), _training(table, data), tuple(notes), tuple(dict.fromkeys(problems)),
+        _per_split(data.split), kept, _outcomes(data.votes), _class_counts(data), _copies(table), _group_sizes(table),
+        _leaks(table), _leaked(table), _dropped(table), _training(table, data),
+        tuple(notes), tuple(dict.fromkeys(problems)),
     )  # fmt: skip
+
+
+def record(results: Path, root: Path | None = None) -> dict:
+    """`check` a data folder (None: `paths.data_root()`) and write ``data_check.json`` into `results`.
+
+    The file names the code's commit and the seconds it took, and not the folder on this machine.
+    """
+    started = time.perf_counter()
+    report = {**check(root or paths.data_root()).to_dict(), "folder": "", "code_commit": code_commit()}
+    report["seconds"] = round(time.perf_counter() - started, 1)
+    write_json(results / "data_check.json", report)
+    return _plain(report)
+
+
+def obtain(results: Path, *, root: Path | None = None, recount: bool = False) -> dict:
+    """The counts in ``data_check.json`` of the folder `results`; with `recount` they are made anew (`record`).
+
+    Raises:
+        FerlibError: there is no such file, or it cannot be read.
+    """
+    if recount:
+        return record(results, root)
+    try:
+        return json.loads((results / "data_check.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FerlibError(
+            f"{results.name} holds no readable data_check.json; count again with RETRAIN = True."
+        ) from error
+
+
+def _plain(report: dict) -> dict:
+    """As it would come back from the file: lists instead of tuples."""
+    return json.loads(json.dumps(report))
 
 
 def _per_split(split: np.ndarray) -> dict[str, int]:
@@ -59,6 +99,17 @@ def _per_split(split: np.ndarray) -> dict[str, int]:
 def _kept_by_rule(votes: np.ndarray, split: np.ndarray) -> Table:
     votes = np.asarray(votes)
     return {rule: _per_split(split[targets(votes, rule).any(axis=1)]) for rule in RULES}
+
+
+def _outcomes(votes: np.ndarray) -> Table:
+    """For each rule the images kept and dropped by reason, every reason in every row."""
+    votes = np.asarray(votes)
+    reasons = {name: drop_reasons(votes, rule) for rule, name in RULES.items()}
+    occurring = [reason for reason in REASONS if any((found == reason).any() for found in reasons.values())]
+    return {
+        name: {"kept": int((found == "").sum()), **{reason: int((found == reason).sum()) for reason in occurring}}
+        for name, found in reasons.items()
+    }
 
 
 def _class_counts(data: FerData) -> Table:
@@ -117,6 +168,11 @@ def _copies(table: pd.DataFrame) -> dict[str, int]:
     counts = {kind: int((table["copy"] == kind).sum()) for kind in cleaning.KINDS}
     groups = table.loc[table["group"] != "", "group"].nunique()
     return {**counts, "groups": int(groups), "disagree": int(table["disagrees"].sum())}
+
+
+def _group_sizes(table: pd.DataFrame) -> dict[str, int]:
+    sizes = table[table["group"] != ""].drop_duplicates("group")["group_size"].value_counts().sort_index()
+    return {str(size): int(groups) for size, groups in sizes.items()}
 
 
 def _leaks(table: pd.DataFrame) -> Table:

@@ -32,9 +32,11 @@ class Report:
         content_hash: of images and votes; official: whether it is that of the official data.
         images: images of each split.
         kept: for each label file and rule the rows that the rule keeps in each split, ``{file: {rule: {split: n}}}``.
+        outcomes: of the data's own votes, all splits: for each rule the images ``kept`` and dropped for each reason.
         classes: images of each class in each split under the majority rule.
         copies: images that have an exact, near or mirrored copy (counted under the closest kind), ``groups`` of
             copies, and images in groups whose majority labels ``disagree``.
+        group_sizes: how many groups of copies have 2, 3, ... images; the keys are text, as JSON has them.
         leaks: of `cleaning.leak_table`, images of the first split that also sit in the second.
         leaked: for each split the images and the majority-labelled images that also sit in another split, and of
             how many, as ``{"images", "of_images", "labelled", "of_labelled"}``.
@@ -51,8 +53,10 @@ class Report:
     official: bool
     images: dict[str, int]
     kept: dict[str, Table]
+    outcomes: Table
     classes: Table
     copies: dict[str, int]
+    group_sizes: dict[str, int]
     leaks: Table
     leaked: Table
     dropped: dict[str, int]

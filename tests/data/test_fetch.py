@@ -17,8 +17,8 @@ import pytest
 from ferlib import paths
 from ferlib.data import download as download_module
 from ferlib.data import fetch as fetch_module
-from ferlib.data.fetch import COMPETITION, LABEL_FILES, REPOSITORY, fetch
 from ferlib.data.ferplus import load_all
+from ferlib.data.fetch import COMPETITION, LABEL_FILES, REPOSITORY, fetch
 from ferlib.data.readers import detect_form
 from ferlib.errors import FerlibError
 

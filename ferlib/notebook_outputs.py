@@ -1,0 +1,60 @@
+"""What a committed notebook keeps of a run: the results, and nothing that differs between two equal runs."""
+
+import base64
+import io
+import re
+
+import nbformat
+from nbformat import NotebookNode
+from PIL import Image
+
+KERNEL = "python3"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def normalise(notebook: NotebookNode) -> NotebookNode:
+    """Remove what differs between two runs with the same results; sources, ids, counts and outputs stay.
+
+    Of the metadata only cell tags and a fixed kernel name are kept (no times, no papermill or widget state). Standard
+    error is dropped, and so are widgets, whose model ids are random and which show nothing without their state.
+    """
+    notebook = nbformat.from_dict(notebook)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    notebook.metadata = nbformat.from_dict(
+        {"kernelspec": {"display_name": "Python 3", "name": KERNEL}, "language_info": {"name": "python"}}
+    )
+    for cell in notebook.cells:
+        tags = list(cell.metadata.get("tags", []))
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        if cell.cell_type == "code":
+            cell.outputs = _stable_outputs(cell.outputs)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def _stable_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    kept: list[NotebookNode] = []
+    for output in outputs:
+        if output.get("name") == "stderr" or WIDGET in output.get("data", {}):
+            continue
+        output.pop("transient", None)
+        if "image/png" in output.get("data", {}):
+            output.data["image/png"] = _smaller(output.data["image/png"])
+        if output.output_type == "stream" and kept and kept[-1].output_type == "stream":
+            kept[-1].text += output.text  # where a stream is cut into messages depends on timing
+        else:
+            kept.append(output)
+    for output in kept:
+        if output.output_type == "stream":
+            output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)  # a line that was overwritten on the screen
+    return kept
+
+
+def _smaller(encoded: str) -> str:
+    """A PNG in base64 with at most 256 colours, where that is smaller; charts look the same at a third of the size."""
+    with Image.open(io.BytesIO(base64.b64decode(encoded))) as image:
+        palette = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    palette.save(buffer, format="PNG", optimize=True)
+    smaller = base64.b64encode(buffer.getvalue()).decode()
+    return min(encoded, smaller, key=len)

@@ -1,0 +1,191 @@
+"""The data check's numbers against counts made here, and a text that fits the screen."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ferlib.data import cleaning
+from ferlib.data.check import OFFICIAL_COUNTS, check, render
+from ferlib.data.ferplus import make_data
+from ferlib.data.labels import EMOTIONS
+from ferlib.data.report import RULES, WIDTH
+from ferlib.data.synthetic import make_dataset
+from ferlib.data.votes import MODES, drop_reasons, hard_labels
+from ferlib.errors import FerlibError
+
+SPLITS = ("train", "valid", "test")
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Large enough for copies and leaks of every kind."""
+    return make_dataset(train=120, valid=30, test=40, seed=2)
+
+
+@pytest.fixture
+def folder(data, save, tmp_path):
+    return save["official zips"](data, tmp_path / "data")
+
+
+@pytest.fixture
+def report(folder):
+    return check(folder)
+
+
+def line_of(text: str, start: str) -> list[str]:
+    """The words after `start` in the one line that begins with it."""
+    (line,) = [line for line in text.split("\n") if line.startswith(start)]
+    return line.removeprefix(start).split()
+
+
+def test_what_was_found(report, data, folder):
+    assert (report.folder, report.form, report.labels) == (str(folder), "official zips", "label.csv")
+    assert report.label_files == tuple(f"FER2013{name}.label.csv" for name in ("Train", "Valid", "Test"))
+    assert report.content_hash == data.content_hash
+    assert not report.official
+    assert report.images == {"train": 120, "valid": 30, "test": 40}
+
+
+def test_counts_of_each_rule(report, data):
+    assert set(report.kept) == {"label.csv"}
+    for rule in RULES:
+        kept = drop_reasons(data.votes, rule) == ""
+        assert report.kept["label.csv"][rule] == {name: int(kept[data.split == name].sum()) for name in SPLITS}
+
+
+def test_every_mode_is_in_the_table():
+    assert {mode for names in RULES.values() for mode in names.split(", ")} == set(MODES)
+
+
+def test_classes(report, data):
+    labels = hard_labels(data.votes)
+    for index, emotion in enumerate(EMOTIONS):
+        expected = {name: int(((labels == index) & (data.split == name)).sum()) for name in SPLITS}
+        assert report.classes[emotion] == expected
+
+
+def test_copies_leaks_and_cleaning(report, data):
+    table = cleaning.build_manifest(data)
+    assert report.copies["groups"] == len(set(table.group) - {""})
+    assert sum(report.copies[kind] for kind in cleaning.KINDS) == (table.group != "").sum()
+    assert report.copies["disagree"] == table.disagrees.sum() > 0
+    assert [[report.leaks[row][column] for column in SPLITS] for row in SPLITS] == (
+        cleaning.leak_table(table).to_numpy().tolist()
+    )
+    for name in ("valid", "test"):
+        part = table[(table.split == name) & (table.label != "")]
+        assert (report.leaked[name]["labelled"], report.leaked[name]["of_labelled"]) == (part.leaked.sum(), len(part))
+        assert report.leaked[name]["images"] >= report.leaked[name]["labelled"] > 0
+    assert sum(report.dropped.values()) == 120 - report.training["images"] > 0
+    assert set(report.dropped) == {"copy within train", "also in valid", "also in test", "not a face", "blank"}
+    kept = ((table.split == "train") & table.kept).to_numpy()
+    usable = drop_reasons(data.votes[kept], "crossentropy") == ""
+    assert report.training == {"images": kept.sum(), "with a crossentropy target": usable.sum()}
+
+
+def test_deviations_from_the_official_counts_are_told(report):
+    assert report.problems == (
+        "train has 120 images, but FER2013+ has 28,558",
+        "valid has 30 images, but FER2013+ has 3,579",
+        "test has 40 images, but FER2013+ has 3,573",
+    )
+    assert sum(OFFICIAL_COUNTS.values()) == 35_710
+
+
+def test_it_is_json_without_numpy(report):
+    assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["images"]["train"] == 120
+
+
+def test_the_text(report):
+    text = render(report)
+    assert line_of(text, "  all") == ["120", "30", "40"]
+    counts = [str(count) for count in report.kept["label.csv"]["crossentropy"].values()]
+    assert line_of(text, "  label.csv  crossentropy, probability") == counts
+    assert line_of(text, "  happy") == [str(count) for count in report.classes["happy"].values()]
+    assert line_of(text, "  sum") == [str(count) for count in report.kept["label.csv"]["majority"].values()]
+    assert f"for training remain {report.training['images']} images" in text
+    assert "not that of the official data" in text
+    assert all(problem in text for problem in report.problems)
+
+
+def test_the_text_fits_and_its_columns_stand_below_each_other(report):
+    lines = render(report).split("\n")
+    assert max(len(line) for line in lines[1:]) <= WIDTH  # the first holds the folder as it was given
+    assert all(line == line.rstrip() for line in lines)
+    ends = {
+        len(line) for line in lines if line.endswith("valid     test") or line.startswith(("  happy", "  label.csv "))
+    }
+    assert len(ends) == 1
+
+
+def test_both_label_files(data, save, tmp_path):
+    report = check(save["kaggle csv"](data, tmp_path / "data"))
+    assert report.label_files[0] == "fer2013new.csv"
+    assert set(report.kept) == {"label.csv", "fer2013new.csv"}
+    # The repeated row of the Kaggle form is voted "not a face" ten times, so that it changes no count here.
+    assert report.kept["label.csv"] == report.kept["fer2013new.csv"]
+    assert report.notes[0].startswith("fer2013new.csv is counted by rows; 1 of them repeat an image name")
+    assert "have no name in FER+" in " ".join(report.problems)
+
+
+def test_rows_and_distinct_images_are_told_apart(data, save, tmp_path):
+    root = save["kaggle csv"](data, tmp_path / "data")
+    path = root / "fer2013new.csv"
+    stray = f"Training,{data.ids[3]}.png," + ",".join(["0"] * 9 + ["10"])
+    assert path.read_text().count(stray) == 1
+    path.write_text(path.read_text().replace(stray, stray.replace("0,0,0,0,0,0,0,0,0,10", "0,10,0,0,0,0,0,0,0,0")))
+    report = check(root)
+    counts = {file: rules["majority"]["train"] for file, rules in report.kept.items()}
+    assert counts["fer2013new.csv"] == counts["label.csv"] + 1
+    assert f"keeps {counts['label.csv']} / " in report.notes[0]
+
+
+def test_names_and_images_that_do_not_match(data, save, tmp_path):
+    root = save["kaggle csv"](data, tmp_path / "data", strays=False)
+    save["official zips"](data, tmp_path / "zips")
+    text = (root / "fer2013new.csv").read_text()
+    (tmp_path / "zips" / "fer2013new.csv").write_text(text.replace(f"{data.ids[0]}.png", "fer9999999.png"))
+    problems = check(tmp_path / "zips").problems
+    assert "1 names in fer2013new.csv have no image" in problems
+    assert "1 images have no row in fer2013new.csv" in problems
+
+
+def test_kaggle_without_label_csv(data, save, tmp_path):
+    report = check(save["kaggle csv"](data, tmp_path / "data", label_files=False))
+    assert report.labels == "fer2013new.csv"
+    assert set(report.kept) == {"fer2013new.csv"}
+    assert "the votes are those of fer2013new.csv" in report.problems[0]
+
+
+def test_class_folders(data, save, tmp_path):
+    report = check(save["class folders"](data, tmp_path / "data"))
+    assert report.labels == "folder names"
+    assert report.label_files == ()
+    assert report.problems == ()
+    assert report.notes == ("one folder a class has no taggers' votes: all ten are given to the folder's class",)
+    assert "none beside the images" in render(report)
+    assert "- nothing" in render(report)
+
+
+def test_a_split_is_missing(data, save, tmp_path):
+    report = check(save["class folders"](data.where(data.split != "valid"), tmp_path / "data"))
+    assert report.images["valid"] == 0
+    assert report.leaked["valid"] == {"images": 0, "of_images": 0, "labelled": 0, "of_labelled": 0}
+    assert "valid  0 of 0 majority-labelled images" in render(report)
+    assert report.problems == ("no images for the split valid",)
+
+
+def test_nothing_to_check(tmp_path):
+    with pytest.raises(FerlibError, match="holds no known form"):
+        check(tmp_path)
+
+
+def test_data_without_copies(save, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
+    votes = np.array([[10] + [0] * 9] * 3, dtype=np.uint8)
+    data = make_data(["a", "b", "c"], images, votes, ["train", "valid", "test"], "by hand")
+    report = check(save["official folders"](data, tmp_path / "data"))
+    assert report.dropped == {}
+    assert report.copies == {"exact": 0, "near": 0, "mirrored": 0, "groups": 0, "disagree": 0}
+    assert "Cleaning drops 0 train images" in render(report)
