@@ -103,10 +103,13 @@ def test_what_training_keeps(data, manifest):
     assert targets(data.votes[kept], "crossentropy").any(axis=1).sum() == 24_003
 
 
-def test_leaked_images_with_a_majority(manifest):
-    for split, leaked, labelled in (("valid", 591, 3_191), ("test", 614, 3_137)):
+def test_leaked_images(manifest, report):
+    for split, leaked, labelled, images in (("valid", 591, 3_191, 675), ("test", 614, 3_137, 713)):
         part = manifest[(manifest.split == split) & (manifest.label != "")]
         assert (part.leaked.sum(), len(part)) == (leaked, labelled)
+        assert report.leaked[split] == {
+            "labelled": leaked, "of_labelled": labelled, "images": images, "of_images": report.images[split],
+        }  # fmt: skip
 
 
 def test_leaks_by_pair_of_splits(report):
