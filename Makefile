@@ -61,7 +61,7 @@ lab: $(READY) ## Open the notebooks in JupyterLab
 
 # Pins stay as they are unless pyproject.toml forbids them; renew them all with: make lock UPGRADE=--upgrade
 lock: $(READY) ## Write requirements.lock for Linux, macOS and Windows from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra fetch --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra fetch --extra transfer --universal --python-version 3.11 \
 	  --fork-strategy fewest --no-annotate --no-emit-index-url --custom-compile-command "make lock" \
 	  --output-file requirements.lock --quiet $(UPGRADE)
 

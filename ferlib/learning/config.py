@@ -12,7 +12,10 @@ class TrainConfig:
     """Everything that decides a run besides the data and the code.
 
     Attributes:
-        model: name for `models.build_model`; width and dropout go with it.
+        model: name for `models.build_model`; width, dropout, drop_path and conv_stem go with it.
+        pretrained: start from ImageNet weights (`pretrained.load_imagenet`).
+        head_epochs: with pre-trained weights, epochs in which only the last layer learns; they count as `epochs`.
+        layer_decay: learning rate of each layer relative to the next one; 1 means all alike.
         mode: FER+ rule for the training targets (`votes.MODES`); validation is always majority.
         clean: leave out copies, leaks and blanks as the manifest says.
         epochs: passes over the training images.
@@ -23,6 +26,10 @@ class TrainConfig:
         weight_decay: on weights of two or more dimensions only.
         ema_decay: decay of the weights' moving average, warmed up; 0 turns it off.
         label_smoothing: share of the target spread evenly over the classes.
+        mixup, cutmix: probability that a batch is mixed in that way (Zhang et al. 2018; Yun et al. 2019).
+        teachers: names of checkpoints to distil from; all see the student's own view.
+        distill_weight: share of the teachers in the loss; the votes have the rest.
+        distill_temperature: softens both sides' probabilities.
         clip_norm: largest gradient norm; 0 turns clipping off.
         sizes: progressive resolution, (share of the epochs from which it holds, input side in pixels).
         seed: of weights, order, augmentation and dropout.
@@ -31,6 +38,11 @@ class TrainConfig:
     model: str = "custom_cnn"
     width: float = 1.0
     dropout: float = 0.3
+    drop_path: float = 0.0
+    conv_stem: bool = False
+    pretrained: bool = False
+    head_epochs: int = 0
+    layer_decay: float = 1.0
     mode: str = "crossentropy"
     clean: bool = True
     epochs: int = 34
@@ -41,6 +53,11 @@ class TrainConfig:
     weight_decay: float = 5e-4
     ema_decay: float = 0.999
     label_smoothing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    teachers: tuple[str, ...] = ()
+    distill_weight: float = 0.7
+    distill_temperature: float = 2.0
     clip_norm: float = 5.0
     sizes: tuple[tuple[float, int], ...] = ((0.0, 40), (0.6, 48))
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
@@ -48,11 +65,15 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "teachers", tuple(self.teachers))
         object.__setattr__(self, "sizes", tuple((float(share), int(size)) for share, size in self.sizes))
         for wrong, sentence in (
             (self.mode not in MODES, f"mode must be one of {', '.join(MODES)}, not {self.mode!r}."),
             (self.optimizer not in ("sgd", "adamw"), f"optimizer must be sgd or adamw, not {self.optimizer!r}."),
             (self.epochs < 1 or self.batch_size < 2, "epochs must be at least 1 and batch_size at least 2."),
+            (not 0 <= self.mixup + self.cutmix <= 1, "mixup and cutmix are probabilities and sum to at most 1."),
+            (not 0 < self.layer_decay <= 1, f"layer_decay must lie above 0 and up to 1, not {self.layer_decay}."),
+            (not 0 <= self.distill_weight <= 1, f"distill_weight must lie in 0..1, not {self.distill_weight}."),
             (not self.sizes or self.sizes[0][0] != 0, "sizes must begin with the share 0."),
         ):
             if wrong:
@@ -61,6 +82,13 @@ class TrainConfig:
     def size_at(self, epoch: int) -> int:
         """Input side in pixels in this epoch (the first is 0)."""
         return [size for share, size in self.sizes if epoch >= share * self.epochs][-1]
+
+    def model_arguments(self) -> dict:
+        """Arguments of `models.build_model`."""
+        return {
+            "name": self.model, "channels": self.preprocessing.channels, "dropout": self.dropout, "width": self.width,
+            "drop_path": self.drop_path, "conv_stem": self.conv_stem,
+        }  # fmt: skip
 
     def to_dict(self) -> dict:
         """JSON-ready form."""

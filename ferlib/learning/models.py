@@ -1,27 +1,59 @@
 """The networks of the study, by name."""
 
+import timm
 import torch
+from timm.layers import LayerNorm2d
 from torch import nn
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 
+TIMM_MODELS = (
+    "mobilenetv3_large_100", "efficientnet_b2", "convnext_atto", "convnext_femto", "convnext_pico", "convnext_nano",
+    "convnext_tiny", "tf_efficientnet_lite0", "tf_efficientnet_lite2",
+)  # fmt: skip
+"""Architectures that timm defines; we change only the stem of the ConvNeXt family, when asked."""
 
-def build_model(name: str, *, channels: int = 1, dropout: float = 0.0, width: float = 1.0) -> nn.Module:
+
+def build_model(
+    name: str, *, channels: int = 1, dropout: float = 0.0, width: float = 1.0, drop_path: float = 0.0,
+    conv_stem: bool = False,
+) -> nn.Module:  # fmt: skip
     """A network of random weights that maps (N, channels, S, S) float32 to (N, 8) logits.
 
     Args:
         name: one of `MODELS`.
         channels: 1 for grey input, 3 for grey repeated.
         dropout: probability before the last layer.
-        width: factor on the number of feature maps; small values serve tests and smoke runs.
+        width: factor on the number of feature maps of `custom_cnn`; small values serve tests and smoke runs.
+        drop_path: stochastic depth (Huang et al. 2016), of timm's models.
+        conv_stem: replace ConvNeXt's 4x4 patches by two 3x3 convolutions of stride 2, which learn faster on small
+            faces (Xiao et al. 2021, "Early convolutions help transformers see better").
 
     Raises:
-        FerlibError: for an unknown name.
+        FerlibError: for an unknown name, or an option that the model does not have.
     """
     if name not in MODELS:
         raise FerlibError(f"there is no model {name!r}; choose one of {', '.join(MODELS)}.")
-    return MODELS[name](channels=channels, dropout=dropout, width=width)
+    if conv_stem and not name.startswith("convnext"):
+        raise FerlibError(f"{name} has no patch stem to replace; leave conv_stem out.")
+    if name == "custom_cnn":
+        if drop_path:
+            raise FerlibError("custom_cnn has no stochastic depth; leave drop_path out.")
+        return CustomCNN(channels, dropout, width)
+    if width != 1.0:
+        raise FerlibError(f"{name} has a fixed width; leave width out.")
+    model = timm.create_model(
+        name,
+        pretrained=False,
+        num_classes=len(EMOTIONS),
+        in_chans=channels,
+        drop_rate=dropout,
+        drop_path_rate=drop_path,
+    )
+    if conv_stem:
+        model.stem = _conv_stem(channels, model.stem[0].out_channels)
+    return model
 
 
 class _ConvBlock(nn.Sequential):
@@ -72,5 +104,17 @@ class CustomCNN(nn.Module):
         """(N, channels, S, S) to (N, 8) logits."""
         return self.head(self.dropout(self.features(x).mean(dim=(2, 3))))
 
+    def get_classifier(self) -> nn.Module:
+        """The last layer, under the name that timm's models have for it."""
+        return self.head
 
-MODELS = {"custom_cnn": CustomCNN}
+
+def _conv_stem(channels: int, maps: int) -> nn.Sequential:
+    """(N, channels, S, S) to (N, maps, S / 4, S / 4), as the patches that it replaces."""
+    return nn.Sequential(
+        nn.Conv2d(channels, maps // 2, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(maps // 2), nn.GELU(),
+        nn.Conv2d(maps // 2, maps, 3, stride=2, padding=1), LayerNorm2d(maps),
+    )  # fmt: skip
+
+
+MODELS = ("custom_cnn", *TIMM_MODELS)

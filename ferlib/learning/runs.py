@@ -41,7 +41,10 @@ def train(
     manifest = cleaning.manifest_of(root) if config.clean else None
     started = time.perf_counter()
     commit = code_commit()
-    best = fit(config, prepare(data, config, manifest), run, progress=progress)
+    best = fit(
+        config, prepare(data, config, manifest), run, teachers=[checkpoints.load(one) for one in config.teachers],
+        progress=progress,
+    )  # fmt: skip
     write_json(
         run / "run.json",
         {
@@ -74,10 +77,7 @@ def publish(name: str, *, run: Path | None = None, replace: bool = False) -> dic
     config = TrainConfig.from_dict(about["config"])
     state = torch.load(run / "checkpoint.pt", weights_only=True)["best"]["state"]
     sidecar = {
-        "model": {
-            "name": config.model, "channels": config.preprocessing.channels, "width": config.width,
-            "dropout": config.dropout,
-        },
+        "model": config.model_arguments(),
         "preprocessing": config.preprocessing.to_dict(), "temperature": 1.0, "protocol": PROTOCOL,
         **{key: about[key] for key in ("data", "data_hash", "code_commit", "best_epoch", "seconds", "config")},
     }  # fmt: skip

@@ -6,6 +6,7 @@ Nothing here can see the test split: `fit` takes arrays that hold train and vali
 import copy
 import csv
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +21,13 @@ from ferlib.data.ferplus import FerData
 from ferlib.data.votes import hard_labels, targets
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path, write_json
+from ferlib.learning.checkpoints import Checkpoint
 from ferlib.learning.config import TrainConfig
+from ferlib.learning.distillation import Teachers, distillation_loss
 from ferlib.learning.models import build_model
-from ferlib.learning.transforms import Preprocessing, augment, equalise, resize
+from ferlib.learning.optim import freeze_all_but_head, learning_rate, make_optimizer, set_rate
+from ferlib.learning.pretrained import load_imagenet
+from ferlib.learning.transforms import Preprocessing, augment, equalise, mix, resize
 
 HISTORY_COLUMNS = ("epoch", "size", "lr", "train_loss", "valid_loss", "valid_accuracy", "seconds")
 _CHECKPOINT = "checkpoint.pt"
@@ -74,13 +79,22 @@ def prepare(data: FerData, config: TrainConfig, manifest: pd.DataFrame | None) -
     )  # fmt: skip
 
 
-def fit(config: TrainConfig, data: TrainingSet, run: Path, *, resume: bool = True, progress: bool = True) -> dict:
+def fit(
+    config: TrainConfig, data: TrainingSet, run: Path, *, teachers: Sequence[Checkpoint] = (), progress: bool = True
+) -> dict:
     """Train a network and leave the run in the folder `run`.
 
     After each epoch the folder holds ``config.json``, ``history.csv`` (`HISTORY_COLUMNS`) and ``checkpoint.pt``
     (weights, moving average, optimiser, best epoch so far), each written atomically. A run that was interrupted
     anywhere goes on from its last whole epoch and ends with the same numbers as an uninterrupted one, since order,
     augmentation and dropout of an epoch depend only on the seed and the epoch.
+
+    Args:
+        config: the settings.
+        data: of `prepare`.
+        run: the folder; it is made when missing.
+        teachers: the checkpoints that `config.teachers` names, in that order.
+        progress: show a bar for each epoch.
 
     Returns:
         ``{"epoch", "valid_accuracy", "state", "history"}`` of the best epoch by valid accuracy of the averaged
@@ -89,10 +103,11 @@ def fit(config: TrainConfig, data: TrainingSet, run: Path, *, resume: bool = Tru
     Raises:
         FerlibError: the folder holds a run of other settings, or a damaged checkpoint.
     """
+    if tuple(one.name for one in teachers) != config.teachers:
+        raise ValueError(f"the settings ask for the teachers {config.teachers}")
     run.mkdir(parents=True, exist_ok=True)
-    state = _Run(config, data, run)
-    if resume:
-        state.restore()
+    state = _Run(config, data, run, teachers)
+    state.restore()
     write_json(run / "config.json", config.to_dict())
     while state.epoch < config.epochs:
         state.train_epoch(progress)
@@ -103,11 +118,13 @@ def fit(config: TrainConfig, data: TrainingSet, run: Path, *, resume: bool = Tru
 class _Run:
     """The moving parts of one training run."""
 
-    def __init__(self, config: TrainConfig, data: TrainingSet, folder: Path) -> None:
+    def __init__(self, config: TrainConfig, data: TrainingSet, folder: Path, teachers: Sequence[Checkpoint]) -> None:
         self.config, self.data, self.folder = config, data, folder
         torch.manual_seed(config.seed)
-        pre = config.preprocessing
-        self.model = build_model(config.model, channels=pre.channels, dropout=config.dropout, width=config.width)
+        self.model = build_model(**config.model_arguments())
+        if config.pretrained and not (folder / _CHECKPOINT).is_file():
+            load_imagenet(self.model, config.model)
+        self.teachers = Teachers(teachers, config.distill_temperature, config.preprocessing) if teachers else None
         self.model.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).eval() if config.ema_decay else self.model
         self.optimizer = make_optimizer(self.model, config)
@@ -123,6 +140,7 @@ class _Run:
         count = self.steps * min(config.batch_size, len(data.images))
         order = torch.randperm(len(data.images), generator=generator)[:count].view(self.steps, -1)
         self.model.train()
+        freeze_all_but_head(self.model, self.epoch < config.head_epochs)
         total, rate = 0.0, 0.0
         bar = tqdm(
             order, desc=f"epoch {self.epoch + 1}/{config.epochs}", unit="batch", disable=not progress, leave=False
@@ -130,7 +148,9 @@ class _Run:
         for step, chosen in enumerate(bar):
             rate = learning_rate(config, self.epoch * self.steps + step, self.steps * config.epochs)
             views = augment(data.images[chosen], size, config.augmentation, generator)
-            total += self._step(config.preprocessing.normalise(views), data.targets[chosen], rate)
+            views, wanted = mix(views, data.targets[chosen], config.mixup, config.cutmix, generator)
+            set_rate(self.optimizer, rate)
+            total += self._step(views, wanted)
             self._update_average(self.epoch * self.steps + step)
         probabilities = predict(self.average, data.valid_images, config.preprocessing)
         scores = self._valid_scores(probabilities)
@@ -141,15 +161,19 @@ class _Run:
             weights = {name: value.clone() for name, value in self.average.state_dict().items()}
             self.best = {"epoch": self.epoch, "valid_accuracy": scores[1], "state": weights}
 
-    def _step(self, images: torch.Tensor, wanted: torch.Tensor, rate: float) -> float:
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        logits = self.model(images.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits, wanted, label_smoothing=self.config.label_smoothing)
+    def _step(self, views: torch.Tensor, wanted: torch.Tensor) -> float:
+        """One update from (N, 1, S, S) views with intensities in 0..1; gives the loss."""
+        config = self.config
+        images = config.preprocessing.normalise(views).contiguous(memory_format=torch.channels_last)
+        logits = self.model(images)
+        loss = F.cross_entropy(logits, wanted, label_smoothing=config.label_smoothing)
+        if self.teachers:
+            taught = distillation_loss(logits, self.teachers(views).clone(), config.distill_temperature)
+            loss = (1 - config.distill_weight) * loss + config.distill_weight * taught
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        if self.config.clip_norm:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        if config.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         self.optimizer.step()
         return loss.item()
 
@@ -207,24 +231,6 @@ class _Run:
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
-
-
-def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum or AdamW; biases and norms (fewer than two dimensions) are not decayed."""
-    decayed = [p for p in model.parameters() if p.ndim >= 2]
-    others = [p for p in model.parameters() if p.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.peak_lr, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=config.peak_lr)
-
-
-def learning_rate(config: TrainConfig, step: int, steps: int) -> float:
-    """One-cycle: from a tenth of the peak up along a straight line, then down to zero along half a cosine."""
-    rise = config.warmup * steps
-    if step < rise:
-        return config.peak_lr * (0.1 + 0.9 * step / rise)
-    return config.peak_lr * 0.5 * (1 + float(np.cos(np.pi * (step - rise) / max(1.0, steps - rise))))
 
 
 @torch.inference_mode()

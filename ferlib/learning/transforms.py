@@ -155,3 +155,27 @@ def _erase(images: torch.Tensor, probability: float, generator: torch.Generator)
         patch = images[index, :, rows, columns]
         images[index, :, rows, columns] = torch.rand(patch.shape, generator=generator)
     return images
+
+
+def mix(
+    views: torch.Tensor, targets: torch.Tensor, mixup: float, cutmix: float, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mix each view of a batch with another one, and their targets alike, or leave the batch as it is.
+
+    With probability `mixup` the pictures are blended (Zhang et al. 2018), with probability `cutmix` a rectangle is
+    pasted (Yun et al. 2019); the share is uniform in 0..1. (N, 1, S, S) and (N, 8) in and out.
+    """
+    choice, share = torch.rand(2, generator=generator).tolist()
+    if choice >= mixup + cutmix:
+        return views, targets
+    order = torch.randperm(len(views), generator=generator)
+    if choice < mixup:
+        mixed = share * views + (1 - share) * views[order]
+    else:
+        side = views.shape[-1]
+        cut = round(side * (1 - share) ** 0.5)
+        top, left = torch.randint(0, side - cut + 1, (2,), generator=generator).tolist()
+        mixed = views.clone()
+        mixed[..., top : top + cut, left : left + cut] = views[order][..., top : top + cut, left : left + cut]
+        share = 1 - cut * cut / (side * side)
+    return mixed, share * targets + (1 - share) * targets[order]

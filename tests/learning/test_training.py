@@ -11,8 +11,13 @@ import pytest
 import torch
 
 from ferlib.errors import FerlibError
+from ferlib.learning.checkpoints import Checkpoint
 from ferlib.learning.config import TrainConfig
-from ferlib.learning.training import HISTORY_COLUMNS, fit, learning_rate, make_optimizer, predict, prepare
+from ferlib.learning.distillation import Teachers, distillation_loss
+from ferlib.learning.models import build_model
+from ferlib.learning.optim import learning_rate, make_optimizer, set_rate
+from ferlib.learning.pretrained import LITE_MEAN, LITE_STD, load_imagenet
+from ferlib.learning.training import HISTORY_COLUMNS, fit, predict, prepare
 from ferlib.learning.transforms import Augmentation, Preprocessing
 
 TIMELESS = [name for name in HISTORY_COLUMNS if name != "seconds"]
@@ -167,10 +172,74 @@ def test_the_average_follows_the_weights_and_their_statistics(tmp_path, tiny_set
 
 
 def test_predict_gives_probabilities_also_for_nothing(tiny_set, tiny):
-    from ferlib.learning.models import build_model
-
     model = build_model("custom_cnn", width=0.125)
     probabilities = predict(model, tiny_set.valid_images[:5], tiny.preprocessing, batch_size=2)
     assert probabilities.shape == (5, 8)
     assert torch.allclose(probabilities.sum(dim=1), torch.ones(5), atol=1e-6)
     assert predict(model, tiny_set.valid_images[:0], tiny.preprocessing).shape == (0, 8)
+
+
+def test_lower_layers_learn_more_slowly(tiny):
+    model = build_model("convnext_atto")
+    config = replace(tiny, model="convnext_atto", width=1.0, layer_decay=0.5, optimizer="adamw")
+    optimizer = make_optimizer(model, config)
+    set_rate(optimizer, 1.0)
+    rate = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    stem, last, head = (rate[id(p)] for p in (
+        model.stem[0].weight, model.stages[3].blocks[-1].conv_dw.weight, model.head.fc.weight,
+    ))  # fmt: skip
+    assert stem < last < head == 1.0
+
+
+def test_in_the_first_stage_only_the_head_learns(tmp_path, tiny_set, tiny):
+    config = replace(tiny, epochs=1, head_epochs=1, ema_decay=0.0)
+    torch.manual_seed(config.seed)
+    start = build_model(**config.model_arguments()).state_dict()
+    end = fit(config, tiny_set, tmp_path, progress=False)["state"]
+    learned = {name for name in start if name.endswith("weight") and not torch.equal(start[name], end[name])}
+    assert learned == {"head.weight"}
+
+
+def teacher_of(tiny, seed):
+    torch.manual_seed(seed)
+    arguments = tiny.model_arguments() | {"dropout": 0.0}
+    return Checkpoint(f"t{seed}", build_model(**arguments).eval(), Preprocessing(size=24), 1.0, {})
+
+
+def test_distillation_pulls_the_student_to_its_teachers(tmp_path, tiny_set, tiny):
+    teachers = [teacher_of(tiny, 5), teacher_of(tiny, 6)]
+    for one in teachers:
+        one.model.head.weight.data *= 20  # opinions worth learning
+    config = replace(tiny, epochs=6, teachers=("t5", "t6"), distill_weight=1.0, distill_temperature=1.0, peak_lr=0.1)
+    history = fit(config, tiny_set, tmp_path, teachers=teachers, progress=False)["history"]
+    assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]
+
+
+def test_distillation_loss_is_zero_for_the_teachers_own_logits(tiny):
+    teacher = teacher_of(tiny, 5)
+    views = torch.rand(4, 1, 24, 24)
+    with torch.no_grad():
+        logits = teacher.model(teacher.preprocessing.normalise(views))
+    wanted = Teachers([teacher], 2.0, tiny.preprocessing)(views)
+    assert distillation_loss(logits, wanted, 2.0).item() == pytest.approx(0, abs=1e-6)
+    assert distillation_loss(logits + torch.randn(4, 8), wanted, 2.0).item() > 0.01
+
+
+def test_teachers_must_be_those_of_the_settings_and_see_the_same_pixels(tmp_path, tiny_set, tiny):
+    with pytest.raises(ValueError, match="ask for the teachers"):
+        fit(replace(tiny, teachers=("t5",)), tiny_set, tmp_path, progress=False)
+    with pytest.raises(ValueError, match="equalisation"):
+        Teachers([teacher_of(tiny, 5)], 1.0, Preprocessing(equalise="global"))
+
+
+def test_pretrained_weights_are_where_training_starts(tmp_path, tiny_set, tiny):
+    pre = Preprocessing(size=32, channels=3, mean=LITE_MEAN, std=LITE_STD)
+    config = replace(
+        tiny, model="tf_efficientnet_lite0", width=1.0, pretrained=True, preprocessing=pre, epochs=1, peak_lr=0.0,
+        warmup=0.0, ema_decay=0.0, sizes=((0, 32),),
+    )  # fmt: skip
+    few = replace(tiny_set, images=tiny_set.images[:32], targets=tiny_set.targets[:32])
+    state = fit(config, few, tmp_path, progress=False)["state"]
+    expected = build_model("tf_efficientnet_lite0", channels=3)
+    load_imagenet(expected, "tf_efficientnet_lite0")
+    assert torch.equal(state["conv_stem.weight"], expected.conv_stem.weight)

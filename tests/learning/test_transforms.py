@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from ferlib.learning.transforms import Augmentation, Preprocessing, augment, equalise, resize, to_grey
+from ferlib.learning.transforms import Augmentation, Preprocessing, augment, equalise, mix, resize, to_grey
 
 FACES = np.random.default_rng(0).integers(0, 256, (6, 48, 48), dtype=np.uint8)
 STILL = Augmentation(flip=0, rotation=0, scale=0, shift=0, light=0, erasing=0)
@@ -124,3 +124,21 @@ def test_erasing_touches_only_some_images_and_a_part_of_them():
     changed = (views - 128 / 255).abs().gt(1e-3).float().mean(dim=(1, 2, 3))
     assert 0.2 < changed.gt(0).float().mean() < 0.4
     assert changed.max() < 0.25
+
+
+def test_mixing_keeps_targets_in_step_with_pixels():
+    views = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 1, 20, 20).clone()
+    targets = torch.eye(8)[:4]
+    level = torch.arange(8.0)
+    for mixup, cutmix in ((1.0, 0.0), (0.0, 1.0)):
+        mixed, wanted = mix(views, targets, mixup, cutmix, generator(3))
+        assert not torch.equal(mixed, views)
+        assert torch.allclose(mixed.mean(dim=(1, 2, 3)), wanted @ level, atol=1e-5)
+        assert torch.allclose(wanted.sum(dim=1), torch.ones(4))
+
+
+def test_unmixed_batches_pass_through():
+    views, targets = torch.rand(4, 1, 8, 8), torch.eye(8)[:4]
+    mixed, wanted = mix(views, targets, 0.0, 0.0, generator())
+    assert mixed is views
+    assert wanted is targets

@@ -1,0 +1,46 @@
+"""Optimisers, their groups of weights, and the one-cycle schedule."""
+
+import numpy as np
+import torch
+from timm.optim import param_groups_layer_decay
+from torch import nn
+
+from ferlib.learning.config import TrainConfig
+
+
+def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum or AdamW; biases and norms (fewer than two dimensions) are not decayed.
+
+    With a `layer_decay` below 1 each layer's rate is that factor times the next one's, from the last layer down, so
+    that pre-trained early layers change least (Howard and Ruder 2018, discriminative fine-tuning). The factor stands
+    as ``lr_scale`` in each group, and `set_rate` applies it.
+    """
+    if config.layer_decay < 1:
+        groups = param_groups_layer_decay(model, weight_decay=config.weight_decay, layer_decay=config.layer_decay)
+    else:
+        decayed = [p for p in model.parameters() if p.ndim >= 2]
+        others = [p for p in model.parameters() if p.ndim < 2]
+        groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=config.peak_lr, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups, lr=config.peak_lr)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group the learning rate, times its own ``lr_scale``."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("lr_scale", 1.0)
+
+
+def learning_rate(config: TrainConfig, step: int, steps: int) -> float:
+    """One-cycle: from a tenth of the peak up along a straight line, then down to zero along half a cosine."""
+    rise = config.warmup * steps
+    if step < rise:
+        return config.peak_lr * (0.1 + 0.9 * step / rise)
+    return config.peak_lr * 0.5 * (1 + float(np.cos(np.pi * (step - rise) / max(1.0, steps - rise))))
+
+
+def freeze_all_but_head(model: nn.Module, frozen: bool) -> None:
+    """Stage one of two-stage fine-tuning trains the last layer alone; stage two, everything."""
+    model.requires_grad_(not frozen)
+    model.get_classifier().requires_grad_(True)

