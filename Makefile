@@ -17,7 +17,7 @@ setup: $(READY) ## Make .venv with the exact packages of requirements.lock
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "ferlib needs Python 3.11 or newer as $(PYTHON); name one with: make setup PYTHON=python3.12"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || \
 	  { echo "The virtual environment could not be made; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install -r requirements.lock
 	$(BIN)/python -m pip install --no-deps -e .
@@ -33,7 +33,7 @@ smoke: $(READY) ## Run all notebooks on drawn faces with tiny models; no data se
 reproduce: $(READY) ## Run all notebooks on the published results, into data/runs/notebooks
 	$(BIN)/python -m ferlib.notebooks published
 
-full: $(READY) ## Train everything again on FER2013+ (hours; needs the data set)
+full: $(READY) ## Run all notebooks with the real work on FER2013+ (needs the data set)
 	$(BIN)/python -m ferlib.notebooks full
 
 refresh: $(READY) ## Execute the committed notebooks in place and normalise their outputs

@@ -1,6 +1,7 @@
 """The command line: thin commands over the package; every import that is slow happens inside its command."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -86,7 +87,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Accuracy with its 95 % interval, macro-F1, number of images and protocol of a published model."""
-    from ferlib.learning.runs import evaluate_model, render_evaluation
+    from ferlib.learning.publication import evaluate_model, render_evaluation
 
     if split not in ("valid", "test"):
         raise typer.BadParameter("choose valid or test", param_hint="--split")
@@ -98,25 +99,29 @@ def evaluate(
 def train(
     recipe: Annotated[str, typer.Argument(help="A published recipe, for example custom_cnn.")],
     name: Annotated[str | None, typer.Option(help="Folder under data/runs; default: the recipe's name.")] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of weights, order and augmentation.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Another length than the recipe's.")] = None,
 ) -> None:
     """Train a published recipe on FERLIB_DATA. Interrupted anywhere, the same command goes on from the last epoch."""
     from ferlib.learning import config, runs
 
     changes = {"seed": seed} | ({"epochs": epochs} if epochs else {})
-    best = runs.train(config.recipe(recipe, **changes), name or recipe)
+    try:
+        best = runs.train(config.recipe(recipe, **changes), name or recipe)
+    except KeyboardInterrupt:
+        typer.echo("\nferlib: stopped; the same command goes on from the last whole epoch.", err=True)
+        raise typer.Exit(130) from None
     typer.echo(f"best epoch {best['epoch']}: {best['valid_accuracy']:.2%} of valid (run data/runs/{name or recipe})")
 
 
 @app.command()
 def publish(name: Annotated[str, typer.Argument(help="A finished run.")], replace: Replace = False) -> None:
     """Ship a finished run: weights, predictions on valid and test, scores. Test is read here, once a model."""
-    from ferlib.learning import runs
+    from ferlib.learning import publication
 
-    runs.publish(name, replace=replace)
+    publication.publish(name, replace=replace)
     for split in ("valid", "test"):
-        typer.echo(runs.render_evaluation(runs.evaluate_model(name, split)))
+        typer.echo(publication.render_evaluation(publication.evaluate_model(name, split)))
 
 
 @data_app.command()
@@ -133,7 +138,7 @@ def fetch(
 @data_app.command()
 def check(
     as_json: Json = False,
-    publish: Annotated[bool, typer.Option("--publish", help="Also record it in data/published.")] = False,
+    publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
 ) -> None:
     """What was found: counts per split, class and rule, copies and leaks, and what is wrong."""
     from ferlib import paths
@@ -141,6 +146,8 @@ def check(
     from ferlib.data.check import record, render
 
     report = check_data(paths.data_root())
+    if publish and not report.official:
+        raise FerlibError("this is not the official data, so it cannot be published; leave --publish out.")
     if publish:
         record(paths.PUBLISHED)
     typer.echo(json.dumps(report.to_dict()) if as_json else render(report))
@@ -165,9 +172,14 @@ def main() -> None:
     except FerlibError as error:
         print(f"ferlib: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("ferlib: stopped", file=sys.stderr)
-        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at the end
+        sys.exit(1)
+    except OSError as error:
+        print(
+            f"ferlib: {error.filename or 'a file'}: {error.strerror}; check the name and your rights.", file=sys.stderr
+        )
+        sys.exit(1)
 
 
 if __name__ == "__main__":

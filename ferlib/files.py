@@ -9,15 +9,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ferlib.errors import FerlibError
+
 
 @contextmanager
 def atomic_path(target: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `target`; rename it to `target` when the block ends without an error.
 
     A reader sees the old file or the new one, never half of it, also after a crash or a full disk. The folder is
-    made when missing, and the temporary file keeps the suffix of `target` (writers choose the format by it).
+    made when missing, and the temporary file keeps the suffix of `target` (writers choose the format by it). A link
+    stays a link: what it points to is replaced.
+
+    Raises:
+        FerlibError: `target` is a folder, a device or a pipe.
     """
-    target = Path(target)
+    target = Path(target).resolve()
+    if target.exists() and not target.is_file():
+        raise FerlibError(f"{target.name} is {'a folder' if target.is_dir() else 'no ordinary file'}; name a file.")
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
     os.close(descriptor)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from ferlib import paths
+from ferlib.data.check import OFFICIAL_HASHES
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
 
@@ -17,9 +18,10 @@ _SPLITS = ("valid", "test")
 
 
 def load_metrics() -> list[dict]:
-    """``metrics.json`` of every published model, the best on valid last."""
+    """``metrics.json`` of every model published on the official data, the best on valid last."""
     files = sorted(paths.PUBLISHED.glob("*/metrics.json"))
     found = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    found = [metrics for metrics in found if metrics["run"]["data_hash"] in OFFICIAL_HASHES]
     return sorted(found, key=lambda metrics: metrics["valid"]["all"]["accuracy"])
 
 

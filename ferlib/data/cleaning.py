@@ -15,6 +15,7 @@ each of their images carries a `leaked` flag instead.
 """
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,12 +134,15 @@ def build_manifest(data: FerData) -> pd.DataFrame:
 
 
 def load_manifest(data: FerData) -> pd.DataFrame:
-    """`build_manifest`, cached as CSV under `data/processed` by the data's content hash."""
-    cached = paths.PROCESSED / f"manifest-{data.content_hash[:16]}-{len(data)}-v{_VERSION}.csv"
-    if not cached.is_file():
-        with atomic_path(cached) as temporary:
-            build_manifest(data).to_csv(temporary, index=False)
-    return pd.read_csv(cached, keep_default_na=False, dtype=dict.fromkeys(_TEXT, str))
+    """`build_manifest`, cached as CSV under `data/processed` by the data's content hash and the rules."""
+    rules = f"{HASH_BITS}-{SIMILARITY['near']}-{SIMILARITY['mirrored']}-v{_VERSION}"
+    cached = paths.PROCESSED / f"manifest-{data.content_hash[:16]}-{len(data)}-{rules}.csv"
+    if cached.is_file():
+        return pd.read_csv(cached, keep_default_na=False, dtype=dict.fromkeys(_TEXT, str))
+    table = build_manifest(data)
+    with suppress(OSError), atomic_path(cached) as temporary:  # a read-only checkout works without a cache
+        table.to_csv(temporary, index=False)
+    return table
 
 
 def manifest_of(root: str | Path | None = None) -> pd.DataFrame:

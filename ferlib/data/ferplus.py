@@ -8,6 +8,7 @@ model on test may call it, and a test in the suite keeps that true.
 import hashlib
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,12 +131,11 @@ def _read_and_cache(root: Path, form: str, labels: str, cached: Path) -> FerData
         raise FerlibError(f"{root.name!r} ({form}) holds no labelled image; check it with 'ferlib data check'.")
     named = f"{form}, {rows.labels}" if rows.labels else form
     data = make_data(rows.ids, rows.images, rows.votes, rows.splits, named, tuple(rows.problems))
-    with atomic_path(cached) as temporary:
-        np.save(temporary, _to_rows(data))
-    write_json(
-        cached.with_suffix(".json"),
-        {"source": data.source, "content_hash": data.content_hash, "problems": list(data.problems)},
-    )
+    about = {"source": data.source, "content_hash": data.content_hash, "problems": list(data.problems)}
+    with suppress(OSError):  # a read-only checkout works without a cache
+        with atomic_path(cached) as temporary:
+            np.save(temporary, _to_rows(data))
+        write_json(cached.with_suffix(".json"), about)
     return data
 
 

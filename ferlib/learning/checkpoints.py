@@ -45,7 +45,8 @@ class Checkpoint:
 
 def available(folder: Path | None = None) -> list[str]:
     """Names of the checkpoints in `folder` (default `data/checkpoints`), sorted."""
-    return sorted(path.stem for path in (folder or paths.CHECKPOINTS).glob("*.safetensors"))
+    files = (folder or paths.CHECKPOINTS).glob("[!.]*.safetensors")
+    return sorted(path.stem for path in files if path.with_suffix(".json").is_file())
 
 
 def save(name: str, state: dict[str, torch.Tensor], about: dict, folder: Path | None = None) -> Path:
@@ -60,17 +61,18 @@ def save(name: str, state: dict[str, torch.Tensor], about: dict, folder: Path | 
         about: the sidecar; needs ``model`` (arguments of `build_model`) and ``preprocessing``. Class order and the
             weights' hash are added here.
     """
-    folder = folder or paths.CHECKPOINTS
-    path = folder / f"{name}.safetensors"
-    half = {
-        key: (value.half() if value.ndim >= 2 and value.is_floating_point() else value).contiguous().clone()
-        for key, value in state.items()
-    }
+    path = (folder or paths.CHECKPOINTS) / f"{name}.safetensors"
+    half = _halve(state)
     with atomic_path(path) as temporary:
         save_file(half, temporary)
     sidecar = {"name": name, "classes": list(EMOTIONS), "temperature": 1.0, **about, "weights_sha256": sha256(path)}
     write_json(path.with_suffix(".json"), sidecar)
     return path
+
+
+def as_shipped(name: str, state: dict[str, torch.Tensor], about: dict) -> Checkpoint:
+    """What `load` would give after `save`, without a file: the same half-precision weights."""
+    return _build(name, _halve(state), {"temperature": 1.0, **about})
 
 
 def update_sidecar(name: str, **extra) -> None:
@@ -102,14 +104,26 @@ def load(name: str | None = None, folder: Path | None = None) -> Checkpoint:
     if sha256(path) != about["weights_sha256"]:
         raise damaged
     try:
-        model = build_model(**about["model"])
-        model.load_state_dict(
-            {key: value.float() if value.is_floating_point() else value for key, value in load_file(path).items()}
-        )
-    except (SafetensorError, RuntimeError, TypeError) as error:
+        return _build(name, load_file(path), about)
+    except (SafetensorError, RuntimeError) as error:
         raise damaged from error
+    except (TypeError, ValueError, FerlibError) as error:
+        raise FerlibError(f"the sidecar of {name!r} cannot be used ({error}); get it again (git checkout).") from error
+
+
+def _build(name: str, stored: dict[str, torch.Tensor], about: dict) -> Checkpoint:
+    model = build_model(**about["model"])
+    model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in stored.items()})
     model.eval().to(memory_format=torch.channels_last)
     return Checkpoint(name, model, Preprocessing(**about["preprocessing"]), float(about["temperature"]), about)
+
+
+def _halve(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Float16 for what has two or more dimensions, a copy of the rest."""
+    return {
+        key: (value.half() if value.ndim >= 2 and value.is_floating_point() else value).contiguous().clone()
+        for key, value in state.items()
+    }
 
 
 def _read_sidecar(path: Path) -> dict:

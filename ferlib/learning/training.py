@@ -80,8 +80,9 @@ def prepare(data: FerData, config: TrainConfig, manifest: pd.DataFrame | None) -
 
 
 def fit(
-    config: TrainConfig, data: TrainingSet, run: Path, *, teachers: Sequence[Checkpoint] = (), progress: bool = True
-) -> dict:
+    config: TrainConfig, data: TrainingSet, run: Path, *, teachers: Sequence[Checkpoint] = (), commit: str = "unknown",
+    progress: bool = True,
+) -> dict:  # fmt: skip
     """Train a network and leave the run in the folder `run`.
 
     After each epoch the folder holds ``config.json``, ``history.csv`` (`HISTORY_COLUMNS`) and ``checkpoint.pt``
@@ -94,11 +95,12 @@ def fit(
         data: of `prepare`.
         run: the folder; it is made when missing.
         teachers: the checkpoints that `config.teachers` names, in that order.
+        commit: of the code, kept for each time that the run goes on.
         progress: show a bar for each epoch.
 
     Returns:
-        ``{"epoch", "valid_accuracy", "state", "history"}`` of the best epoch by valid accuracy of the averaged
-        weights (the first one of equals); `state` is a state dict.
+        ``{"epoch", "valid_accuracy", "state", "history", "commits"}``: the first three are of the best epoch by valid
+        accuracy of the averaged weights (the first one of equals); `state` is a state dict.
 
     Raises:
         FerlibError: the folder holds a run of other settings, or a damaged checkpoint.
@@ -110,9 +112,10 @@ def fit(
     state.restore()
     write_json(run / "config.json", config.to_dict())
     while state.epoch < config.epochs:
+        state.commits += [commit] if commit not in state.commits else []
         state.train_epoch(progress)
         state.save()
-    return {**state.best, "history": state.history}
+    return {**state.best, "history": state.history, "commits": state.commits}
 
 
 class _Run:
@@ -129,7 +132,8 @@ class _Run:
         self.average = copy.deepcopy(self.model).eval() if config.ema_decay else self.model
         self.optimizer = make_optimizer(self.model, config)
         self.steps = max(1, len(data.images) // config.batch_size)
-        self.epoch, self.history, self.best = 0, [], {"epoch": 0, "valid_accuracy": -1.0, "state": None}
+        self.epoch, self.history, self.commits = 0, [], []
+        self.best = {"epoch": 0, "valid_accuracy": -1.0, "state": None}
 
     def train_epoch(self, progress: bool) -> None:
         """One pass over the training images and the scores after it."""
@@ -203,9 +207,13 @@ class _Run:
                     "config": self.config.to_dict(), "data": self.data.content_hash, "epoch": self.epoch,
                     "model": self.model.state_dict(), "average": self.average.state_dict(),
                     "optimizer": self.optimizer.state_dict(), "history": self.history, "best": self.best,
+                    "commits": self.commits,
                 },
                 temporary,
             )  # fmt: skip
+        self._write_history()
+
+    def _write_history(self) -> None:
         with atomic_path(self.folder / "history.csv") as temporary, open(temporary, "w", newline="") as handle:
             writer = csv.DictWriter(handle, HISTORY_COLUMNS)
             writer.writeheader()
@@ -231,6 +239,8 @@ class _Run:
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
+        self.commits = saved["commits"]
+        self._write_history()  # a stop between the two writes of `save` had left it a row short
 
 
 @torch.inference_mode()

@@ -22,11 +22,11 @@ MAY_LOAD_ALL = {
     ("data.check", "check"),
     ("data.cleaning", ""),  # its import
     ("data.cleaning", "manifest_of"),  # only to find copies across splits: it hands the data to `load_manifest`
-    ("learning.runs", "score_test"),
+    ("learning.publication", "score_test"),
 }
 
 # (module, function) that may name `score_test`, the one function that scores on test.
-MAY_SCORE_TEST = {("learning.runs", "publish"), ("learning.runs", "evaluate_model")}
+MAY_SCORE_TEST = {("learning.publication", "publish"), ("learning.publication", "evaluate_model")}
 
 
 def name_of(path: Path) -> str:

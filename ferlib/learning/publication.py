@@ -1,0 +1,174 @@
+"""Published models: shipped weights with their predictions and scores, and the one function that reads test.
+
+Every choice (epoch, settings, temperature) is made on valid before a model comes here. Test is scored once, when a
+model is published; later calls can only check that the stored numbers come out again.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ferlib import paths
+from ferlib.data import cleaning, ferplus
+from ferlib.data.check import OFFICIAL_HASHES
+from ferlib.data.ferplus import FerData
+from ferlib.data.votes import hard_labels
+from ferlib.errors import FerlibError
+from ferlib.files import atomic_path, write_json
+from ferlib.learning import checkpoints
+from ferlib.learning.classifier import Classifier, load_classifier
+from ferlib.learning.config import TrainConfig
+from ferlib.learning.evaluation import score
+from ferlib.learning.runs import check_name, read_run
+
+_PARTS = (("all", "all images"), ("leak_free", "leak-free"), ("leaked", "leaked"))
+
+
+def protocol_of(content_hash: str, source: str) -> str:
+    """How validation and test labels are made; data that is not the official set is called so."""
+    if content_hash in OFFICIAL_HASHES:
+        return f"FER2013+, {OFFICIAL_HASHES[content_hash]}, majority label"
+    return f"not the official FER2013+ ({source}), majority label"
+
+
+def publish(name: str, *, replace: bool = False) -> dict:
+    """Turn a finished run into a published model: shipped weights, predictions on valid and test, scores, history.
+
+    Writes under ``data/published/NAME`` ``predictions_valid.npz`` and ``predictions_test.npz`` (ids, majority labels,
+    probabilities, leaked flags) and ``history.csv``, then ``data/checkpoints/NAME.safetensors`` and ``.json``, and
+    last ``metrics.json``, which makes the name a published one. The predictions are those of the shipped
+    half-precision weights. Returns the metrics.
+
+    Raises:
+        FerlibError: the run is unfinished or was trained on other data than `FERLIB_DATA` has, or the name is
+            published already and `replace` is not set.
+    """
+    folder, about = paths.PUBLISHED / check_name(name), read_run(name)
+    if (folder / "metrics.json").exists() and not replace:
+        raise FerlibError(f"{name!r} is published already; choose another name, or say --replace.")
+    _same_data(about["data_hash"], f"the run {name} was trained on")
+    config = TrainConfig.from_dict(about["config"])
+    state = torch.load(paths.RUNS / name / "checkpoint.pt", weights_only=True)["best"]["state"]
+    protocol = protocol_of(about["data_hash"], about["data"])
+    sidecar = {
+        "model": config.model_arguments(), "preprocessing": config.preprocessing.to_dict(), "temperature": 1.0,
+        "protocol": protocol,
+        **{key: about[key] for key in ("data", "data_hash", "code_commit", "best_epoch", "seconds", "config")},
+    }  # fmt: skip
+    classifier = Classifier(checkpoints.as_shipped(name, state, sidecar))
+    predictions = {"valid": _score_valid(classifier), "test": score_test(classifier)}
+    scores = {split: summarise(found) for split, found in predictions.items()}
+    for split, found in predictions.items():
+        with atomic_path(folder / f"predictions_{split}.npz") as temporary:
+            np.savez_compressed(temporary, **found)
+    with atomic_path(folder / "history.csv") as temporary:
+        shutil.copyfile(paths.RUNS / name / "history.csv", temporary)
+    checkpoints.save(name, state, {**sidecar, "scores": {split: scores[split]["all"] for split in scores}})
+    run = {key: value for key, value in about.items() if key != "config"}
+    metrics = {"model": name, "protocol": protocol, "run": run, "config": about["config"], **scores}
+    write_json(folder / "metrics.json", metrics)
+    return metrics
+
+
+def score_test(classifier: Classifier, root: Path | None = None) -> dict[str, np.ndarray]:
+    """Predictions on the test split: the one function that reads it.
+
+    It is called once when a model is published, and again only to check the stored predictions. Nothing that chooses
+    anything may call it; a test in the suite guards this. Returns arrays ``ids`` (N,), ``labels`` (N,) majority class
+    or -1, ``probabilities`` (N, 8) float32, ``leaked`` (N,) bool.
+    """
+    return _predict_split(classifier, ferplus.load_all(root), cleaning.manifest_of(root), "test")
+
+
+def summarise(predictions: dict[str, np.ndarray]) -> dict:
+    """Scores of all images of a split, and of its leak-free and leaked parts, JSON-ready."""
+    leaked = predictions["leaked"]
+    parts = {"all": np.ones(len(leaked), bool), "leak_free": ~leaked, "leaked": leaked}
+    return {
+        part: score(predictions["probabilities"][mask], predictions["labels"][mask]).to_dict()
+        for part, mask in parts.items()
+        if (predictions["labels"][mask] >= 0).any()
+    }
+
+
+def published_metrics(name: str) -> dict:
+    """``metrics.json`` of a published model."""
+    path = paths.PUBLISHED / check_name(name) / "metrics.json"
+    if not path.is_file():
+        raise FerlibError(f"there is no published model {name!r}; 'ferlib publish {name}' makes one of a finished run.")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def published_predictions(name: str, split: str) -> dict[str, np.ndarray]:
+    """The stored predictions of a published model on ``"valid"`` or ``"test"``; see `score_test` for the arrays."""
+    path = paths.PUBLISHED / check_name(name) / f"predictions_{split}.npz"
+    if not path.is_file():
+        raise FerlibError(f"there are no published predictions of {name!r} on {split}; publish the run again.")
+    with np.load(path) as stored:
+        return dict(stored)
+
+
+def evaluate_model(name: str | None, split: str, *, recompute: bool = False) -> dict:
+    """Scores of a published model on ``"valid"`` or ``"test"``, with what they were measured on.
+
+    They come from the stored predictions, which need no data. With `recompute` the shipped weights are run again on
+    the data set, and ``max_difference`` says how far any probability is from the stored one.
+
+    Raises:
+        FerlibError: no such published model, or `recompute` on other data than it was published with.
+    """
+    name = name or checkpoints.DEFAULT_MODEL
+    metrics, predictions = published_metrics(name), published_predictions(name, split)
+    about = {
+        "model": name, "split": split, "protocol": metrics["protocol"], "seed": metrics["config"]["seed"],
+        "source": "stored predictions",
+    }  # fmt: skip
+    if recompute:
+        _same_data(metrics["run"]["data_hash"], f"{name} was published with")
+        classifier = load_classifier(name)
+        again = score_test(classifier) if split == "test" else _score_valid(classifier)
+        difference = float(np.abs(again["probabilities"] - predictions["probabilities"]).max())
+        about |= {"source": "recomputed", "max_difference": difference}
+        predictions = again
+    return {**about, **summarise(predictions)}
+
+
+def render_evaluation(result: dict) -> str:
+    """`evaluate_model`'s result as a few lines for people."""
+    head = f"{result['model']} (seed {result['seed']}) on {result['split']}: {result['protocol']}; {result['source']}"
+    if "max_difference" in result:
+        head += f", at most {result['max_difference']:.1e} from the stored probabilities"
+    return "\n".join([head, *(_line(title, result[part]) for part, title in _PARTS if part in result)])
+
+
+def _line(title: str, scores: dict) -> str:
+    low, high = scores["accuracy_interval"]
+    f_low, f_high = scores["macro_f1_interval"]
+    return (
+        f"  {title:<11} n = {scores['n']:>5,}   accuracy {scores['accuracy']:.2%} "
+        f"(95 % {low:.2%} to {high:.2%})   macro-F1 {scores['macro_f1']:.3f} ({f_low:.3f} to {f_high:.3f})"
+    )
+
+
+def _same_data(content_hash: str, what: str) -> None:
+    if ferplus.load_train_valid().content_hash != content_hash:
+        raise FerlibError(f"{what} other data than FERLIB_DATA has now; point FERLIB_DATA at the same data.")
+
+
+def _score_valid(classifier: Classifier) -> dict[str, np.ndarray]:
+    return _predict_split(classifier, ferplus.load_train_valid(), cleaning.manifest_of(), "valid")
+
+
+def _predict_split(classifier: Classifier, data: FerData, manifest: pd.DataFrame, split: str) -> dict[str, np.ndarray]:
+    chosen = data.where(data.split == split)
+    leaked = manifest.loc[manifest["leaked"], "id"].to_numpy(dtype=str)
+    return {
+        "ids": np.array(chosen.ids.tolist()),  # as wide as the longest name
+        "labels": hard_labels(chosen.votes),
+        "probabilities": classifier.predict_proba(np.asarray(chosen.images)),
+        "leaked": np.isin(chosen.ids, leaked),
+    }
