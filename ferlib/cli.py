@@ -176,9 +176,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at the end
         sys.exit(1)
     except OSError as error:
-        print(
-            f"ferlib: {error.filename or 'a file'}: {error.strerror}; check the name and your rights.", file=sys.stderr
-        )
+        what = f"{error.filename or 'a file'} cannot be used ({error.strerror})"
+        print(f"ferlib: {what}; check the name and your rights.", file=sys.stderr)
         sys.exit(1)
 
 

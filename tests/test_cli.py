@@ -79,8 +79,11 @@ def test_predict_says_what_is_wrong_and_does_the_rest(ferlib, photo, tmp_path):
     [
         (["predict", "--model", "none", "x.png"], 1, "there is no checkpoint 'none'"),
         (["evaluate", "--split", "train"], 2, "choose valid or test"),
-        (["evaluate", "--model", "none"], 1, "no published predictions of 'none'"),
+        (["evaluate", "--model", "none"], 1, "no published model 'none'"),
         (["train", "resnet"], 1, "there is no recipe 'resnet'"),
+        (["train", "custom_cnn", "--name", "../x"], 1, "'../x' is no name for a run"),
+        (["train", "custom_cnn", "--seed", "-1"], 2, "--seed"),
+        (["demo", "--out", "."], 1, "is a folder; name a file"),
         (["publish", "none"], 1, "the run none is missing or unfinished"),
         (["predict"], 2, "Missing argument"),
     ],
@@ -123,3 +126,21 @@ def test_evaluate_prints_accuracy_interval_n_and_protocol(ferlib):
     text = ferlib("evaluate", "--split", "test")[1]
     assert "n = 3,137" in text
     assert "macro-F1" in text
+
+
+def test_drawn_data_is_not_published_as_the_data_check(ferlib, monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "PROCESSED", tmp_path / "processed")
+    monkeypatch.setattr(paths, "PUBLISHED", tmp_path / "published")
+    monkeypatch.setenv("FERLIB_DATA", str(paths.SAMPLE))
+    status, _, err = ferlib("data", "check", "--publish")
+    assert status == 1
+    assert "not the official data" in err
+    assert not (tmp_path / "published").exists()
+
+
+def test_a_file_in_the_place_of_a_folder_gets_a_sentence(ferlib, tmp_path):
+    (tmp_path / "afile").write_text("")
+    status, _, err = ferlib("demo", "--out", tmp_path / "afile" / "x.png")
+    assert status == 1
+    assert "cannot be used" in err
+    assert "Traceback" not in err

@@ -337,8 +337,13 @@ class TestCachedManifest:
         assert table["id"].tolist() == ids
         assert set(table["group"]) - {""} <= set(ids)
 
-    def test_it_is_written_whole_or_not_at_all(self, small, monkeypatch):
+    def test_a_full_disk_costs_the_cache_and_leaves_nothing_half_written(self, small, monkeypatch):
         monkeypatch.setattr(pd.DataFrame, "to_csv", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
-        with pytest.raises(OSError, match="disk full"):
-            load_manifest(small)
+        assert len(load_manifest(small)) == len(small)
         assert list(paths.PROCESSED.iterdir()) == []
+
+    def test_other_rules_have_another_cache(self, small, monkeypatch):
+        load_manifest(small)
+        monkeypatch.setitem(cleaning.SIMILARITY, "near", 0.999)
+        load_manifest(small)
+        assert len(list(paths.PROCESSED.iterdir())) == 2

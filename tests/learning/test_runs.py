@@ -7,7 +7,7 @@ import pytest
 from ferlib import paths
 from ferlib.data import synthetic
 from ferlib.errors import FerlibError
-from ferlib.learning import runs
+from ferlib.learning import checkpoints, publication, runs
 from ferlib.learning.config import TrainConfig
 
 
@@ -27,34 +27,105 @@ def test_train_publish_evaluate(project, tiny, drawn):
     assert about["valid_accuracy"] == best["valid_accuracy"]
     assert about["data_hash"] == drawn.content_hash
     assert TrainConfig.from_dict(about["config"]).epochs == 2
-    metrics = runs.publish("small")
+    metrics = publication.publish("small")
     folder = paths.PUBLISHED / "small"
     assert {path.name for path in folder.iterdir()} == {
         "metrics.json", "history.csv", "predictions_valid.npz", "predictions_test.npz",
     }  # fmt: skip
     assert metrics["test"]["all"]["n"] > 0
-    test = runs.published_predictions("small", "test")
+    test = publication.published_predictions("small", "test")
     assert set(test["ids"]) == set(drawn.ids[drawn.split == "test"])
     assert np.allclose(test["probabilities"].sum(axis=1), 1, atol=1e-5)
+    assert metrics["protocol"].startswith("not the official FER2013+ (official folders, label.csv)")
     for split in ("valid", "test"):
-        stored, again = (runs.evaluate_model("small", split, recompute=flag) for flag in (False, True))
+        stored, again = (publication.evaluate_model("small", split, recompute=flag) for flag in (False, True))
         assert stored["all"] == again["all"] == metrics[split]["all"]
-        assert "n = " in runs.render_evaluation(stored)
+        assert "n = " in publication.render_evaluation(stored)
+        assert again["max_difference"] == 0
+        assert "from the stored probabilities" in publication.render_evaluation(again)
 
 
 def test_a_name_is_published_once(project, tiny):
     runs.train(replace(tiny, epochs=1), "once", progress=False)
-    runs.publish("once")
+    publication.publish("once")
     with pytest.raises(FerlibError, match="published already"):
-        runs.publish("once")
-    assert runs.publish("once", replace=True)
+        publication.publish("once")
+    assert publication.publish("once", replace=True)
 
 
 def test_an_unfinished_run_is_not_published(project):
     with pytest.raises(FerlibError, match="missing or unfinished"):
-        runs.publish("nothing")
+        publication.publish("nothing")
 
 
 def test_unpublished_predictions_are_named(project):
     with pytest.raises(FerlibError, match="no published predictions of 'x' on valid"):
-        runs.published_predictions("x", "valid")
+        publication.published_predictions("x", "valid")
+
+
+@pytest.mark.parametrize("file", ["run.json", "checkpoint.pt", "history.csv"])
+def test_a_run_with_a_file_missing_is_not_published_and_nothing_is_written(project, tiny, file):
+    runs.train(replace(tiny, epochs=1), "holed", progress=False)
+    (paths.RUNS / "holed" / file).unlink()
+    with pytest.raises(FerlibError, match=f"no {file}"):
+        publication.publish("holed")
+    assert not paths.PUBLISHED.exists()
+    assert not paths.CHECKPOINTS.exists()
+
+
+def test_a_run_on_other_data_is_not_published(project, tiny, monkeypatch):
+    runs.train(replace(tiny, epochs=1), "other", progress=False)
+    monkeypatch.setenv("FERLIB_DATA", str(paths.SAMPLE))
+    with pytest.raises(FerlibError, match="the run other was trained on other data"):
+        publication.publish("other")
+
+
+def test_a_finished_run_keeps_its_record_and_gets_its_history_back(project, tiny, monkeypatch):
+    config = replace(tiny, epochs=2)
+    monkeypatch.setattr(runs, "code_commit", lambda: "first")
+    runs.train(config, "kept", progress=False)
+    history = (paths.RUNS / "kept" / "history.csv").read_bytes()
+    (paths.RUNS / "kept" / "history.csv").unlink()
+    monkeypatch.setattr(runs, "code_commit", lambda: "later")
+    best = runs.train(config, "kept", progress=False)
+    assert best["commits"] == ["first"]
+    assert json.loads((paths.RUNS / "kept" / "run.json").read_text())["code_commit"] == "first"
+    assert (paths.RUNS / "kept" / "history.csv").read_bytes() == history
+
+
+@pytest.mark.parametrize("name", ["", ".", "../x", "a/b", "a b"])
+def test_names_that_are_no_file_names_are_refused(name):
+    with pytest.raises(FerlibError, match="is no name for a run"):
+        runs.check_name(name)
+
+
+def test_each_part_of_a_split_has_its_own_scores():
+    right, wrong = np.eye(8)[0], np.eye(8)[1]
+    parts = publication.summarise(
+        {
+            "probabilities": np.array([right, right, wrong, right, right]),
+            "labels": np.array([0, 0, 0, 0, -1]),
+            "leaked": np.array([True, False, False, False, True]),
+        }
+    )
+    assert {part: (row["n"], row["accuracy"]) for part, row in parts.items()} == {
+        "all": (4, 0.75), "leak_free": (3, pytest.approx(2 / 3)), "leaked": (1, 1.0),
+    }  # fmt: skip
+
+
+def test_the_leaked_flag_is_the_manifests(project, tiny, drawn, drawn_manifest):
+    runs.train(replace(tiny, epochs=1), "flags", progress=False)
+    publication.publish("flags")
+    stored = publication.published_predictions("flags", "test")
+    expected = drawn_manifest.loc[(drawn_manifest["split"] == "test") & drawn_manifest["leaked"], "id"]
+    assert set(stored["ids"][stored["leaked"]]) == set(expected)
+    assert 0 < len(expected) < len(stored["ids"])
+
+
+def test_what_is_shipped_was_published_on_the_official_data():
+    shipped = checkpoints.load()
+    assert shipped.about["data_hash"] in publication.OFFICIAL_HASHES
+    assert len(shipped.about["code_commit"]) == 40
+    metrics = publication.published_metrics(shipped.name)
+    assert metrics["run"]["data_hash"] == shipped.about["data_hash"]
+    assert metrics["test"]["all"] == shipped.about["scores"]["test"]

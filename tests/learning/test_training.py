@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ferlib.errors import FerlibError
+from ferlib.learning import training
 from ferlib.learning.checkpoints import Checkpoint
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.distillation import Teachers, distillation_loss
@@ -18,7 +19,7 @@ from ferlib.learning.models import build_model
 from ferlib.learning.optim import learning_rate, make_optimizer, set_rate
 from ferlib.learning.pretrained import LITE_MEAN, LITE_STD, load_imagenet
 from ferlib.learning.training import HISTORY_COLUMNS, fit, predict, prepare
-from ferlib.learning.transforms import Augmentation, Preprocessing
+from ferlib.learning.transforms import Augmentation, Preprocessing, augment
 
 TIMELESS = [name for name in HISTORY_COLUMNS if name != "seconds"]
 
@@ -164,11 +165,46 @@ def test_biases_and_norms_are_not_decayed(tiny):
 
 
 def test_the_average_follows_the_weights_and_their_statistics(tmp_path, tiny_set, tiny):
-    with_average = fit(replace(tiny, epochs=2), tiny_set, tmp_path / "a", progress=False)
-    without = fit(replace(tiny, epochs=2, ema_decay=0.0), tiny_set, tmp_path / "b", progress=False)
-    names = with_average["state"].keys()
-    assert names == without["state"].keys()
-    assert any(not torch.equal(with_average["state"][name], without["state"][name]) for name in names)
+    run = training._Run(replace(tiny, ema_decay=0.9), tiny_set, tmp_path, ())
+    slow = {name: value.clone() for name, value in run.average.state_dict().items()}
+    for value in run.model.state_dict().values():
+        value.add_(1)
+    run._update_average(1000)  # the warm-up, (1 + step) / (10 + step), is over
+    for name, value in run.average.state_dict().items():
+        step = 0.1 if value.dtype.is_floating_point else 1
+        assert torch.allclose(value.double(), slow[name].double() + step, atol=1e-6), name
+    run._update_average(0)  # the decay begins at 1 / 10
+    weight = "head.bias"
+    expected = 0.1 * (slow[weight] + 0.1) + 0.9 * run.model.state_dict()[weight]
+    assert torch.allclose(run.average.state_dict()[weight], expected)
+
+
+def test_every_epoch_has_its_own_order_and_views(tmp_path, tiny_set, tiny, monkeypatch):
+    seen = []
+
+    def remember(grey, size, how, generator):
+        seen.append(grey.float().mean().item())
+        return augment(grey, size, how, generator)
+
+    monkeypatch.setattr(training, "augment", remember)
+    still = replace(tiny, epochs=2, peak_lr=0.0, sizes=((0, 24),), ema_decay=0.0, dropout=0.0)
+    history = fit(still, tiny_set, tmp_path, progress=False)["history"]
+    steps = len(seen) // 2
+    assert seen[:steps] != seen[steps:]
+    assert history[0]["train_loss"] != history[1]["train_loss"]
+
+
+def test_label_smoothing_and_clipping_reach_the_step(tmp_path, tiny_set, tiny):
+    views, wanted = torch.rand(8, 1, 24, 24), torch.eye(8)
+    plain, smooth, clipped = (
+        training._Run(replace(tiny, dropout=0.0, **change), tiny_set, tmp_path, ())
+        for change in ({"clip_norm": 0.0}, {"label_smoothing": 0.5, "clip_norm": 0.0}, {"clip_norm": 1e-3})
+    )
+    losses = [run._step(views, wanted) for run in (plain, smooth, clipped)]
+    assert losses[0] == losses[2] != losses[1]
+    size = [sum(p.grad.square().sum() for p in run.model.parameters()).sqrt().item() for run in (plain, clipped)]
+    assert size[0] > 0.01
+    assert size[1] == pytest.approx(1e-3, rel=1e-3)
 
 
 def test_predict_gives_probabilities_also_for_nothing(tiny_set, tiny):

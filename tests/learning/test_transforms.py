@@ -109,13 +109,37 @@ def test_rotation_keeps_the_centre_and_stays_in_range():
     assert angles.min() < -15
 
 
-def test_shift_is_a_fraction_of_the_side():
+def test_shift_is_a_fraction_of_the_side_both_ways():
     dot = np.zeros((300, 48, 48), np.uint8)
     dot[:, 23:25, 23:25] = 255
     views = augment(torch.from_numpy(dot), 48, Augmentation(0, 0, 0, 0.1, 0, 0), generator())
-    column = (views.sum(dim=(1, 2)) * torch.arange(48)).sum(dim=1) / views.sum(dim=(1, 2, 3)) - 23.5
-    assert column.abs().max() <= 4.85
-    assert column.abs().max() > 4
+    for axis in (2, 3):
+        profile = views.sum(dim=(1, 5 - axis))
+        place = (profile * torch.arange(48)).sum(dim=1) / profile.sum(dim=1) - 23.5
+        assert 4 < place.abs().max() <= 4.85
+        assert place.min() < -4
+        assert place.max() > 4
+
+
+def test_scale_moves_a_dot_in_and_out():
+    dot = np.zeros((300, 49, 49), np.uint8)
+    dot[:, 23:26, 36:39] = 255  # 13 pixels right of the centre
+    views = augment(torch.from_numpy(dot), 49, Augmentation(0, 0, 0.2, 0, 0, 0), generator())
+    profile = views.sum(dim=(1, 2))
+    distance = (profile * torch.arange(49)).sum(dim=1) / profile.sum(dim=1) - 24
+    assert 13 * 0.8 - 0.3 <= distance.min() < 11.2
+    assert 14.8 < distance.max() <= 13 * 1.2 + 0.3
+
+
+def test_light_changes_contrast_and_brightness():
+    grey = np.full((300, 20, 20), 128, np.uint8)
+    grey[:, :, 10:] = 148
+    views = augment(torch.from_numpy(grey), 20, Augmentation(0, 0, 0, 0, 0.4, 0), generator())
+    contrast = (views[:, 0, :, -1] - views[:, 0, :, 0]).mean(dim=1) / (20 / 255)
+    brightness = views.mean(dim=(1, 2, 3)) - 138 / 255
+    assert 0.6 <= contrast.min() < 0.7
+    assert 1.3 < contrast.max() <= 1.4 + 1e-4
+    assert 0.15 < brightness.abs().max() <= 0.2 + 1e-4
 
 
 def test_erasing_touches_only_some_images_and_a_part_of_them():
