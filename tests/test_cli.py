@@ -119,10 +119,12 @@ def test_evaluate_prints_accuracy_interval_n_and_protocol(ferlib):
     assert status == 0
     result = json.loads(out)
     assert result["protocol"] == "FER2013+, label.csv, majority label"
-    assert result["all"]["n"] == 3137
-    low, high = result["all"]["accuracy_interval"]
-    assert low < result["all"]["accuracy"] < high
-    assert np.sum(result["all"]["confusion"]) == 3137
+    assert result["n"] == 3137
+    low, high = result["accuracy_interval"]
+    assert low < result["accuracy"] < high
+    assert np.sum(result["confusion"]) == 3137
+    assert 0 < result["macro_f1"] < 1
+    assert result["leak_free"]["n"] + result["leaked"]["n"] == 3137
     text = ferlib("evaluate", "--split", "test")[1]
     assert "n = 3,137" in text
     assert "macro-F1" in text

@@ -25,7 +25,7 @@ from ferlib.learning.config import TrainConfig
 from ferlib.learning.evaluation import score
 from ferlib.learning.runs import check_name, read_run
 
-_PARTS = (("all", "all images"), ("leak_free", "leak-free"), ("leaked", "leaked"))
+_PARTS = (("leak_free", "leak-free"), ("leaked", "leaked"))
 
 
 def protocol_of(content_hash: str, source: str) -> str:
@@ -115,6 +115,7 @@ def published_predictions(name: str, split: str) -> dict[str, np.ndarray]:
 def evaluate_model(name: str | None, split: str, *, recompute: bool = False) -> dict:
     """Scores of a published model on ``"valid"`` or ``"test"``, with what they were measured on.
 
+    The keys of `Scores.to_dict` are those of all images; ``leak_free`` and ``leaked`` hold the same for those parts.
     They come from the stored predictions, which need no data. With `recompute` the shipped weights are run again on
     the data set, and ``max_difference`` says how far any probability is from the stored one.
 
@@ -134,7 +135,8 @@ def evaluate_model(name: str | None, split: str, *, recompute: bool = False) -> 
         difference = float(np.abs(again["probabilities"] - predictions["probabilities"]).max())
         about |= {"source": "recomputed", "max_difference": difference}
         predictions = again
-    return {**about, **summarise(predictions)}
+    parts = summarise(predictions)
+    return {**about, **parts.pop("all"), **parts}
 
 
 def render_evaluation(result: dict) -> str:
@@ -142,7 +144,8 @@ def render_evaluation(result: dict) -> str:
     head = f"{result['model']} (seed {result['seed']}) on {result['split']}: {result['protocol']}; {result['source']}"
     if "max_difference" in result:
         head += f", at most {result['max_difference']:.1e} from the stored probabilities"
-    return "\n".join([head, *(_line(title, result[part]) for part, title in _PARTS if part in result)])
+    parts = [_line(title, result[part]) for part, title in _PARTS if part in result]
+    return "\n".join([head, _line("all images", result), *parts])
 
 
 def _line(title: str, scores: dict) -> str:

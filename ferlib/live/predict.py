@@ -47,24 +47,32 @@ def predict_paths(
 
     What cannot be read or written is reported on `err` (None: standard error) in one sentence each, and the rest is
     still done. `progress` shows a bar on `err` if that is a terminal and there are several pictures.
+
+    Raises:
+        FerlibError: before any work, for a `csv` that is a folder or one of the pictures, and for an `annotate_dir`
+            that is a file.
     """
     out, err = out or sys.stdout, err or sys.stderr
     errors: list[str] = []
     pictures = _gather(paths, err, errors)
+    _check_outputs(pictures, csv, annotate_dir)
     targets = _targets(pictures, Path(annotate_dir)) if annotate_dir is not None else {}
     rows: list[list] = []
     hidden = not (progress and len(pictures) > 1 and err.isatty())
-    for path in tqdm(pictures, file=err, unit="picture", leave=False, disable=hidden):
-        with _reporting(err, errors, path):
-            image = load_picture(path)
-            faces = pipeline(image)
-            rows += [_csv_row(path, index, face) for index, face in enumerate(faces, 1)]
-            _say(out, _json_line(path, image, faces) if as_json else describe(path, image, faces, bar_character(out)))
-            if path in targets:
-                write_png(targets[path], annotate(image, faces))
-    if csv is not None:
-        with _reporting(err, errors, Path(csv)):
-            _write_csv(Path(csv), rows)
+    try:
+        for path in tqdm(pictures, file=err, unit="picture", leave=False, disable=hidden):
+            with _reporting(err, errors, path):
+                image = load_picture(path)
+                faces = pipeline(image)
+                rows += [_csv_row(path, index, face) for index, face in enumerate(faces, 1)]
+                text = _json_line(path, image, faces) if as_json else describe(path, image, faces, bar_character(out))
+                _say(out, text)
+                if path in targets:
+                    write_png(targets[path], annotate(image, faces))
+    finally:  # also when the reader of `out` went away, as with "| head", or on Ctrl-C: what was done is kept
+        if csv is not None:
+            with _reporting(err, errors, Path(csv)):
+                _write_csv(Path(csv), rows)
     return 1 if errors else 0
 
 
@@ -76,6 +84,16 @@ def _gather(paths: Iterable[str | Path], err: TextIO, errors: list[str]) -> list
             for picture in find_pictures(path):
                 found.setdefault(picture.resolve(), picture)
     return list(found.values())
+
+
+def _check_outputs(pictures: Sequence[Path], csv: str | Path | None, annotate_dir: str | Path | None) -> None:
+    """FerlibError, before any work is done, for outputs that cannot be what they are named as."""
+    if csv is not None and Path(csv).resolve() in {path.resolve() for path in pictures}:
+        raise FerlibError(f"{csv} is one of the pictures; name another file for the table.")
+    if csv is not None and Path(csv).is_dir():
+        raise FerlibError(f"{csv} is a folder; name a file for the table.")
+    if annotate_dir is not None and Path(annotate_dir).exists() and not Path(annotate_dir).is_dir():
+        raise FerlibError(f"{annotate_dir} is a file; name a folder for the annotated pictures.")
 
 
 @contextmanager

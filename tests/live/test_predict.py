@@ -9,6 +9,7 @@ from picture_files import STORED, noise, png_header, save_oriented
 from PIL import Image
 
 from ferlib.data.labels import EMOTIONS
+from ferlib.errors import FerlibError
 from ferlib.live import predict
 from ferlib.live.predict import CSV_COLUMNS, predict_paths
 
@@ -267,14 +268,6 @@ def test_a_failing_csv_leaves_the_old_file(pipeline, face_file, tmp_path, monkey
     assert "1 face" in out
 
 
-def test_a_target_that_is_a_folder_or_under_a_file(pipeline, face_file, tmp_path):
-    (tmp_path / "taken").mkdir()
-    status, _, err = run([face_file], pipeline, csv=tmp_path / "taken", annotate_dir=face_file)
-    assert status == 1
-    assert len(err.splitlines()) == 2
-    assert all(line.startswith("ferlib: ") for line in err.splitlines())
-
-
 def test_progress_is_shown_on_a_terminal_only(pipeline, face_file, plain_file):
     paths = [face_file, plain_file]
     assert "picture" in run(paths, pipeline, err=Terminal())[2]
@@ -290,3 +283,29 @@ def test_a_closed_pipe_ends_the_run(pipeline, face_file, plain_file):
 
     with pytest.raises(BrokenPipeError):
         predict_paths([face_file, plain_file], pipeline, out=Closed(), err=io.StringIO())
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"csv": "photo.png"}, "is one of the pictures"),
+        ({"csv": "."}, "is a folder; name a file"),
+        ({"annotate_dir": "photo.png"}, "is a file; name a folder"),
+    ],
+)
+def test_impossible_outputs_are_refused_before_any_work(pipeline, face_file, monkeypatch, options, sentence):
+    monkeypatch.chdir(face_file.parent)
+    before = face_file.read_bytes()
+    with pytest.raises(FerlibError, match=sentence):
+        run([face_file], pipeline, **options)
+    assert face_file.read_bytes() == before
+
+
+def test_a_reader_that_goes_away_does_not_cost_the_table(pipeline, face_file, plain_file, tmp_path):
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        predict_paths([face_file, plain_file], pipeline, csv=tmp_path / "out.csv", out=Closed(), err=io.StringIO())
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 2
