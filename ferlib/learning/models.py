@@ -51,6 +51,9 @@ def build_model(
         drop_rate=dropout,
         drop_path_rate=drop_path,
     )
+    # timm draws some last layers by fan-out; with eight classes the logits then begin with a deviation of 4.5.
+    nn.init.trunc_normal_(model.get_classifier().weight, std=0.01)
+    nn.init.zeros_(model.get_classifier().bias)
     if conv_stem:
         model.stem = _conv_stem(channels, model.stem[0].out_channels)
     return model

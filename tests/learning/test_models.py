@@ -55,3 +55,10 @@ def test_convolutional_stem_keeps_the_resolution():
 def test_impossible_models_are_refused(arguments, sentence):
     with pytest.raises(FerlibError, match=sentence):
         build_model(**arguments)
+
+
+@pytest.mark.parametrize("name", ["mobilenetv3_large_100", "convnext_atto", "tf_efficientnet_lite0"])
+def test_a_new_network_starts_undecided(name):
+    torch.manual_seed(0)
+    probabilities = build_model(name, channels=3)(torch.rand(8, 3, 64, 64)).softmax(dim=1)
+    assert probabilities.max() < 0.3
