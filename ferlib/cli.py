@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -145,11 +146,12 @@ def check(
     from ferlib.data.check import check as check_data
     from ferlib.data.check import record, render
 
+    started = time.perf_counter()
     report = check_data(paths.data_root())
     if publish and not report.official:
         raise FerlibError("this is not the official data, so it cannot be published; leave --publish out.")
     if publish:
-        record(paths.PUBLISHED)
+        record(report, paths.PUBLISHED, time.perf_counter() - started)
     typer.echo(json.dumps(report.to_dict()) if as_json else render(report))
 
 

@@ -59,37 +59,33 @@ def check(root: str | Path) -> Report:
     )  # fmt: skip
 
 
-def record(results: Path, root: Path | None = None) -> dict:
-    """`check` a data folder (None: `paths.data_root()`) and write ``data_check.json`` into `results`.
+def record(report: Report, results: Path, seconds: float) -> None:
+    """Write a report as ``data_check.json`` into the folder `results`.
 
-    The file names the code's commit and the seconds it took, and not the folder on this machine.
+    The file names the code's commit and the `seconds` that counting took, and not the folder on this machine.
     """
-    started = time.perf_counter()
-    report = {**check(root or paths.data_root()).to_dict(), "folder": "", "code_commit": code_commit()}
-    report["seconds"] = round(time.perf_counter() - started, 1)
-    write_json(results / "data_check.json", report)
-    return _plain(report)
+    about = {"folder": "", "code_commit": code_commit(), "seconds": round(seconds, 1)}
+    write_json(results / "data_check.json", {**report.to_dict(), **about})
 
 
 def obtain(results: Path, *, root: Path | None = None, recount: bool = False) -> dict:
-    """The counts in ``data_check.json`` of the folder `results`; with `recount` they are made anew (`record`).
+    """The counts in ``data_check.json`` of the folder `results`.
+
+    With `recount` they are made anew first, from the data folder `root` (None: `paths.data_root()`).
 
     Raises:
         FerlibError: there is no such file, or it cannot be read.
     """
     if recount:
-        return record(results, root)
+        started = time.perf_counter()
+        report = check(root or paths.data_root())
+        record(report, results, time.perf_counter() - started)
     try:
         return json.loads((results / "data_check.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FerlibError(
             f"{results.name} holds no readable data_check.json; count again with RETRAIN = True."
         ) from error
-
-
-def _plain(report: dict) -> dict:
-    """As it would come back from the file: lists instead of tuples."""
-    return json.loads(json.dumps(report))
 
 
 def _per_split(split: np.ndarray) -> dict[str, int]:

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from ferlib import paths
 from ferlib.data import cleaning
-from ferlib.data.check import OFFICIAL_COUNTS, check, render
+from ferlib.data.check import OFFICIAL_COUNTS, check, obtain, render
 from ferlib.data.ferplus import make_data
 from ferlib.data.labels import EMOTIONS
 from ferlib.data.report import RULES, WIDTH
@@ -190,3 +191,16 @@ def test_data_without_copies(save, tmp_path):
     assert report.dropped == {}
     assert report.copies == {"exact": 0, "near": 0, "mirrored": 0, "groups": 0, "disagree": 0}
     assert "Cleaning drops 0 train images" in render(report)
+
+
+def test_counts_are_recorded_without_this_machines_folder_and_read_back(tmp_path):
+    made = obtain(tmp_path, root=paths.SAMPLE, recount=True)
+    assert made["folder"] == ""
+    assert made["images"] == {"train": 200, "valid": 60, "test": 60}
+    assert made["seconds"] > 0
+    assert obtain(tmp_path) == made
+
+
+def test_counts_that_are_not_there_get_a_sentence(tmp_path):
+    with pytest.raises(FerlibError, match=r"no readable data_check\.json"):
+        obtain(tmp_path)
