@@ -6,27 +6,35 @@ from ferlib.data.votes import MODES
 from ferlib.errors import FerlibError
 from ferlib.learning.transforms import Augmentation, Preprocessing
 
+BALANCES = ("none", "loss", "sampling")
+
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides a run besides the data and the code.
 
     Attributes:
-        model: name for `models.build_model`; width, dropout, drop_path and conv_stem go with it.
+        model: name for `models.build_model`; width, dropout, drop_path and stem go with it.
         pretrained: start from ImageNet weights (`pretrained.load_imagenet`).
         head_epochs: with pre-trained weights, epochs in which only the last layer learns; they count as `epochs`.
         layer_decay: learning rate of each layer relative to the next one; 1 means all alike.
         mode: FER+ rule for the training targets (`votes.MODES`); validation is always majority.
         clean: leave out copies, leaks and blanks as the manifest says.
+        balance: "none"; "loss" gives rare classes more weight in the loss; "sampling" shows them more often.
+        balance_power: a class of frequency f counts f ** -balance_power; 1 makes all classes alike.
         epochs: passes over the training images.
+        patience: stop early after so many epochs without a better accuracy on valid; 0 turns it off.
         batch_size: images a step.
         optimizer: "sgd" (Nesterov momentum 0.9) or "adamw".
-        peak_lr: highest learning rate of the one-cycle schedule (Smith and Topin 2018).
+        sam: radius of sharpness-aware minimisation (Foret et al. 2021), which doubles the cost of a step; 0: off.
+        peak_lr: highest learning rate of the one-cycle schedule (Smith and Topin 2018): warm-up, then half a cosine.
         warmup: share of the steps in which the rate rises from a tenth of the peak.
         weight_decay: on weights of two or more dimensions only.
         ema_decay: decay of the weights' moving average, warmed up; 0 turns it off.
         label_smoothing: share of the target spread evenly over the classes.
         mixup, cutmix: probability that a batch is mixed in that way (Zhang et al. 2018; Yun et al. 2019).
+        views: number of random views of each image that are drawn once and come back every so many epochs, so that
+            the teachers answer each of them once only; 0 draws new ones each epoch.
         teachers: names of checkpoints to distil from; all see the student's own view.
         distill_weight: share of the teachers in the loss; the votes have the rest.
         distill_temperature: softens both sides' probabilities.
@@ -39,15 +47,19 @@ class TrainConfig:
     width: float = 1.0
     dropout: float = 0.3
     drop_path: float = 0.0
-    conv_stem: bool = False
+    stem: str = ""
     pretrained: bool = False
     head_epochs: int = 0
     layer_decay: float = 1.0
     mode: str = "crossentropy"
     clean: bool = True
+    balance: str = "none"
+    balance_power: float = 0.5
     epochs: int = 34
+    patience: int = 0
     batch_size: int = 128
     optimizer: str = "sgd"
+    sam: float = 0.0
     peak_lr: float = 0.1
     warmup: float = 0.2
     weight_decay: float = 5e-4
@@ -55,6 +67,7 @@ class TrainConfig:
     label_smoothing: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    views: int = 0
     teachers: tuple[str, ...] = ()
     distill_weight: float = 0.7
     distill_temperature: float = 2.0
@@ -70,6 +83,11 @@ class TrainConfig:
         for wrong, sentence in (
             (self.mode not in MODES, f"mode must be one of {', '.join(MODES)}, not {self.mode!r}."),
             (self.optimizer not in ("sgd", "adamw"), f"optimizer must be sgd or adamw, not {self.optimizer!r}."),
+            (self.balance not in BALANCES, f"balance must be one of {', '.join(BALANCES)}, not {self.balance!r}."),
+            (
+                min(self.sam, self.views, self.patience, self.balance_power) < 0,
+                "sam, views, patience and balance_power are not negative.",
+            ),
             (self.epochs < 1 or self.batch_size < 2, "epochs must be at least 1 and batch_size at least 2."),
             (not 0 <= self.mixup + self.cutmix <= 1, "mixup and cutmix are probabilities and sum to at most 1."),
             (not 0 < self.layer_decay <= 1, f"layer_decay must lie above 0 and up to 1, not {self.layer_decay}."),
@@ -87,7 +105,7 @@ class TrainConfig:
         """Arguments of `models.build_model`."""
         return {
             "name": self.model, "channels": self.preprocessing.channels, "dropout": self.dropout, "width": self.width,
-            "drop_path": self.drop_path, "conv_stem": self.conv_stem,
+            "drop_path": self.drop_path, "stem": self.stem,
         }  # fmt: skip
 
     def to_dict(self) -> dict:

@@ -14,10 +14,12 @@ TIMM_MODELS = (
 )  # fmt: skip
 """Architectures that timm defines; we change only the stem of the ConvNeXt family, when asked."""
 
+STEMS = ("", "conv", "half", "lite")
+"""Stems for the ConvNeXt family, see `build_model`; "" is timm's own, patches of 4x4 pixels."""
+
 
 def build_model(
-    name: str, *, channels: int = 1, dropout: float = 0.0, width: float = 1.0, drop_path: float = 0.0,
-    conv_stem: bool = False,
+    name: str, *, channels: int = 1, dropout: float = 0.0, width: float = 1.0, drop_path: float = 0.0, stem: str = "",
 ) -> nn.Module:  # fmt: skip
     """A network of random weights that maps (N, channels, S, S) float32 to (N, 8) logits.
 
@@ -27,16 +29,21 @@ def build_model(
         dropout: probability before the last layer.
         width: factor on the number of feature maps of `custom_cnn`; small values serve tests and smoke runs.
         drop_path: stochastic depth (Huang et al. 2016), of timm's models.
-        conv_stem: replace ConvNeXt's 4x4 patches by two 3x3 convolutions of stride 2, which learn faster on small
-            faces (Xiao et al. 2021, "Early convolutions help transformers see better").
+        stem: one of `STEMS`, for the ConvNeXt family, whose own stem cuts a face of 48 pixels into 12x12 patches.
+            "conv": two 3x3 convolutions of stride 2, which learn faster on small faces (Xiao et al. 2021, "Early
+            convolutions help transformers see better"). "half": 3x3 convolutions with one stride of 2, for input at
+            the faces' own 48 pixels. "lite": the first three stages of EfficientNet-Lite0, at an eighth of the
+            resolution, in the place of stem and first stage; `pretrained.load_imagenet` fills them.
 
     Raises:
         FerlibError: for an unknown name, or an option that the model does not have.
     """
     if name not in MODELS:
         raise FerlibError(f"there is no model {name!r}; choose one of {', '.join(MODELS)}.")
-    if conv_stem and not name.startswith("convnext"):
-        raise FerlibError(f"{name} has no patch stem to replace; leave conv_stem out.")
+    if stem not in STEMS:
+        raise FerlibError(f"there is no stem {stem!r}; choose one of {', '.join(filter(None, STEMS))}.")
+    if stem and not name.startswith("convnext"):
+        raise FerlibError(f"{name} has no patch stem to replace; leave stem out.")
     if name == "custom_cnn":
         if drop_path:
             raise FerlibError("custom_cnn has no stochastic depth; leave drop_path out.")
@@ -54,8 +61,8 @@ def build_model(
     # timm draws some last layers by fan-out; with eight classes the logits then begin with a deviation of 4.5.
     nn.init.trunc_normal_(model.get_classifier().weight, std=0.01)
     nn.init.zeros_(model.get_classifier().bias)
-    if conv_stem:
-        model.stem = _conv_stem(channels, model.stem[0].out_channels)
+    if stem:
+        _replace_stem(model, stem, channels)
     return model
 
 
@@ -112,12 +119,30 @@ class CustomCNN(nn.Module):
         return self.head
 
 
-def _conv_stem(channels: int, maps: int) -> nn.Sequential:
-    """(N, channels, S, S) to (N, maps, S / 4, S / 4), as the patches that it replaces."""
-    return nn.Sequential(
-        nn.Conv2d(channels, maps // 2, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(maps // 2), nn.GELU(),
+def _replace_stem(model: nn.Module, stem: str, channels: int) -> None:
+    """Put one of `STEMS` into a ConvNeXt of timm, in place."""
+    maps = model.stem[0].out_channels
+    if stem == "lite":
+        model.stem = lite_stages(channels)
+        model.stages[0] = nn.Identity()
+        _, patches = model.stages[1].downsample  # norm and 2x2 convolution of stride 2
+        inputs = 40  # maps of Lite0's third stage, which lies at the second ConvNeXt stage's resolution already
+        model.stages[1].downsample = nn.Sequential(LayerNorm2d(inputs), nn.Conv2d(inputs, patches.out_channels, 1))
+        return
+    first = 2 if stem == "conv" else 1
+    model.stem = nn.Sequential(
+        nn.Conv2d(channels, maps // 2, 3, stride=first, padding=1, bias=False), nn.BatchNorm2d(maps // 2), nn.GELU(),
         nn.Conv2d(maps // 2, maps, 3, stride=2, padding=1), LayerNorm2d(maps),
     )  # fmt: skip
+
+
+def lite_stages(channels: int) -> nn.Sequential:
+    """The first three stages of EfficientNet-Lite0, random weights: (N, channels, S, S) to (N, 40, S / 8, S / 8).
+
+    Its state dict has the order of the first tensors of the whole network's.
+    """
+    lite = timm.create_model("tf_efficientnet_lite0", in_chans=channels)
+    return nn.Sequential(lite.conv_stem, lite.bn1, *lite.blocks[:3])
 
 
 MODELS = ("custom_cnn", *TIMM_MODELS)

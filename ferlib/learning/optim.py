@@ -1,5 +1,8 @@
 """Optimisers, their groups of weights, and the one-cycle schedule."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from timm.optim import param_groups_layer_decay
@@ -44,3 +47,24 @@ def freeze_all_but_head(model: nn.Module, frozen: bool) -> None:
     """Stage one of two-stage fine-tuning trains the last layer alone; stage two, everything."""
     model.requires_grad_(not frozen)
     model.get_classifier().requires_grad_(True)
+
+
+@contextmanager
+def climb(model: nn.Module, radius: float) -> Iterator[None]:
+    """Within the block the weights stand `radius` further up along the gradient; afterwards where they were.
+
+    Sharpness-aware minimisation (Foret et al. 2021, equation 2, with the Euclidean norm over all weights) takes its
+    step with the gradient found there.
+    """
+    moved = [weights for weights in model.parameters() if weights.grad is not None]
+    before = [weights.detach().clone() for weights in moved]
+    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(weights.grad) for weights in moved]))
+    with torch.no_grad():
+        for weights in moved:
+            weights.add_(weights.grad, alpha=(radius / (norm + 1e-12)).item())
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for weights, old in zip(moved, before, strict=True):
+                weights.copy_(old)

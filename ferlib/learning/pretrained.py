@@ -20,14 +20,19 @@ LITE_MEAN, LITE_STD = (0.5,) * 3, (0.5,) * 3
 """How the Lite family's input is normalised."""
 
 
-def load_imagenet(model: nn.Module, name: str) -> None:
-    """Put ImageNet weights into `model`, built for 3 channels by `build_model(name)`; its last layer stays random.
+def load_imagenet(model: nn.Module, name: str, stem: str = "") -> None:
+    """Put ImageNet weights into `model`, built for 3 channels by `build_model(name, stem=stem)`.
+
+    The last layer stays random, and so do a stem of our own and, above the stem "lite", the ConvNeXt stages.
 
     Raises:
         FerlibError: no weights to be had (package missing, no network), or a model that has none.
     """
     if name in PACKAGES:
         _copy_in_order(model, _package_weights(name))
+    elif stem == "lite":
+        own = model.stem.state_dict()
+        _copy_all(own, _package_weights("tf_efficientnet_lite0")[: len(own)])
     elif name == "custom_cnn":
         raise FerlibError("custom_cnn has no ImageNet weights; train it from scratch.")
     else:
@@ -62,9 +67,13 @@ def _copy_in_order(model: nn.Module, tensors: list[torch.Tensor]) -> None:
         raise FerlibError(f"the weights have {len(tensors)} tensors instead of {len(state)}; install another timm.")
     classifier = {id(value) for value in model.get_classifier().state_dict(keep_vars=True).values()}
     kept = {name for name, value in model.state_dict(keep_vars=True).items() if id(value) in classifier}
+    pairs = [pair for pair in zip(state.items(), tensors, strict=True) if pair[0][0] not in kept]
+    _copy_all({name: own for (name, own), _ in pairs}, [new for _, new in pairs])
+
+
+def _copy_all(state: dict[str, torch.Tensor], tensors: list[torch.Tensor]) -> None:
+    """One tensor after the other, in place."""
     for (name, own), new in zip(state.items(), tensors, strict=True):
-        if name in kept:
-            continue
         if own.shape != new.shape:
             raise FerlibError(f"the weights do not fit {name}: {tuple(new.shape)} for {tuple(own.shape)}.")
         own.copy_(new)

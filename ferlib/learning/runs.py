@@ -7,14 +7,16 @@ import re
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 
 from ferlib import paths
 from ferlib.data import cleaning, ferplus
 from ferlib.errors import FerlibError
 from ferlib.files import write_json
 from ferlib.learning import checkpoints
+from ferlib.learning.batches import prepare
 from ferlib.learning.config import TrainConfig
-from ferlib.learning.training import fit, prepare
+from ferlib.learning.training import fit
 from ferlib.provenance import code_commit
 
 
@@ -25,25 +27,33 @@ def check_name(name: str) -> str:
     return name
 
 
-def train(config: TrainConfig, name: str, *, root: Path | None = None, progress: bool = True) -> dict:
+def train(
+    config: TrainConfig, name: str, *, root: Path | None = None, precision: str | None = None, progress: bool = True
+) -> dict:
     """Train on FER2013+ (or another data folder `root`) and leave the run in ``data/runs/NAME``.
 
     The whole of FER2013+ is read once to find copies across splits; what reaches the training loop is train and
     valid only. ``run.json`` names settings, data hash, the commits of the code that trained, and the seconds that
-    training took; a finished run that is asked for again keeps it as it is. Returns what `training.fit` returns.
+    training took; a finished run that is asked for again keeps it as it is. `precision` is of `training.fit`. Returns
+    what `training.fit` returns.
     """
     run = paths.RUNS / check_name(name)
     data = ferplus.load_train_valid(root)
     manifest = cleaning.manifest_of(root) if config.clean else None
     teachers = [checkpoints.load(one) for one in config.teachers]
-    best = fit(config, prepare(data, config, manifest), run, teachers=teachers, commit=code_commit(), progress=progress)
-    if not (run / "run.json").is_file():
+    best = fit(
+        config, prepare(data, config, manifest), run, teachers=teachers, answers=paths.PROCESSED,
+        commit=code_commit(), precision=precision, progress=progress,
+    )  # fmt: skip
+    state = PartialState()
+    if state.is_main_process and not (run / "run.json").is_file():
         about = {
             "name": name, "config": config.to_dict(), "data": data.source, "data_hash": data.content_hash,
             "code_commit": ", ".join(best["commits"]), "best_epoch": best["epoch"],
             "valid_accuracy": best["valid_accuracy"], "seconds": sum(row["seconds"] for row in best["history"]),
             "torch": torch.__version__, "threads": torch.get_num_threads(), "cores": os.cpu_count(),
-            "machine": platform.machine(),
+            "machine": platform.machine(), "device": state.device.type, "processes": state.num_processes,
+            "precision": precision or "no",
         }  # fmt: skip
         write_json(run / "run.json", about)
     return best

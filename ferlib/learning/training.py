@@ -1,87 +1,41 @@
 """The training loop: soft vote targets, one-cycle schedule, moving average, atomic checkpoints, exact resume.
 
-Nothing here can see the test split: `fit` takes arrays that hold train and valid images only.
+Nothing here can see the test split: `fit` takes arrays that hold train and valid images only. Device, mixed precision
+and several processes are Hugging Face Accelerate's business; the same code runs on a CPU, on a GPU and on several.
 """
 
 import copy
 import csv
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast_object_list
 from torch import nn
 from tqdm.auto import tqdm
 
-from ferlib.data.ferplus import FerData
-from ferlib.data.votes import hard_labels, targets
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path, write_json
+from ferlib.learning.batches import TrainingSet, class_weights, draw_epoch
 from ferlib.learning.checkpoints import Checkpoint
 from ferlib.learning.config import TrainConfig
-from ferlib.learning.distillation import Teachers, distillation_loss
+from ferlib.learning.distillation import AnswerBook, Teachers, distillation_loss
 from ferlib.learning.models import build_model
-from ferlib.learning.optim import freeze_all_but_head, learning_rate, make_optimizer, set_rate
+from ferlib.learning.optim import climb, freeze_all_but_head, learning_rate, make_optimizer, set_rate
 from ferlib.learning.pretrained import load_imagenet
-from ferlib.learning.transforms import Preprocessing, augment, equalise, mix, resize
+from ferlib.learning.transforms import Preprocessing, Views, mix, render, resize
 
 HISTORY_COLUMNS = ("epoch", "size", "lr", "train_loss", "valid_loss", "valid_accuracy", "seconds")
 _CHECKPOINT = "checkpoint.pt"
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingSet:
-    """What `fit` needs of the data: equalised uint8 images and targets.
-
-    Attributes:
-        images: (N, 48, 48) uint8 tensor; targets: (N, 8) float32 tensor, rows sum to 1.
-        valid_images: (M, 48, 48) uint8 tensor; valid_labels: (M,) int64 tensor, majority rule.
-        valid_ids: (M,) names in the same order.
-        content_hash: of the data it was made from.
-    """
-
-    images: torch.Tensor
-    targets: torch.Tensor
-    valid_images: torch.Tensor
-    valid_labels: torch.Tensor
-    valid_ids: np.ndarray
-    content_hash: str
-
-
-def prepare(data: FerData, config: TrainConfig, manifest: pd.DataFrame | None) -> TrainingSet:
-    """Choose and equalise the images of a run.
-
-    Args:
-        data: train and valid rows; a test row is an error.
-        config: mode, clean and preprocessing are used.
-        manifest: of `cleaning.build_manifest`, looked up by id; needed when `config.clean`.
-    """
-    if (data.split == "test").any():
-        raise ValueError("training must not see the test split; use ferplus.load_train_valid")
-    wanted = targets(data.votes, config.mode)
-    use = (data.split == "train") & wanted.any(axis=1)
-    if config.clean:
-        if manifest is None:
-            raise ValueError("a clean run needs the manifest")
-        use &= np.isin(data.ids, manifest.loc[manifest["kept"], "id"].to_numpy(dtype=str))
-    labels = hard_labels(data.votes)
-    held = (data.split == "valid") & (labels >= 0)
-    if not use.any() or not held.any():
-        raise FerlibError("there are no usable training or validation images; look with 'ferlib data check'.")
-    images = equalise(np.asarray(data.images), config.preprocessing.equalise)
-    return TrainingSet(
-        torch.from_numpy(images[use]), torch.from_numpy(wanted[use]),
-        torch.from_numpy(images[held]), torch.from_numpy(labels[held]), data.ids[held], data.content_hash,
-    )  # fmt: skip
-
-
 def fit(
-    config: TrainConfig, data: TrainingSet, run: Path, *, teachers: Sequence[Checkpoint] = (), commit: str = "unknown",
-    progress: bool = True,
+    config: TrainConfig, data: TrainingSet, run: Path, *, teachers: Sequence[Checkpoint] = (),
+    answers: Path | None = None, commit: str = "unknown", precision: str | None = None, progress: bool = True,
 ) -> dict:  # fmt: skip
     """Train a network and leave the run in the folder `run`.
 
@@ -91,11 +45,13 @@ def fit(
     augmentation and dropout of an epoch depend only on the seed and the epoch.
 
     Args:
-        config: the settings.
-        data: of `prepare`.
+        config: the settings; `batch_size` images a step are shared out among the processes.
+        data: of `batches.prepare`.
         run: the folder; it is made when missing.
         teachers: the checkpoints that `config.teachers` names, in that order.
+        answers: folder for what the teachers said about views that come back (`config.views`); default: `run`.
         commit: of the code, kept for each time that the run goes on.
+        precision: ``"no"``, ``"fp16"`` or ``"bf16"``; None: what ``accelerate launch`` was told, else full precision.
         progress: show a bar for each epoch.
 
     Returns:
@@ -103,15 +59,17 @@ def fit(
         accuracy of the averaged weights (the first one of equals); `state` is a state dict.
 
     Raises:
-        FerlibError: the folder holds a run of other settings, or a damaged checkpoint.
+        FerlibError: the folder holds a run of other settings, or a damaged checkpoint; a batch that the processes
+            cannot share evenly.
     """
     if tuple(one.name for one in teachers) != config.teachers:
         raise ValueError(f"the settings ask for the teachers {config.teachers}")
     run.mkdir(parents=True, exist_ok=True)
-    state = _Run(config, data, run, teachers)
+    state = _Run(config, data, run, Teachers(teachers, config), answers or run, precision)
     state.restore()
-    write_json(run / "config.json", config.to_dict())
-    while state.epoch < config.epochs:
+    if state.main:
+        write_json(run / "config.json", config.to_dict())
+    while not state.is_over():
         state.commits += [commit] if commit not in state.commits else []
         state.train_epoch(progress)
         state.save()
@@ -119,67 +77,117 @@ def fit(
 
 
 class _Run:
-    """The moving parts of one training run."""
+    """The moving parts of one training run; each of several processes has its own."""
 
-    def __init__(self, config: TrainConfig, data: TrainingSet, folder: Path, teachers: Sequence[Checkpoint]) -> None:
+    def __init__(
+        self, config: TrainConfig, data: TrainingSet, folder: Path, teachers: Teachers, answers: Path,
+        precision: str | None = None,
+    ) -> None:  # fmt: skip
         self.config, self.data, self.folder = config, data, folder
+        # In the first stage most weights get no gradient, which DistributedDataParallel must be told.
+        handlers = [DistributedDataParallelKwargs(find_unused_parameters=config.head_epochs > 0)]
+        if precision is not None:
+            AcceleratorState._reset_state()  # else an earlier run of this process would keep its own
+        self.accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=handlers)
+        self.main, self.device = self.accelerator.is_main_process, self.accelerator.device
+        if config.batch_size % self.accelerator.num_processes:
+            raise FerlibError(
+                f"a batch of {config.batch_size} cannot be shared evenly by {self.accelerator.num_processes} "
+                "processes; choose another number of processes."
+            )
         torch.manual_seed(config.seed)
         self.model = build_model(**config.model_arguments())
         if config.pretrained and not (folder / _CHECKPOINT).is_file():
-            load_imagenet(self.model, config.model)
-        self.teachers = Teachers(teachers, config.distill_temperature, config.preprocessing) if teachers else None
-        self.model.to(memory_format=torch.channels_last)
+            load_imagenet(self.model, config.model, config.stem)
+        self.model.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).eval() if config.ema_decay else self.model
-        self.optimizer = make_optimizer(self.model, config)
+        self.net, self.optimizer = self.accelerator.prepare(self.model, make_optimizer(self.model, config))
+        self.images, self.targets = data.images.to(self.device), data.targets.to(self.device)
+        self.teachers = teachers.to(self.device)
+        self.book = AnswerBook(teachers, self.images, data.content_hash, answers)
+        weighted = config.balance == "loss"
+        self.class_weights = class_weights(self.targets, config.balance_power) if weighted else None
         self.steps = max(1, len(data.images) // config.batch_size)
         self.epoch, self.history, self.commits = 0, [], []
         self.best = {"epoch": 0, "valid_accuracy": -1.0, "state": None}
 
+    def is_over(self) -> bool:
+        """Whether all epochs are done, or valid has not improved for `patience` of them."""
+        waited = self.epoch - self.best["epoch"]
+        return self.epoch >= self.config.epochs or (0 < self.config.patience <= waited and self.best["epoch"] > 0)
+
     def train_epoch(self, progress: bool) -> None:
         """One pass over the training images and the scores after it."""
         start = time.perf_counter()
-        config, data, size = self.config, self.data, self.config.size_at(self.epoch)
-        generator = torch.Generator().manual_seed(1_000_003 * config.seed + self.epoch)
+        config, size = self.config, self.config.size_at(self.epoch)
+        epoch = draw_epoch(config, self.data.targets, self.epoch)
+        taught = self._answers(epoch.book, epoch.views) if self.teachers and epoch.book >= 0 else None
         torch.manual_seed(1_000_003 * config.seed + self.epoch)  # dropout
-        count = self.steps * min(config.batch_size, len(data.images))
-        order = torch.randperm(len(data.images), generator=generator)[:count].view(self.steps, -1)
-        self.model.train()
+        self.net.train()
         freeze_all_but_head(self.model, self.epoch < config.head_epochs)
-        total, rate = 0.0, 0.0
-        bar = tqdm(
-            order, desc=f"epoch {self.epoch + 1}/{config.epochs}", unit="batch", disable=not progress, leave=False
-        )
-        for step, chosen in enumerate(bar):
+        title = f"epoch {self.epoch + 1}/{config.epochs}"
+        bar = tqdm(epoch.order, desc=title, unit="batch", disable=not (progress and self.main), leave=False)
+        total, rate = torch.zeros((), device=self.device), 0.0
+        for step, batch in enumerate(bar):
             rate = learning_rate(config, self.epoch * self.steps + step, self.steps * config.epochs)
-            views = augment(data.images[chosen], size, config.augmentation, generator)
-            views, wanted = mix(views, data.targets[chosen], config.mixup, config.cutmix, generator)
             set_rate(self.optimizer, rate)
-            total += self._step(views, wanted)
+            mine = batch.chunk(self.accelerator.num_processes)[self.accelerator.process_index]
+            views, targets = epoch.views[mine], [self.targets[mine]]
+            if self.teachers:
+                targets.append(taught[mine].to(self.device) if taught is not None else self._ask(mine, views))
+            faces = render(self.images[mine], views, size)
+            faces, mixed = mix(faces, torch.cat(targets, dim=1), config.mixup, config.cutmix, epoch.generator)
+            total += self._step(faces, mixed[:, :8], mixed[:, 8:])
             self._update_average(self.epoch * self.steps + step)
-        probabilities = predict(self.average, data.valid_images, config.preprocessing)
-        scores = self._valid_scores(probabilities)
-        row = (self.epoch + 1, size, rate, total / self.steps, *scores, time.perf_counter() - start)
+        loss = self.accelerator.reduce(total, "mean").item() / len(epoch.order)
+        self._finish_epoch(size, rate, loss, start)
+
+    def _ask(self, chosen: torch.Tensor, views: Views) -> torch.Tensor:
+        with self.accelerator.autocast():
+            return self.teachers(self.images[chosen], views).float()
+
+    def _answers(self, number: int, views: Views) -> torch.Tensor:
+        with self.accelerator.main_process_first():  # the others then find its files
+            return self.book.answers(number, views)
+
+    def _finish_epoch(self, size: int, rate: float, loss: float, start: float) -> None:
+        """Score on valid, in one process for all of them, and keep the weights of the best epoch."""
+        scores = [self._valid_scores() if self.main else None]
+        valid_loss, accuracy = broadcast_object_list(scores)[0]
+        row = (self.epoch + 1, size, rate, loss, valid_loss, accuracy, time.perf_counter() - start)
         self.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
         self.epoch += 1
-        if scores[1] > self.best["valid_accuracy"]:
-            weights = {name: value.clone() for name, value in self.average.state_dict().items()}
-            self.best = {"epoch": self.epoch, "valid_accuracy": scores[1], "state": weights}
+        if accuracy > self.best["valid_accuracy"]:
+            weights = {name: value.cpu().clone() for name, value in self.average.state_dict().items()}
+            self.best = {"epoch": self.epoch, "valid_accuracy": accuracy, "state": weights}
 
-    def _step(self, views: torch.Tensor, wanted: torch.Tensor) -> float:
-        """One update from (N, 1, S, S) views with intensities in 0..1; gives the loss."""
+    def _step(self, faces: torch.Tensor, wanted: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
+        """One update from (N, 1, S, S) intensities in 0..1; gives the loss."""
         config = self.config
-        images = config.preprocessing.normalise(views).contiguous(memory_format=torch.channels_last)
-        logits = self.model(images)
-        loss = F.cross_entropy(logits, wanted, label_smoothing=config.label_smoothing)
-        if self.teachers:
-            taught = distillation_loss(logits, self.teachers(views).clone(), config.distill_temperature)
-            loss = (1 - config.distill_weight) * loss + config.distill_weight * taught
+        images = config.preprocessing.normalise(faces).contiguous(memory_format=torch.channels_last)
+        loss = self._loss(images, wanted, taught)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        self.accelerator.backward(loss)
+        if config.sam:
+            with climb(self.model, config.sam):
+                uphill = self._loss(images, wanted, taught)
+                self.optimizer.zero_grad(set_to_none=True)
+                self.accelerator.backward(uphill)
         if config.clip_norm:
-            nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+            self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         self.optimizer.step()
-        return loss.item()
+        return loss.detach()
+
+    def _loss(self, images: torch.Tensor, wanted: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy with the votes, and the divergence from the teachers where there are any."""
+        config = self.config
+        with self.accelerator.autocast():
+            logits = self.net(images).float()
+        loss = F.cross_entropy(logits, wanted, self.class_weights, label_smoothing=config.label_smoothing)
+        if taught.shape[1]:
+            distilled = distillation_loss(logits, taught, config.distill_temperature)
+            loss = (1 - config.distill_weight) * loss + config.distill_weight * distilled
+        return loss
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:
@@ -193,21 +201,25 @@ class _Run:
             else:
                 slow.copy_(fast)
 
-    def _valid_scores(self, probabilities: torch.Tensor) -> tuple[float, float]:
+    def _valid_scores(self) -> tuple[float, float]:
         """Cross-entropy against the majority label, and accuracy."""
         labels = self.data.valid_labels
+        probabilities = predict(self.average, self.data.valid_images, self.config.preprocessing)
         loss = F.nll_loss(probabilities.clamp_min(1e-12).log(), labels).item()
         return loss, (probabilities.argmax(dim=1) == labels).double().mean().item()
 
     def save(self) -> None:
         """Write checkpoint and history, each whole or not at all."""
+        if not self.main:
+            return
+        scaler = self.accelerator.scaler
         with atomic_path(self.folder / _CHECKPOINT) as temporary:
             torch.save(
                 {
                     "config": self.config.to_dict(), "data": self.data.content_hash, "epoch": self.epoch,
                     "model": self.model.state_dict(), "average": self.average.state_dict(),
                     "optimizer": self.optimizer.state_dict(), "history": self.history, "best": self.best,
-                    "commits": self.commits,
+                    "commits": self.commits, "scaler": scaler.state_dict() if scaler else None,
                 },
                 temporary,
             )  # fmt: skip
@@ -225,7 +237,7 @@ class _Run:
         if not path.is_file():
             return
         try:
-            saved = torch.load(path, weights_only=True)
+            saved = torch.load(path, weights_only=True, map_location="cpu")
         except Exception as error:  # torch raises many kinds here; all mean the same to the user
             raise FerlibError(
                 f"{path.name} in {self.folder.name} is damaged; delete the folder and train again."
@@ -240,15 +252,19 @@ class _Run:
         self.average.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.commits = saved["commits"]
-        self._write_history()  # a stop between the two writes of `save` had left it a row short
+        if self.accelerator.scaler and saved["scaler"]:
+            self.accelerator.scaler.load_state_dict(saved["scaler"])
+        if self.main:
+            self._write_history()  # a stop between the two writes of `save` had left it a row short
 
 
 @torch.inference_mode()
 def predict(model: nn.Module, grey: torch.Tensor, preprocessing: Preprocessing, batch_size: int = 256) -> torch.Tensor:
     """(N, 8) float32 probabilities of (N, H, W) uint8 images that are already equalised; the model is set to eval."""
     model.eval()
+    device = next(model.parameters()).device
     parts = []
     for batch in grey.split(batch_size):
-        images = preprocessing.normalise(resize(batch, preprocessing.size))
-        parts.append(model(images.contiguous(memory_format=torch.channels_last)).softmax(dim=1))
+        images = preprocessing.normalise(resize(batch.to(device), preprocessing.size))
+        parts.append(model(images.contiguous(memory_format=torch.channels_last)).float().softmax(dim=1).cpu())
     return torch.cat(parts) if parts else torch.zeros(0, 8)

@@ -10,8 +10,8 @@ import pytest
 
 from ferlib import paths
 from ferlib.data.cleaning import build_manifest
+from ferlib.learning.batches import prepare
 from ferlib.learning.config import TrainConfig
-from ferlib.learning.training import prepare
 
 MODULES = sorted((paths.ROOT / "ferlib").rglob("*.py"))
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))

@@ -7,8 +7,8 @@ import torch
 
 from ferlib import paths
 from ferlib.data import cleaning, synthetic
+from ferlib.learning.batches import prepare
 from ferlib.learning.config import TrainConfig
-from ferlib.learning.training import prepare
 
 TINY = TrainConfig(width=0.125, dropout=0.1, epochs=3, batch_size=32, sizes=((0.0, 24), (0.5, 32)), peak_lr=0.05)
 

@@ -24,8 +24,12 @@ def test_unknown_keys_are_errors(values, named):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"mode": "best"}, {"optimizer": "lion"}, {"epochs": 0}, {"batch_size": 1}, {"sizes": ((0.5, 48),)}]
-)
+    "wrong",
+    [
+        {"mode": "best"}, {"optimizer": "lion"}, {"epochs": 0}, {"batch_size": 1}, {"sizes": ((0.5, 48),)},
+        {"balance": "x"}, {"sam": -0.1}, {"views": -1},
+    ],
+)  # fmt: skip
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(FerlibError, match="training settings"):
         TrainConfig(**wrong)

@@ -36,18 +36,29 @@ def test_channels_and_dropout_reach_the_network():
     assert model.dropout.p == 0.4
 
 
-def test_convolutional_stem_keeps_the_resolution():
-    patches, convolutions = (build_model("convnext_atto", conv_stem=flag) for flag in (False, True))
+@pytest.mark.parametrize(("stem", "side"), [("", 16), ("conv", 16), ("half", 32), ("lite", 8)])
+def test_stems_have_their_resolution(stem, side):
+    model = build_model("convnext_atto", stem=stem).eval()
     faces = torch.zeros(2, 1, 64, 64)
-    assert convolutions.stem(faces).shape == patches.stem(faces).shape == (2, 40, 16, 16)
-    assert convolutions.eval()(faces).shape == (2, 8)
+    with torch.inference_mode():
+        assert model.stem(faces).shape == (2, 40, side, side)
+        assert model(faces).shape == (2, 8)
+
+
+def test_above_the_lite_stem_come_the_last_three_convnext_stages():
+    model = build_model("convnext_atto", channels=3, stem="lite").eval()
+    with torch.inference_mode():
+        features = model.forward_features(torch.zeros(1, 3, 96, 96))
+    assert features.shape == (1, 320, 3, 3)  # as ConvNeXt has from 96 pixels with its own stem
+    assert sum(len(stage.blocks) for stage in list(model.stages)[1:]) == 10
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         ({"name": "vgg99"}, "no model 'vgg99'; choose one of custom_cnn"),
-        ({"name": "custom_cnn", "conv_stem": True}, "no patch stem"),
+        ({"name": "custom_cnn", "stem": "conv"}, "no patch stem"),
+        ({"name": "convnext_atto", "stem": "root"}, "no stem 'root'; choose one of conv, half, lite"),
         ({"name": "custom_cnn", "drop_path": 0.1}, "no stochastic depth"),
         ({"name": "convnext_atto", "width": 0.5}, "fixed width"),
     ],

@@ -64,11 +64,20 @@ def test_hub_weights_are_copied_but_for_head_and_new_stem(monkeypatch):
 
 def build_model_without_patch(name):
     """A ConvNeXt with a convolutional stem, made before timm was replaced by the stand-in."""
-    from ferlib.learning.models import _conv_stem
+    from ferlib.learning.models import _replace_stem
 
     model = timm.models.convnext_atto(num_classes=8)
-    model.stem = _conv_stem(3, 40)
+    _replace_stem(model, "conv", 3)
     return model
+
+
+def test_the_lite_stem_starts_from_lite0s_first_stages():
+    model = build_model("convnext_atto", channels=3, stem="lite")
+    before = flat(model)
+    pretrained.load_imagenet(model, "convnext_atto", "lite")
+    tensors = pretrained._package_weights("tf_efficientnet_lite0")
+    assert all(torch.equal(own, new) for own, new in zip(model.stem.state_dict().values(), tensors, strict=False))
+    assert torch.equal(model.stages[1].blocks[0].conv_dw.weight, before["stages.1.blocks.0.conv_dw.weight"])
 
 
 def test_offline_gets_one_sentence(monkeypatch):

@@ -12,14 +12,15 @@ import torch
 
 from ferlib.errors import FerlibError
 from ferlib.learning import training
+from ferlib.learning.batches import class_weights, draw_epoch, prepare
 from ferlib.learning.checkpoints import Checkpoint
 from ferlib.learning.config import TrainConfig
-from ferlib.learning.distillation import Teachers, distillation_loss
+from ferlib.learning.distillation import AnswerBook, Teachers, distillation_loss
 from ferlib.learning.models import build_model
-from ferlib.learning.optim import learning_rate, make_optimizer, set_rate
+from ferlib.learning.optim import climb, learning_rate, make_optimizer, set_rate
 from ferlib.learning.pretrained import LITE_MEAN, LITE_STD, load_imagenet
-from ferlib.learning.training import HISTORY_COLUMNS, fit, predict, prepare
-from ferlib.learning.transforms import Augmentation, Preprocessing, augment
+from ferlib.learning.training import HISTORY_COLUMNS, fit, predict
+from ferlib.learning.transforms import Augmentation, Preprocessing, draw_views, render
 
 TIMELESS = [name for name in HISTORY_COLUMNS if name != "seconds"]
 
@@ -165,7 +166,7 @@ def test_biases_and_norms_are_not_decayed(tiny):
 
 
 def test_the_average_follows_the_weights_and_their_statistics(tmp_path, tiny_set, tiny):
-    run = training._Run(replace(tiny, ema_decay=0.9), tiny_set, tmp_path, ())
+    run = run_of(replace(tiny, ema_decay=0.9), tiny_set, tmp_path)
     slow = {name: value.clone() for name, value in run.average.state_dict().items()}
     for value in run.model.state_dict().values():
         value.add_(1)
@@ -179,28 +180,96 @@ def test_the_average_follows_the_weights_and_their_statistics(tmp_path, tiny_set
     assert torch.allclose(run.average.state_dict()[weight], expected)
 
 
-def test_every_epoch_has_its_own_order_and_views(tmp_path, tiny_set, tiny, monkeypatch):
-    seen = []
+def run_of(config, data, folder, teachers=()):
+    return training._Run(config, data, folder, Teachers(teachers, config), folder)
 
-    def remember(grey, size, how, generator):
-        seen.append(grey.float().mean().item())
-        return augment(grey, size, how, generator)
 
-    monkeypatch.setattr(training, "augment", remember)
-    still = replace(tiny, epochs=2, peak_lr=0.0, sizes=((0, 24),), ema_decay=0.0, dropout=0.0)
-    history = fit(still, tiny_set, tmp_path, progress=False)["history"]
-    steps = len(seen) // 2
-    assert seen[:steps] != seen[steps:]
-    assert history[0]["train_loss"] != history[1]["train_loss"]
+def same_views(one, other):
+    return torch.equal(one.geometry, other.geometry) and torch.equal(one.patch, other.patch)
+
+
+def test_every_epoch_has_its_own_order_and_views(tiny_set, tiny):
+    first, again, other = (draw_epoch(tiny, tiny_set.targets, epoch) for epoch in (0, 0, 1))
+    assert torch.equal(first.order, again.order)
+    assert same_views(first.views, again.views)
+    assert not torch.equal(first.order, other.order)
+    assert not same_views(first.views, other.views)
+    assert len(first.order.unique()) == first.order.numel()
+
+
+def test_views_come_back_when_the_settings_say_so_and_orders_never(tiny_set, tiny):
+    config = replace(tiny, views=3)
+    epochs = [draw_epoch(config, tiny_set.targets, epoch) for epoch in range(6)]
+    assert [epoch.book for epoch in epochs] == [0, 1, 2, 0, 1, 2]
+    assert same_views(epochs[1].views, epochs[4].views)
+    assert not same_views(epochs[1].views, epochs[2].views)
+    assert not torch.equal(epochs[1].order, epochs[4].order)
+    other_seed = draw_epoch(replace(config, seed=9), tiny_set.targets, 1)
+    assert same_views(epochs[1].views, other_seed.views)
+
+
+def test_class_weights_even_out_frequencies():
+    targets = torch.eye(8)[[0] * 90 + [1] * 10]
+    full, half = class_weights(targets, 1.0), class_weights(targets, 0.5)
+    assert full[1] / full[0] == pytest.approx(9, rel=1e-5)
+    assert half[1] / half[0] == pytest.approx(3, rel=1e-5)
+    assert full[2:].eq(0).all()  # never seen, never asked for
+    assert (targets @ half).mean() == pytest.approx(1, rel=1e-5)
+    assert class_weights(targets, 0.0)[:2].tolist() == [1, 1]
+
+
+def test_balanced_sampling_shows_the_rare_class_as_often(tiny):
+    targets = torch.eye(8)[[0] * 1800 + [1] * 200]
+    config = replace(tiny, balance="sampling", balance_power=1.0)
+    order = draw_epoch(config, targets, 0).order.flatten()
+    assert 0.45 < (order >= 1800).float().mean() < 0.55
+
+
+def test_a_balanced_loss_is_the_weighted_one(tmp_path, tiny_set, tiny):
+    faces, wanted, none = torch.rand(8, 1, 24, 24), torch.eye(8), torch.zeros(8, 0)
+    run = run_of(replace(tiny, balance="loss", dropout=0.0), tiny_set, tmp_path)
+    weights = class_weights(tiny_set.targets, 0.5)
+    run.model.eval()
+    loss = run._loss(faces, wanted, none)
+    expected = -(run.model(faces).log_softmax(dim=1) * wanted * weights).sum(dim=1).mean()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_training_stops_early_when_valid_does_not_improve(tmp_path, tiny_set, tiny):
+    still = replace(tiny, epochs=9, patience=2, peak_lr=0.0, ema_decay=0.0)
+    still = replace(still, dropout=0.0, model="convnext_atto", width=1.0, sizes=((0, 32),), optimizer="adamw")
+    few = replace(tiny_set, images=tiny_set.images[:32], targets=tiny_set.targets[:32])
+    best = fit(still, few, tmp_path, progress=False)
+    assert best["epoch"] == 1
+    assert len(best["history"]) == 3
+    again = fit(still, few, tmp_path, progress=False)  # a stopped run is over
+    assert len(again["history"]) == 3
+
+
+def test_sharpness_aware_steps_use_the_gradient_uphill_and_come_back():
+    weights = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
+    model = torch.nn.Module()
+    model.weights = weights
+    weights.grad = torch.tensor([0.6, 0.8])
+    with climb(model, 0.5):
+        assert torch.allclose(weights, torch.tensor([3.3, 4.4]))
+    assert torch.equal(weights, torch.tensor([3.0, 4.0]))
+
+
+def test_sharpness_aware_training_differs_and_learns(tmp_path, tiny_set, tiny):
+    plain = fit(replace(tiny, epochs=1), tiny_set, tmp_path / "a", progress=False)
+    sharp = fit(replace(tiny, epochs=3, sam=0.05), tiny_set, tmp_path / "b", progress=False)
+    assert sharp["history"][0]["train_loss"] != plain["history"][0]["train_loss"]
+    assert sharp["history"][-1]["train_loss"] < sharp["history"][0]["train_loss"]
 
 
 def test_label_smoothing_and_clipping_reach_the_step(tmp_path, tiny_set, tiny):
-    views, wanted = torch.rand(8, 1, 24, 24), torch.eye(8)
+    faces, wanted, none = torch.rand(8, 1, 24, 24), torch.eye(8), torch.zeros(8, 0)
     plain, smooth, clipped = (
-        training._Run(replace(tiny, dropout=0.0, **change), tiny_set, tmp_path, ())
+        run_of(replace(tiny, dropout=0.0, **change), tiny_set, tmp_path)
         for change in ({"clip_norm": 0.0}, {"label_smoothing": 0.5, "clip_norm": 0.0}, {"clip_norm": 1e-3})
     )
-    losses = [run._step(views, wanted) for run in (plain, smooth, clipped)]
+    losses = [run._step(faces, wanted, none).item() for run in (plain, smooth, clipped)]
     assert losses[0] == losses[2] != losses[1]
     size = [sum(p.grad.square().sum() for p in run.model.parameters()).sqrt().item() for run in (plain, clipped)]
     assert size[0] > 0.01
@@ -251,12 +320,13 @@ def test_distillation_pulls_the_student_to_its_teachers(tmp_path, tiny_set, tiny
     assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]
 
 
-def test_distillation_loss_is_zero_for_the_teachers_own_logits(tiny):
-    teacher = teacher_of(tiny, 5)
-    views = torch.rand(4, 1, 24, 24)
+def test_distillation_loss_is_zero_for_the_teachers_own_logits(drawn, tiny):
+    teacher, config = teacher_of(tiny, 5), replace(tiny, distill_temperature=2.0)
+    faces = torch.from_numpy(np.asarray(drawn.images[:4]))
+    views = draw_views(4, Augmentation(), torch.Generator().manual_seed(1))
     with torch.no_grad():
-        logits = teacher.model(teacher.preprocessing.normalise(views))
-    wanted = Teachers([teacher], 2.0, tiny.preprocessing)(views)
+        logits = teacher.model(teacher.preprocessing.normalise(render(faces, views, 24)))
+    wanted = Teachers([teacher], config)(faces, views)
     assert distillation_loss(logits, wanted, 2.0).item() == pytest.approx(0, abs=1e-6)
     assert distillation_loss(logits + torch.randn(4, 8), wanted, 2.0).item() > 0.01
 
@@ -264,8 +334,33 @@ def test_distillation_loss_is_zero_for_the_teachers_own_logits(tiny):
 def test_teachers_must_be_those_of_the_settings_and_see_the_same_pixels(tmp_path, tiny_set, tiny):
     with pytest.raises(ValueError, match="ask for the teachers"):
         fit(replace(tiny, teachers=("t5",)), tiny_set, tmp_path, progress=False)
-    with pytest.raises(ValueError, match="equalisation"):
-        Teachers([teacher_of(tiny, 5)], 1.0, Preprocessing(equalise="global"))
+    with pytest.raises(FerlibError, match="equalisation 'none', the student uses 'global'; choose one"):
+        Teachers([teacher_of(tiny, 5)], replace(tiny, preprocessing=Preprocessing(equalise="global")))
+
+
+def test_teachers_answer_each_kept_view_once_and_the_same(tmp_path, drawn, tiny, monkeypatch):
+    faces = torch.from_numpy(np.asarray(drawn.images[:40]))
+    views = draw_views(40, Augmentation(), torch.Generator().manual_seed(1))
+    others = draw_views(40, Augmentation(), torch.Generator().manual_seed(2))
+    teachers = Teachers([teacher_of(tiny, 5), teacher_of(tiny, 6)], tiny)
+    first = AnswerBook(teachers, faces, "data", tmp_path).answers(0, views)
+    assert torch.allclose(first, teachers(faces, views), atol=1e-3)  # kept in half precision
+    assert len(list(tmp_path.iterdir())) == 2
+    assert not torch.allclose(AnswerBook(teachers, faces, "data", tmp_path).answers(0, others), first, atol=1e-3)
+    other_images = AnswerBook(teachers, 255 - faces, "data", tmp_path).answers(0, views)
+    assert not torch.allclose(other_images, first, atol=1e-3)
+    asked = []
+    monkeypatch.setattr(Teachers, "logits", lambda *arguments: asked.append(arguments))
+    assert torch.equal(AnswerBook(teachers, faces, "data", tmp_path).answers(0, views), first)
+    assert asked == []
+
+
+def test_kept_and_new_answers_train_alike(tmp_path, tiny_set, tiny, monkeypatch):
+    config = replace(tiny, epochs=1, teachers=("t5",), views=2)
+    kept = fit(config, tiny_set, tmp_path / "kept", teachers=[teacher_of(tiny, 5)], progress=False)
+    monkeypatch.setattr(training, "draw_epoch", lambda *arguments: replace(draw_epoch(*arguments), book=-1))
+    asked = fit(config, tiny_set, tmp_path / "asked", teachers=[teacher_of(tiny, 5)], progress=False)
+    assert asked["history"][0]["train_loss"] == pytest.approx(kept["history"][0]["train_loss"], rel=1e-3)
 
 
 def test_pretrained_weights_are_where_training_starts(tmp_path, tiny_set, tiny):

@@ -1,0 +1,80 @@
+"""Data-parallel and mixed-precision training: the same run in two processes, and in lower precision."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ferlib.errors import FerlibError
+from ferlib.learning import training
+from ferlib.learning.distillation import Teachers
+from ferlib.learning.training import fit
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+from ferlib.learning.config import TrainConfig
+from ferlib.learning.training import fit
+
+torch.set_num_threads(1)
+config = TrainConfig.from_dict(__import__("json").loads(sys.argv[1]))
+data = torch.load(sys.argv[2], weights_only=False)
+fit(config, data, Path(sys.argv[3]), progress=False)
+"""
+
+
+@pytest.fixture
+def config(tiny):
+    """A network without batch norm and dropout, in which each image counts by itself."""
+    return replace(
+        tiny, model="convnext_atto", width=1.0, dropout=0.0, epochs=2, batch_size=16, sizes=((0, 32),),
+        optimizer="adamw", peak_lr=1e-3,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def few(tiny_set):
+    return replace(
+        tiny_set, images=tiny_set.images[:64], targets=tiny_set.targets[:64],
+        valid_images=tiny_set.valid_images[:16], valid_labels=tiny_set.valid_labels[:16],
+    )  # fmt: skip
+
+
+def test_two_processes_follow_the_loss_curve_of_one(tmp_path, config, few):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    torch.save(few, tmp_path / "set.pt")
+    arguments = [json.dumps(config.to_dict()), str(tmp_path / "set.pt"), str(tmp_path / "two")]
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, *launch, str(tmp_path / "script.py"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    one = fit(config, few, tmp_path / "one", progress=False)
+    two = torch.load(tmp_path / "two" / "checkpoint.pt", weights_only=True)
+    for row, other in zip(one["history"], two["history"], strict=True):
+        assert other["train_loss"] == pytest.approx(row["train_loss"], rel=1e-4)
+        assert other["valid_loss"] == pytest.approx(row["valid_loss"], rel=1e-3)
+        assert other["lr"] == row["lr"]
+
+
+def test_bfloat16_trains_and_keeps_full_precision_weights(tmp_path, config, few):
+    full = fit(config, few, tmp_path / "full", progress=False)
+    low = fit(config, few, tmp_path / "low", precision="bf16", progress=False)
+    assert low["history"][0]["train_loss"] != full["history"][0]["train_loss"]
+    assert low["history"][0]["train_loss"] == pytest.approx(full["history"][0]["train_loss"], rel=0.02)
+    assert {value.dtype for value in low["state"].values()} == {torch.float32}
+
+
+def test_processes_that_cannot_share_a_batch_are_told(tmp_path, config, few, monkeypatch):
+    class Three:
+        num_processes, is_main_process, device = 3, True, torch.device("cpu")
+
+    monkeypatch.setattr(training, "Accelerator", lambda **options: Three())
+    with pytest.raises(FerlibError, match="a batch of 16 cannot be shared evenly by 3 processes"):
+        training._Run(config, few, tmp_path, Teachers((), config), tmp_path)
