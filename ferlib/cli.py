@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Get the FER2013+ data set, and look at what you have.")
 app.add_typer(data_app, name="data")
+bench_app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine; leave it idle meanwhile.")
+app.add_typer(bench_app, name="bench")
 
 Model = Annotated[str | None, typer.Option("--model", help="Checkpoint in data/checkpoints; default: the shipped one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -102,17 +105,59 @@ def train(
     name: Annotated[str | None, typer.Option(help="Folder under data/runs; default: the recipe's name.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of weights, order and augmentation.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Another length than the recipe's.")] = None,
+    precision: Annotated[str | None, typer.Option(metavar="no|fp16|bf16", help="Of the forward pass.")] = None,
 ) -> None:
-    """Train a published recipe on FERLIB_DATA. Interrupted anywhere, the same command goes on from the last epoch."""
+    """Train a published recipe on FERLIB_DATA. Interrupted anywhere, the same command goes on from the last epoch.
+
+    It uses the GPU when torch finds one. Several processes: `accelerate launch -m ferlib.cli train NAME`.
+    """
     from ferlib.learning import config, runs
 
+    if precision not in (None, "no", "fp16", "bf16"):
+        raise typer.BadParameter("choose no, fp16 or bf16", param_hint="--precision")
     changes = {"seed": seed} | ({"epochs": epochs} if epochs else {})
     try:
-        best = runs.train(config.recipe(recipe, **changes), name or recipe)
+        best = runs.train(config.recipe(recipe, **changes), name or recipe, precision=precision)
     except KeyboardInterrupt:
         typer.echo("\nferlib: stopped; the same command goes on from the last whole epoch.", err=True)
         raise typer.Exit(130) from None
     typer.echo(f"best epoch {best['epoch']}: {best['valid_accuracy']:.2%} of valid (run data/runs/{name or recipe})")
+
+
+@bench_app.command("train")
+def bench_train(
+    model: Annotated[str, typer.Option(help="Network.")] = "convnext_atto",
+    size: Annotated[int, typer.Option(min=32, help="Input side, pixels.")] = 64,
+    rounds: Annotated[int, typer.Option(min=1, help="Measurements of each loop, in turns.")] = 3,
+    as_json: Json = False,
+    publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
+) -> None:
+    """Pictures a second of our training loop, beside the usual one with PNGs and a DataLoader."""
+    from ferlib.learning import bench
+
+    _tell(bench.compare_loops(model, size, rounds=rounds), bench.render_loops, as_json, "bench_train", publish)
+
+
+@bench_app.command("models")
+def bench_models(
+    as_json: Json = False,
+    publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
+) -> None:
+    """Parameters, multiply-adds and milliseconds a face of every shipped model."""
+    from ferlib.learning import bench, checkpoints
+
+    loaded = [checkpoints.load(name) for name in checkpoints.available()]
+    _tell(bench.compare_models(loaded), bench.render_models, as_json, "bench_models", publish)
+
+
+def _tell(found: dict, render: Callable[[dict], str], as_json: bool, name: str, publish: bool) -> None:
+    """Print a measurement and, when asked, record it."""
+    if publish:
+        from ferlib import paths
+        from ferlib.files import write_json
+
+        write_json(paths.PUBLISHED / f"{name}.json", found)
+    typer.echo(json.dumps(found) if as_json else render(found))
 
 
 @app.command()

@@ -1,0 +1,219 @@
+"""Speed, measured in turns on one idle machine: our training loop beside the usual one, and every model's cost.
+
+The usual loop is what a tutorial has: one PNG a face in a folder a class, torchvision transforms picture by picture,
+a DataLoader with two workers, the network in torch's default memory layout. The network, its input size, the batch,
+the optimiser and full precision are the same on both sides. Each measurement is a process of its own.
+"""
+
+import ctypes.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision import datasets, transforms
+
+from ferlib.data.synthetic import draw_faces
+from ferlib.errors import FerlibError
+from ferlib.learning.batches import TrainingSet
+from ferlib.learning.checkpoints import Checkpoint
+from ferlib.learning.config import TrainConfig
+from ferlib.learning.models import build_model
+from ferlib.learning.training import fit
+from ferlib.learning.transforms import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from ferlib.provenance import code_commit
+
+LOOPS = {
+    "usual": ("usual", False),
+    "usual, tcmalloc": ("usual", True),
+    "ours, glibc malloc": ("ours", False),
+    "ours": ("ours", True),
+}
+"""Name -> which loop, and whether Google's allocator is loaded before it (`tcmalloc_path`)."""
+
+
+def tcmalloc_path() -> str | None:
+    """tcmalloc's library for ``LD_PRELOAD``, or None; on Debian and Ubuntu ``apt install libtcmalloc-minimal4``."""
+    return ctypes.util.find_library("tcmalloc_minimal") if sys.platform == "linux" else None
+
+
+def settings(model: str, size: int) -> TrainConfig:
+    """Two epochs of AdamW in full precision, batches of 128; the second epoch is the one that counts."""
+    pre = Preprocessing(size=size, channels=3, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    return TrainConfig(
+        model=model, dropout=0.0, epochs=2, optimizer="adamw", peak_lr=1e-3, sizes=((0.0, size),), preprocessing=pre,
+        ema_decay=0.0, clip_norm=0.0,
+    )  # fmt: skip
+
+
+def compare_loops(model: str = "convnext_atto", size: int = 64, pictures: int = 2560, rounds: int = 3) -> dict:
+    """Pictures a second of each of `LOOPS`, medians over `rounds` in turns; JSON-ready.
+
+    Raises:
+        FerlibError: a measurement failed; the sentence has its last line.
+    """
+    library = tcmalloc_path()
+    loops = {name: how for name, how in LOOPS.items() if library or not how[1]}
+    speeds: dict[str, list[float]] = {name: [] for name in loops}
+    for _ in range(rounds):
+        for name, (loop, preload) in loops.items():
+            speeds[name].append(_measure(loop, model, size, pictures, library if preload else None))
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    best = medians.get("ours", medians["ours, glibc malloc"])
+    return {
+        "model": model, "size": size, "batch": 128, "pictures": pictures, "rounds": rounds,
+        "pictures_per_second": medians, "all": speeds, "ratio": best / medians["usual"], **machine(),
+    }  # fmt: skip
+
+
+def machine() -> dict:
+    """What a timing depends on besides the model: the code, the cores and the versions."""
+    return {
+        "code_commit": code_commit(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+def _measure(loop: str, model: str, size: int, pictures: int, preload: str | None) -> float:
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    if preload:
+        environment["LD_PRELOAD"] = preload
+    command = [sys.executable, "-m", "ferlib.learning.bench", loop, model, str(size), str(pictures)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise FerlibError(f"the {loop} loop could not be measured ({last}); run it again on an idle machine.")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def our_loop(model: str, size: int, pictures: int) -> float:
+    """Pictures a second of `training.fit` in its second epoch, drawing of views and one step on valid included."""
+    config = settings(model, size)
+    images, labels = _faces(pictures)
+    data = TrainingSet(
+        torch.from_numpy(images), torch.eye(8)[labels], torch.from_numpy(images[:8]), torch.tensor(labels[:8]),
+        np.arange(8), "drawn",
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        history = fit(config, data, Path(folder), progress=False)["history"]
+    return pictures // config.batch_size * config.batch_size / history[1]["seconds"]
+
+
+def usual_loop(model: str, size: int, pictures: int) -> float:
+    """Pictures a second of the tutorial's loop in its second epoch."""
+    config = settings(model, size)
+    net = build_model(**config.model_arguments())
+    optimiser = torch.optim.AdamW(net.parameters(), lr=config.peak_lr, weight_decay=config.weight_decay)
+    how = config.augmentation
+    each = transforms.Compose(
+        [
+            transforms.Grayscale(3), transforms.Resize((size, size)), transforms.RandomHorizontalFlip(how.flip),
+            transforms.RandomAffine(how.rotation, (how.shift,) * 2, (1 - how.scale, 1 + how.scale)),
+            transforms.ColorJitter(how.light / 2, how.light), transforms.ToTensor(),
+            transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD), transforms.RandomErasing(how.erasing, (0.02, 0.2)),
+        ]
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        _write_pngs(Path(folder), *_faces(pictures))
+        loader = DataLoader(
+            datasets.ImageFolder(folder, each), config.batch_size, shuffle=True, num_workers=2, drop_last=True,
+            persistent_workers=True,
+        )  # fmt: skip
+        net.train()
+        for _ in range(2):
+            start = time.perf_counter()
+            for images, labels in loader:
+                loss = F.cross_entropy(net(images), labels)
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+            seconds = time.perf_counter() - start
+    return len(loader) * config.batch_size / seconds
+
+
+def _faces(count: int) -> tuple[np.ndarray, list[int]]:
+    """(N, 48, 48) uint8 drawn faces and their classes; a few hundred, repeated, for speed does not depend on them."""
+    labels = [index % 8 for index in range(count)]
+    drawn = draw_faces([index % 8 for index in range(256)], seed=0, size=48)
+    return drawn[np.arange(count) % 256], labels
+
+
+def _write_pngs(folder: Path, images: np.ndarray, labels: list[int]) -> None:
+    for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+        place = folder / str(label)
+        place.mkdir(exist_ok=True)
+        Image.fromarray(image).save(place / f"{index:06d}.png")
+
+
+def cost(checkpoint: Checkpoint) -> dict:
+    """Parameters and multiply-adds of one face, counted by torch's own counter."""
+    pre = checkpoint.preprocessing
+    face = torch.zeros(1, pre.channels, pre.size, pre.size)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        checkpoint.model(face)
+    parameters = sum(weights.numel() for weights in checkpoint.model.parameters())
+    return {"parameters": parameters, "multiply_adds": counter.get_total_flops() // 2, "size": pre.size}
+
+
+def compare_models(checkpoints: list[Checkpoint], rounds: int = 200, warm_up: int = 10) -> dict:
+    """Cost of each model, and milliseconds a face (batch of one, one thread), medians over `rounds` in turns."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        times = _in_turns(checkpoints, rounds + warm_up)
+    finally:
+        torch.set_num_threads(threads)
+    found = {
+        one.name: {**cost(one), "milliseconds": statistics.median(values[warm_up:])}
+        for one, values in zip(checkpoints, times, strict=True)
+    }
+    return {"rounds": rounds, "batch": 1, "models": found, **machine(), "threads": 1}
+
+
+def render_loops(found: dict) -> str:
+    """`compare_loops`'s result as a few lines for people."""
+    lines = [f"{found['model']} at {found['size']} pixels, batches of {found['batch']}, medians of {found['rounds']}:"]
+    usual = found["pictures_per_second"]["usual"]
+    for name, speed in found["pictures_per_second"].items():
+        lines.append(f"  {name:<20} {speed:7.1f} pictures a second   {speed / usual:.2f} x the usual loop")
+    return "\n".join(lines)
+
+
+def render_models(found: dict) -> str:
+    """`compare_models`'s result as a few lines for people."""
+    lines = [f"  {'model':<24}{'parameters':>12}{'multiply-adds':>16}{'ms a face':>12}   one thread, batch of one"]
+    for name, row in found["models"].items():
+        millions = f"{row['parameters'] / 1e6:.1f} M", f"{row['multiply_adds'] / 1e6:.0f} M"
+        lines.append(f"  {name:<24}{millions[0]:>12}{millions[1]:>16}{row['milliseconds']:>12.1f}")
+    return "\n".join(lines)
+
+
+@torch.inference_mode()
+def _in_turns(checkpoints: list[Checkpoint], rounds: int) -> list[list[float]]:
+    """Milliseconds of a forward pass of each model, which take turns so that a disturbance meets all alike."""
+    times: list[list[float]] = [[] for _ in checkpoints]
+    faces = [torch.rand(1, one.preprocessing.channels, *(one.preprocessing.size,) * 2) for one in checkpoints]
+    for _ in range(rounds):
+        for values, one, face in zip(times, checkpoints, faces, strict=True):
+            start = time.perf_counter()
+            one.model(face.contiguous(memory_format=torch.channels_last))
+            values.append(1000 * (time.perf_counter() - start))
+    return times
+
+
+if __name__ == "__main__":
+    which, network, side, count = sys.argv[1:]
+    measure = {"ours": our_loop, "usual": usual_loop}[which]
+    sys.stdout.write(json.dumps(measure(network, int(side), int(count))) + "\n")

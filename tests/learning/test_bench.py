@@ -1,0 +1,66 @@
+import subprocess
+
+import pytest
+import torch
+
+from ferlib.errors import FerlibError
+from ferlib.learning import bench
+from ferlib.learning.checkpoints import Checkpoint
+from ferlib.learning.models import build_model
+from ferlib.learning.transforms import Preprocessing
+
+
+def tiny_checkpoint(name, size):
+    return Checkpoint(name, build_model("custom_cnn", width=0.125).eval(), Preprocessing(size=size), 1.0, {})
+
+
+@pytest.mark.parametrize("loop", [bench.our_loop, bench.usual_loop])
+def test_both_loops_train_and_give_a_speed(loop):
+    assert loop("convnext_atto", 32, 256) > 1
+
+
+def test_each_measurement_is_a_process_that_may_preload_a_library(monkeypatch):
+    asked = []
+
+    def run(command, env, **options):
+        asked.append((command[3:], env.get("LD_PRELOAD")))
+        return subprocess.CompletedProcess(command, 0, "a line of a library\n250.0\n", "")
+
+    monkeypatch.setattr(bench, "code_commit", lambda: "0")
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(bench, "tcmalloc_path", lambda: "libtcmalloc.so")
+    monkeypatch.setenv("LD_PRELOAD", "libother.so")
+    found = bench.compare_loops("convnext_atto", 64, 512, rounds=2)
+    assert [preload for _, preload in asked] == [None, "libtcmalloc.so"] * 4
+    assert asked[0][0] == ["usual", "convnext_atto", "64", "512"]
+    assert found["ratio"] == 1
+    assert found["pictures_per_second"] == dict.fromkeys(bench.LOOPS, 250.0)
+
+
+def test_without_tcmalloc_its_rows_are_left_out(monkeypatch):
+    speeds = {"usual": 100.0, "ours": 230.0}
+    monkeypatch.setattr(bench, "tcmalloc_path", lambda: None)
+    monkeypatch.setattr(bench, "_measure", lambda loop, *rest: speeds[loop])
+    found = bench.compare_loops(rounds=1)
+    assert set(found["pictures_per_second"]) == {"usual", "ours, glibc malloc"}
+    assert found["ratio"] == pytest.approx(2.3)
+    assert "2.30 x the usual loop" in bench.render_loops(found)
+
+
+def test_a_loop_that_fails_is_named():
+    with pytest.raises(FerlibError, match=r"the usual loop could not be measured \(.*no model 'x'.*\)"):
+        bench._measure("usual", "x", 32, 128, None)
+
+
+def test_costs_are_the_counted_ones():
+    one = Checkpoint("line", torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 8)), Preprocessing(4), 1.0, {})
+    assert bench.cost(one) == {"parameters": 16 * 8 + 8, "multiply_adds": 128, "size": 4}
+
+
+def test_models_take_turns_and_threads_are_given_back():
+    threads = torch.get_num_threads()
+    found = bench.compare_models([tiny_checkpoint("a", 24), tiny_checkpoint("b", 48)], rounds=5, warm_up=1)
+    assert found["models"]["a"]["milliseconds"] > 0
+    assert found["models"]["b"]["multiply_adds"] > 3 * found["models"]["a"]["multiply_adds"]
+    assert torch.get_num_threads() == threads
+    assert "ms a face" in bench.render_models(found)
