@@ -111,13 +111,13 @@ def train(
 
     It uses the GPU when torch finds one. Several processes: `accelerate launch -m ferlib.cli train NAME`.
     """
-    from ferlib.learning import config, runs
+    from ferlib.learning import recipes, runs
 
     if precision not in (None, "no", "fp16", "bf16"):
         raise typer.BadParameter("choose no, fp16 or bf16", param_hint="--precision")
     changes = {"seed": seed} | ({"epochs": epochs} if epochs else {})
     try:
-        best = runs.train(config.recipe(recipe, **changes), name or recipe, precision=precision)
+        best = runs.train(recipes.recipe(recipe, **changes), name or recipe, precision=precision)
     except KeyboardInterrupt:
         typer.echo("\nferlib: stopped; the same command goes on from the last whole epoch.", err=True)
         raise typer.Exit(130) from None

@@ -230,8 +230,8 @@ def allowed(importer: str, imported: str) -> bool:
         return True
     if room in ROOMS:
         return target in ROOMS and ROOMS.index(target) <= ROOMS.index(room)
-    if room == "plots":
-        return target == "data"
+    if room.startswith("plots"):
+        return target in ("data", "plots")
     return room not in LEAVES
 
 

@@ -1,6 +1,6 @@
-"""The settings of a training run, and the named recipes."""
+"""The settings of a training run; `recipes` has the named ones."""
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 
 from ferlib.data.votes import MODES
 from ferlib.errors import FerlibError
@@ -129,14 +129,3 @@ def _build(kind, values: dict, prefix: str):
             f"training settings: unknown key(s) {', '.join(prefix + key for key in unknown)}; remove them."
         )
     return kind(**values)
-
-
-RECIPES = {"custom_cnn": TrainConfig()}
-"""The published recipes by name; ``ferlib train NAME`` runs one."""
-
-
-def recipe(name: str, **changes) -> TrainConfig:
-    """A published recipe with some settings changed."""
-    if name not in RECIPES:
-        raise FerlibError(f"there is no recipe {name!r}; choose one of {', '.join(RECIPES)}.")
-    return replace(RECIPES[name], **changes)

@@ -28,16 +28,17 @@ def check_name(name: str) -> str:
 
 
 def train(
-    config: TrainConfig, name: str, *, root: Path | None = None, precision: str | None = None, progress: bool = True
-) -> dict:
-    """Train on FER2013+ (or another data folder `root`) and leave the run in ``data/runs/NAME``.
+    config: TrainConfig, name: str, *, root: Path | None = None, runs: Path | None = None,
+    precision: str | None = None, progress: bool = True,
+) -> dict:  # fmt: skip
+    """Train on FER2013+ (or another data folder `root`) and leave the run in ``data/runs/NAME`` (or ``runs/NAME``).
 
     The whole of FER2013+ is read once to find copies across splits; what reaches the training loop is train and
     valid only. ``run.json`` names settings, data hash, the commits of the code that trained, and the seconds that
     training took; a finished run that is asked for again keeps it as it is. `precision` is of `training.fit`. Returns
     what `training.fit` returns.
     """
-    run = paths.RUNS / check_name(name)
+    run = (runs or paths.RUNS) / check_name(name)
     data = ferplus.load_train_valid(root)
     manifest = cleaning.manifest_of(root) if config.clean else None
     teachers = [checkpoints.load(one) for one in config.teachers]

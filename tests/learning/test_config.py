@@ -3,7 +3,7 @@ import json
 import pytest
 
 from ferlib.errors import FerlibError
-from ferlib.learning.config import RECIPES, TrainConfig, recipe
+from ferlib.learning.config import TrainConfig
 from ferlib.learning.transforms import Augmentation, Preprocessing
 
 
@@ -38,10 +38,3 @@ def test_impossible_settings_are_refused(wrong):
 def test_progressive_sizes_change_at_their_share():
     config = TrainConfig(epochs=10, sizes=((0, 24), (0.6, 48)))
     assert [config.size_at(epoch) for epoch in range(10)] == [24] * 6 + [48] * 4
-
-
-def test_recipes_have_names_and_take_changes():
-    assert recipe("custom_cnn", seed=3).seed == 3
-    assert all(config.model for config in RECIPES.values())
-    with pytest.raises(FerlibError, match="no recipe 'x'"):
-        recipe("x")

@@ -1,0 +1,172 @@
+"""Results of trained models for the notebooks: read from `data/published`, or trained again and scored on valid."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ferlib import paths
+from ferlib.data import ferplus
+from ferlib.data.labels import EMOTIONS
+from ferlib.data.votes import hard_labels
+from ferlib.errors import FerlibError
+from ferlib.files import write_json
+from ferlib.learning import checkpoints, runs
+from ferlib.learning.classifier import Classifier
+from ferlib.learning.config import TrainConfig
+from ferlib.learning.evaluation import score
+from ferlib.learning.publication import published_metrics
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One trained model.
+
+    Attributes:
+        name: of the run.
+        config: its settings.
+        history: one row an epoch, `training.HISTORY_COLUMNS`.
+        scores: ``{"valid": Scores.to_dict(), "test": ...}``; test only of published models.
+        seconds: training took so long.
+        epoch: the one whose weights were kept.
+        protocol: how the labels of valid and test were made.
+    """
+
+    name: str
+    config: TrainConfig
+    history: pd.DataFrame
+    scores: dict[str, dict]
+    seconds: float
+    epoch: int
+    protocol: str
+
+    def to_dict(self) -> dict:
+        """JSON-ready form, without the history."""
+        return {
+            "name": self.name, "config": self.config.to_dict(), "scores": self.scores, "seconds": self.seconds,
+            "epoch": self.epoch, "protocol": self.protocol,
+        }  # fmt: skip
+
+
+def published(names: Sequence[str]) -> list[Result]:
+    """Those of the named models that are published, in the order of the names.
+
+    Raises:
+        FerlibError: none of them is.
+    """
+    there = [name for name in names if (paths.PUBLISHED / name / "metrics.json").is_file()]
+    if not there:
+        raise FerlibError(f"none of {', '.join(names)} is published; train one and use 'ferlib publish'.")
+    return [_read(name) for name in there]
+
+
+def _read(name: str) -> Result:
+    metrics = published_metrics(name)
+    about = metrics["run"]
+    return Result(
+        name, TrainConfig.from_dict(metrics["config"]), pd.read_csv(paths.PUBLISHED / name / "history.csv"),
+        {split: metrics[split]["all"] for split in ("valid", "test")}, about["seconds"], about["best_epoch"],
+        metrics["protocol"],
+    )  # fmt: skip
+
+
+def retrain(name: str, config: TrainConfig, folder: Path, *, root: Path | None = None) -> Result:
+    """Train `config` in ``folder/NAME``, where it also resumes, and score it on valid.
+
+    Args:
+        name: of the run.
+        config: the settings.
+        folder: for runs that are not published, under `data/runs`.
+        root: data folder; default: the one that `FERLIB_DATA` names.
+    """
+    best = runs.train(config, name, root=root, runs=folder, progress=False)
+    sidecar = {"model": config.model_arguments(), "preprocessing": config.preprocessing.to_dict()}
+    classifier = Classifier(checkpoints.as_shipped(name, best["state"], sidecar))
+    data = ferplus.load_train_valid(root)
+    valid = data.where(data.split == "valid")
+    scores = score(classifier.predict_proba(np.asarray(valid.images)), hard_labels(valid.votes)).to_dict()
+    history = pd.DataFrame(best["history"])
+    where = f"{data.source}, majority label"
+    found = Result(name, config, history, {"valid": scores}, float(history["seconds"].sum()), best["epoch"], where)
+    write_json(folder / f"{name}.json", found.to_dict())
+    return found
+
+
+def score_table(results: Sequence[Result]) -> pd.DataFrame:
+    """One row a model: accuracy in percent with its 95 % interval and macro-F1 on each split that was scored."""
+    rows = {}
+    for one in results:
+        row = {"seed": one.config.seed}
+        for split, found in one.scores.items():
+            low, high = found["accuracy_interval"]
+            row[f"{split} n"] = found["n"]
+            row[f"{split} accuracy, %"] = f"{100 * found['accuracy']:.2f} ({100 * low:.1f} to {100 * high:.1f})"
+            low, high = found["macro_f1_interval"]
+            row[f"{split} macro-F1"] = f"{found['macro_f1']:.3f} ({low:.3f} to {high:.3f})"
+        rows[one.name] = row
+    return pd.DataFrame(rows).T.rename_axis("model")
+
+
+def settings_table(results: Sequence[Result]) -> pd.DataFrame:
+    """One row a model: where it starts from, its input, its optimiser, and how long it trained."""
+    rows = {}
+    for one in results:
+        config = one.config
+        sizes = dict.fromkeys(config.size_at(epoch) for epoch in range(config.epochs))
+        rows[one.name] = {
+            "starts from": "ImageNet" if config.pretrained else "scratch",
+            "teachers": ", ".join(config.teachers) or "none",
+            "input, pixels": ", then ".join(map(str, sizes)),
+            "optimiser": f"{config.optimizer}, peak {config.peak_lr:g}",
+            "epochs": f"{one.epoch} of {len(one.history)}",
+            "training, hours": round(one.seconds / 3600, 2),
+        }
+    return pd.DataFrame(rows).T.rename_axis("model")
+
+
+def cost_table(folder: Path | None = None) -> pd.DataFrame:
+    """Parameters and multiply-adds in millions, and milliseconds a face, as ``ferlib bench models`` measured them.
+
+    Raises:
+        FerlibError: they were never measured.
+    """
+    path = (folder or paths.PUBLISHED) / "bench_models.json"
+    if not path.is_file():
+        raise FerlibError("the models' cost was not measured yet; 'ferlib bench models --publish' does it.")
+    rows = {
+        name: {
+            "input, pixels": row["size"], "parameters, millions": round(row["parameters"] / 1e6, 2),
+            "multiply-adds, millions": round(row["multiply_adds"] / 1e6), "ms a face": round(row["milliseconds"], 1),
+        }
+        for name, row in json.loads(path.read_text(encoding="utf-8"))["models"].items()
+    }  # fmt: skip
+    return pd.DataFrame(rows).T.rename_axis("model")
+
+
+def class_table(results: Sequence[Result], split: str, what: str = "recall") -> pd.DataFrame:
+    """One row a model, one column an emotion: recall, precision or f1 in 0..1, NaN where undefined."""
+    rows = {one.name: [one.scores[split]["per_class"][emotion][what] for emotion in EMOTIONS] for one in results}
+    return pd.DataFrame(rows, index=list(EMOTIONS), dtype=float).T
+
+
+def seed_table(results: Sequence[Result], split: str = "test") -> pd.DataFrame:
+    """Models of the same kind that differ in seed: number, mean, spread and range of the accuracy, in percent.
+
+    The spread is the standard deviation with n - 1. `results` of one recipe share the part of their name before
+    ``-seed``.
+    """
+    values: dict[str, list[float]] = {}
+    for one in results:
+        values.setdefault(one.name.split("-seed")[0], []).append(100 * one.scores[split]["accuracy"])
+    rows = {
+        name: {
+            "seeds": len(found), f"{split} mean, %": round(float(np.mean(found)), 2),
+            "spread": round(float(np.std(found, ddof=1)), 2), "lowest": round(min(found), 2),
+            "highest": round(max(found), 2),
+        }
+        for name, found in values.items() if len(found) > 1
+    }  # fmt: skip
+    return pd.DataFrame(rows).T.rename_axis("recipe")

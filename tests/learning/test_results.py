@@ -1,0 +1,79 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ferlib import paths
+from ferlib.data import synthetic
+from ferlib.data.labels import EMOTIONS
+from ferlib.errors import FerlibError
+from ferlib.learning import results
+from ferlib.learning.config import TrainConfig
+from ferlib.learning.evaluation import score
+from ferlib.learning.training import HISTORY_COLUMNS
+
+
+def made_up(name, right=(True, True, False, True), seed=0):
+    """A result with the accuracy that `right` says."""
+    labels = np.arange(len(right)) % 8
+    answers = np.where(right, labels, (labels + 1) % 8)
+    scores = score(np.eye(8)[answers], labels).to_dict()
+    history = pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1.0], "valid_accuracy": [0.3, 0.6]})
+    return results.Result(name, TrainConfig(seed=seed), history, {"valid": scores, "test": scores}, 3600.0, 2, "none")
+
+
+def test_published_results_are_read_as_they_stand():
+    found, *_ = results.published(["custom_cnn", "never_made"])
+    metrics = json.loads((paths.PUBLISHED / "custom_cnn" / "metrics.json").read_text())
+    assert found.scores == {split: metrics[split]["all"] for split in ("valid", "test")}
+    assert list(found.history) == list(HISTORY_COLUMNS)
+    assert found.epoch == metrics["run"]["best_epoch"]
+    assert found.history["valid_accuracy"].max() == pytest.approx(metrics["run"]["valid_accuracy"])
+
+
+def test_nothing_published_is_an_error():
+    with pytest.raises(FerlibError, match="none of never_made is published"):
+        results.published(["never_made"])
+
+
+def test_training_again_scores_valid_and_leaves_its_numbers(tmp_path, monkeypatch, drawn, tiny):
+    for name in ("PROCESSED", "RUNS", "PUBLISHED", "CHECKPOINTS"):
+        monkeypatch.setattr(paths, name, tmp_path / name.lower())
+    synthetic.save_official(drawn, tmp_path / "data")
+    folder = tmp_path / "runs" / "mine"
+    found = results.retrain("small", replace(tiny, epochs=2), folder, root=tmp_path / "data")
+    assert set(found.scores) == {"valid"}
+    assert found.scores["valid"]["accuracy"] == pytest.approx(found.history["valid_accuracy"].max(), abs=0.02)
+    assert json.loads((folder / "small.json").read_text()) == json.loads(json.dumps(found.to_dict()))
+    assert (folder / "small" / "run.json").is_file()
+    assert not (tmp_path / "published").exists()
+
+
+def test_tables_say_what_the_results_hold():
+    one, other = made_up("net"), made_up("net-seed1", right=(True,) * 4, seed=1)
+    table = results.score_table([one, other])
+    assert table.loc["net", "test accuracy, %"].startswith("75.00 (")
+    assert table.loc["net-seed1", "seed"] == 1
+    assert list(results.settings_table([one])["epochs"]) == ["2 of 2"]
+    assert results.settings_table([one]).loc["net", "input, pixels"] == "40, then 48"
+    recall = results.class_table([one, other], "test")
+    assert list(recall.columns) == list(EMOTIONS)
+    assert recall.loc["net", EMOTIONS[2]] == 0
+    assert np.isnan(recall.loc["net", EMOTIONS[7]])
+
+
+def test_seeds_of_one_recipe_are_pooled():
+    table = results.seed_table([made_up("net"), made_up("net-seed1", (True,) * 4), made_up("alone")])
+    assert list(table.index) == ["net"]
+    assert table.loc["net", "test mean, %"] == 87.5
+    assert table.loc["net", "spread"] == pytest.approx(17.68)
+
+
+def test_costs_are_read_or_asked_for(tmp_path):
+    with pytest.raises(FerlibError, match="ferlib bench models --publish"):
+        results.cost_table(tmp_path)
+    row = {"parameters": 3_121_128, "multiply_adds": 202_385_408, "size": 48, "milliseconds": 5.04}
+    (tmp_path / "bench_models.json").write_text(json.dumps({"models": {"net": row}}))
+    assert results.cost_table(tmp_path).loc["net"].tolist() == [48, 3.12, 202, 5.0]
