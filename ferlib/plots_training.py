@@ -37,7 +37,7 @@ def training_curves(histories: Mapping[str, pd.DataFrame], note: str, best: Mapp
 
 def accuracy_comparison(
     accuracies: Mapping[str, tuple[float, float, float]], lines: Mapping[str, float], note: str,
-    others: Mapping[str, float] | None = None,
+    others: Mapping[str, float] | None = None, legend: bool = True,
 ) -> Figure:  # fmt: skip
     """Each model's accuracy with its interval as a dot and a bar, beside reference lines.
 
@@ -46,6 +46,7 @@ def accuracy_comparison(
         lines: ``{what: accuracy in 0..1}``, drawn as dashed lines through all rows.
         note: the caption line.
         others: ``{model: accuracy in 0..1}`` that somebody else reports for the same kind of model: a hollow diamond.
+        legend: say what is what above the rows.
     """
     others = others or {}
     figure, axis = plt.subplots(figsize=(WIDTH, 0.42 * len(accuracies) + 1.5))
@@ -63,8 +64,9 @@ def accuracy_comparison(
     for style, (what, value) in zip(("--", ":", "-."), lines.items(), strict=False):
         axis.axvline(100 * value, color=_DASHES, linestyle=style, linewidth=1, label=f"{what}: {100 * value:.1f} %")
     axis.set(yticks=places, yticklabels=list(accuracies), xlabel="accuracy, %", ylim=(len(places) - 0.4, -0.7))
-    axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     axis.grid(axis="y", visible=False)
+    if legend:
+        figure.legend(loc="outside upper left", ncols=2)
     caption(figure, note)
     return figure
 
@@ -88,9 +90,7 @@ def ablation(rows: Sequence[tuple[str, float, float, float]], note: str) -> Figu
 
     `rows`: (step, accuracy, low, high), the last three in 0..1.
     """
-    figure = accuracy_comparison({name: tuple(values) for name, *values in rows}, {}, note)
-    figure.axes[0].get_legend().remove()
-    return figure
+    return accuracy_comparison({name: tuple(values) for name, *values in rows}, {}, note, legend=False)
 
 
 def _colours(count: int) -> list:

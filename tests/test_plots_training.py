@@ -28,7 +28,7 @@ def test_the_comparison_has_a_row_a_model_and_its_lines():
     figure = plots_training.accuracy_comparison(rows, {"one tagger": 0.786}, "n = 5", others={"b": 0.77, "c": 0.1})
     (axis,) = figure.axes
     assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
-    words = [text.get_text() for text in axis.get_legend().get_texts()]
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "one tagger: 78.6 %" in words
     diamonds = [line for line in axis.lines if line.get_marker() == "D"]
     assert [list(line.get_xydata()[0]) for line in diamonds] == [[77, 1]]
@@ -46,4 +46,4 @@ def test_the_heat_map_names_the_number_of_images():
 def test_an_ablation_keeps_the_order_of_its_steps():
     figure = plots_training.ablation([("plain", 0.8, 0.79, 0.81), ("+ teacher", 0.86, 0.85, 0.87)], "note")
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["plain", "+ teacher"]
-    assert figure.axes[0].get_legend() is None
+    assert not figure.legends
