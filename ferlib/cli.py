@@ -125,6 +125,22 @@ def publish(name: Annotated[str, typer.Argument(help="A finished run.")], replac
         typer.echo(publication.render_evaluation(publication.evaluate_model(name, split)))
 
 
+@app.command()
+def study(
+    name: Annotated[str | None, typer.Argument(help="A published model; default: the shipped one.")] = None,
+    risk: Annotated[float, typer.Option(min=0.001, max=0.999, help="Share of wrong answers to allow.")] = 0.1,
+    images: Annotated[int, typer.Option(min=1, help="Test images for robustness and the live path.")] = 1000,
+) -> None:
+    """Evaluate a published model in full: calibrate it on valid, then measure test once. Takes some minutes.
+
+    Temperature and threshold go into the checkpoint's sidecar, the numbers into `data/published/NAME/study.json`.
+    """
+    from ferlib import study as full
+
+    found = full.run(name, risk=risk, images=images, say=lambda what: typer.echo(what, err=True))
+    typer.echo(full.render(found))
+
+
 @data_app.command()
 def fetch(
     images: Annotated[bool, typer.Option(help="Get the images (needs a Kaggle login).")] = True,

@@ -40,7 +40,7 @@ def test_version(ferlib):
 def test_help_names_every_command(ferlib):
     status, out, _ = ferlib("--help")
     assert status == 0
-    for command in ("predict", "demo", "evaluate", "train", "publish", "data", "notebooks", "FERLIB_DATA"):
+    for command in ("predict", "demo", "evaluate", "train", "publish", "study", "data", "notebooks", "FERLIB_DATA"):
         assert command in out
 
 
@@ -59,7 +59,7 @@ def test_predict_json_of_the_shipped_model(ferlib, photo, tmp_path):
     assert list(result) == ["source", "width", "height", "faces"]
     (face,) = result["faces"]
     assert face["emotion"] == "happy"
-    assert list(face) == ["box", "detection_confidence", "landmarks", "emotion", "confidence", "probabilities"]
+    assert list(face) == ["box", "detection_confidence", "landmarks", "emotion", "confidence", "sure", "probabilities"]
     assert list(face["probabilities"]) == list(EMOTIONS)
     assert (tmp_path / "out.csv").read_text().count("\n") == 2
     assert (tmp_path / "out" / "photo.annotated.png").is_file()
