@@ -95,7 +95,7 @@ def run(
     Raises:
         FerlibError: no such model, other data than it was published with, or predictions that are not the stored ones.
     """
-    started = time.perf_counter()
+    started, commit = time.perf_counter(), code_commit()
     checkpoint = checkpoints.load(name)
     published = results is None
     folder = (paths.PUBLISHED if published else results) / checkpoint.name
@@ -117,11 +117,12 @@ def run(
     attribution = read["test"][1].pop("attribution")
     study = {
         "model": checkpoint.name,
-        "about": _about(checkpoint, images, time.perf_counter() - started, root),
+        "about": _about(checkpoint, root) | {"images": images, "code_commit": commit},
         "chosen_on_valid": chosen.__dict__,
         "cost": model_cost(checkpoint),
         **{split: {**measured.pop("report"), **measured} for split, (_, measured) in read.items()},
     }
+    study["about"]["seconds"] = round(time.perf_counter() - started, 1)
     _write(folder, study, attribution, {} if published else {split: found for split, (found, _) in read.items()})
     if published:
         checkpoints.update_sidecar(
@@ -223,16 +224,15 @@ def _check_stored(name: str, read: dict) -> None:
             )
 
 
-def _about(checkpoint: Checkpoint, images: int, seconds: float, root: Path | None) -> dict:
+def _about(checkpoint: Checkpoint, root: Path | None) -> dict:
     from ferlib.data import ferplus
 
     data, config = ferplus.load_train_valid(root), checkpoint.about.get("config", {})
     return {
         "protocol": publication.protocol_of(data.content_hash, data.source), "data": data.source,
         "data_hash": data.content_hash, "weights_sha256": checkpoint.about["weights_sha256"],
-        "clean": config.get("clean"), "seed_of_training": config.get("seed"), "seed": SEED, "images": images,
-        "code_commit": code_commit(), "seconds": round(seconds, 1), "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
+        "clean": config.get("clean"), "seed_of_training": config.get("seed"), "seed": SEED,
+        "torch": torch.__version__, "threads": torch.get_num_threads(),
     }  # fmt: skip
 
 

@@ -12,6 +12,10 @@ FINEST = 4
 """The deepest layer whose maps have at least so many pixels a side is explained; deeper maps say nothing of places."""
 
 
+LEAST_FACES = 30
+"""An emotion's average map needs so many recognised faces, so that it is nobody's; a mean face needs more."""
+
+
 def explained_layer(model: nn.Module, images: torch.Tensor) -> tuple[str, nn.Module]:
     """Name and module of the last layer, in the order of the forward pass, with maps of `FINEST` pixels or more.
 
@@ -68,10 +72,10 @@ def grad_cam(checkpoint: Checkpoint, faces: np.ndarray, classes: np.ndarray, bat
 def mean_maps(checkpoint: Checkpoint, faces: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """Average Grad-CAM map of each emotion over the faces that carry it and are recognised.
 
-    Returns ``maps`` (8, h, w), each with a greatest value of at most 1 and all NaN for an emotion that is never
-    recognised, ``counts`` (8,) faces averaged, and ``mean_face`` (48, 48) uint8, the average of all the faces given,
-    which shows where eyes and mouth are and no person. With fewer than 100 faces the average could show one, so
-    ``mean_face`` is plain grey then.
+    Returns ``maps`` (8, h, w), each with a greatest value of at most 1 and all NaN for an emotion with fewer than
+    `LEAST_FACES` recognised faces, ``counts`` (8,) recognised faces, and ``mean_face`` (48, 48) uint8, the average of
+    all the faces given, which shows where eyes and mouth are and no person. With fewer than 100 faces the average
+    could show one, so ``mean_face`` is plain grey then.
     """
     classes = np.asarray(labels)
     predicted = _predict(checkpoint, faces)
@@ -81,7 +85,7 @@ def mean_maps(checkpoint: Checkpoint, faces: np.ndarray, labels: np.ndarray) -> 
     for index in range(len(EMOTIONS)):
         chosen = (classes == index) & (predicted == index)
         counts[index] = chosen.sum()
-        if counts[index]:
+        if counts[index] >= LEAST_FACES:
             averages[index] = maps[chosen].mean(axis=0)
     mean_face = np.full(faces.shape[1:3], 127, np.uint8)
     if len(faces) >= 100:

@@ -72,13 +72,13 @@ def tint(face: np.ndarray, strength: float, generator: np.random.Generator) -> n
 
 CHANGES: dict[str, tuple[Change, tuple[float, ...], str]] = {
     "blur": (blur, (0.5, 1.0, 1.5, 2.0, 3.0), "sigma, pixels"),
-    "noise": (noise, (5, 10, 20, 30, 50), "standard deviation, grey levels"),
+    "noise": (noise, (5, 10, 20, 30, 50), "deviation, grey levels"),
     "low light": (low_light, (0.5, 0.3, 0.2, 0.1, 0.05), "share of the light"),
     "contrast": (contrast, (0.7, 0.5, 0.3, 0.2, 0.1), "factor"),
     "JPEG": (jpeg, (50, 30, 20, 10, 5), "quality"),
     "rotation": (rotation, (5, 10, 20, 30, 45), "degrees"),
-    "eyes covered": (cover_eyes, (0.05, 0.1, 0.15, 0.2, 0.3), "height of the bar, share of the face"),
-    "mouth covered": (cover_mouth, (0.05, 0.1, 0.15, 0.2, 0.3), "height of the bar, share of the face"),
+    "eyes covered": (cover_eyes, (0.05, 0.1, 0.15, 0.2, 0.3), "bar, share of the face"),
+    "mouth covered": (cover_mouth, (0.05, 0.1, 0.15, 0.2, 0.3), "bar, share of the face"),
     "low resolution": (low_resolution, (32, 24, 16, 12, 8), "pixels wide"),
     "tint": (tint, (0.1, 0.2, 0.4, 0.6, 0.8), "largest loss of a colour"),
 }

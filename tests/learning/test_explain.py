@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from ferlib.data.synthetic import draw_faces
+from ferlib.learning import explain
 from ferlib.learning.checkpoints import Checkpoint
 from ferlib.learning.explain import explained_layer, grad_cam, mean_maps
 from ferlib.learning.models import build_model
@@ -68,14 +69,16 @@ def test_each_network_has_a_layer_to_explain(name, size, layer, side):
     assert ((maps >= 0) & (maps <= 1)).all()
 
 
-def test_mean_maps_average_the_recognised_faces_of_each_emotion(halves):
-    faces = np.zeros((4, 8, 8), np.uint8)
-    faces[0, 1, 1], faces[1, 2, 2], faces[2, 6, 6], faces[3, 5, 5] = 255, 255, 255, 255
-    found = mean_maps(halves, faces, np.array([0, 0, 1, 0]))  # the last one is taken for class 1
+def test_mean_maps_average_the_recognised_faces_of_each_emotion(halves, monkeypatch):
+    monkeypatch.setattr(explain, "LEAST_FACES", 2)
+    faces = np.zeros((5, 8, 8), np.uint8)
+    for face, (row, column) in zip(faces, ((1, 1), (2, 2), (6, 6), (5, 5), (2, 3)), strict=True):
+        face[row, column] = 255
+    found = mean_maps(halves, faces, np.array([0, 0, 1, 0, -1]))  # the fourth is taken for class 1
     assert found["counts"].tolist() == [2, 1, 0, 0, 0, 0, 0, 0]
     assert np.argwhere(found["maps"][0] == 0.5).tolist() == [[1, 1], [2, 2]]
-    assert np.isnan(found["maps"][2]).all()
-    assert (found["mean_face"] == 127).all()  # four faces are too few for an average that shows nobody
+    assert np.isnan(found["maps"][1:]).all()  # one face's map would be that of a person
+    assert (found["mean_face"] == 127).all()  # five faces are too few for an average that shows nobody
 
 
 def test_the_mean_face_needs_a_hundred_faces(halves):
