@@ -30,16 +30,18 @@ def build(
 
     A figure for which a model lacks what it needs (a training history, a second model) is left out.
     """
-    unknown = sorted(set(only or ()) - set(FIGURES))
-    if unknown:
-        raise FerlibError(f"there is no figure {unknown[0]!r}; choose from {', '.join(FIGURES)}.")
+    for key in FIGURES if only is None else only:
+        figure = draw(models, key, name)
+        if figure is not None:
+            yield f"04_{key}", figure
+
+
+def draw(models: Sequence[Studied], key: str, name: str | None = None) -> Figure | None:
+    """The figure `key` of `FIGURES`, in the style of the study; None when there is not what it needs."""
+    if key not in FIGURES:
+        raise FerlibError(f"there is no figure {key!r}; choose from {', '.join(FIGURES)}.")
     plots.use_style()
-    one = shown(models, name)
-    for key, make in FIGURES.items():
-        if only is None or key in only:
-            figure = make(one, models)
-            if figure is not None:
-                yield f"04_{key}", figure
+    return FIGURES[key](shown(models, name), models)
 
 
 def write(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ferlib import paths
+from ferlib import paths, studies
 from ferlib.data.labels import COLUMN_OF_EMOTION
 from ferlib.data.votes import emotion_shares
 from ferlib.errors import FerlibError
@@ -29,6 +29,7 @@ from ferlib.learning.leakage import leak_scores
 from ferlib.learning.metrics import more_scores
 from ferlib.learning.publication import Split
 from ferlib.provenance import code_commit
+from ferlib.studies import Studied
 
 RISK = 0.10
 """Share of wrong answers that the "not sure" threshold aims at, on valid."""
@@ -130,6 +131,19 @@ def run(
             chosen_on="valid", threshold_risk=chosen.risk,
         )  # fmt: skip
     return study
+
+
+def obtain(
+    results: Path, name: str | None = None, *, rerun: bool = False, root: Path | None = None, risk: float = RISK,
+    images: int = IMAGES,
+) -> list[Studied]:  # fmt: skip
+    """The studied models in the folder `results`, the best on valid first; with `rerun` that of `name` is made anew.
+
+    For the other arguments see `run`.
+    """
+    if rerun:
+        run(name, root=root, results=None if results == paths.PUBLISHED else results, risk=risk, images=images)
+    return studies.load(results)
 
 
 def render(study: dict) -> str:
