@@ -8,19 +8,19 @@ from ferlib.studies import Studied
 
 
 def rate(found: dict, key: str = "accuracy") -> str:
-    """Such as ``85.18 (83.93–86.42)``, percent with the 95 % interval; a dash for what there is not."""
+    """Such as ``85.18 (83.93 to 86.42)``, percent with the 95 % interval; a dash for what there is not."""
     if not found or found.get(key) is None:
         return "–"
     low, high = found["interval"]
-    return f"{100 * found[key]:.2f} ({100 * low:.2f}–{100 * high:.2f})"
+    return f"{100 * found[key]:.2f} ({100 * low:.2f} to {100 * high:.2f})"
 
 
 def plain(found: dict) -> str:
-    """Such as ``0.787 (0.769–0.805)``."""
+    """Such as ``0.787 (0.769 to 0.805)``."""
     if found["value"] is None:
         return "–"
     low, high = found["interval"]
-    return f"{found['value']:.3f} ({low:.3f}–{high:.3f})"
+    return f"{found['value']:.3f} ({low:.3f} to {high:.3f})"
 
 
 def scores(models: Sequence[Studied], split: str = "test") -> pd.DataFrame:
@@ -33,7 +33,7 @@ def scores(models: Sequence[Studied], split: str = "test") -> pd.DataFrame:
         columns[one.name] = {
             "images": f"{found['n']:,}",
             "accuracy (%)": rate({**found, "interval": found["accuracy_interval"]}),
-            "macro-F1": f"{found['macro_f1']:.3f} ({low:.3f}–{high:.3f})",
+            "macro-F1": f"{found['macro_f1']:.3f} ({low:.3f} to {high:.3f})",
             **{name: plain(more[key]) for name, key in _MORE.items()},
         }
     return pd.DataFrame(columns)
@@ -107,7 +107,8 @@ def live_path(models: Sequence[Studied]) -> pd.DataFrame:
     rows = {}
     for one in models:
         for found in one.study["test"]["live_path"]:
-            rows[one.name, f"turned up to {found['roll']:.0f}°"] = {
+            turned = f"turned up to {found['roll']:.0f}°" if found["roll"] else "as they are"
+            rows[one.name, turned] = {
                 "images": found["n"], "found (%)": f"{100 * found['found']:.1f}", "crops": rate(found["crop"]),
                 "live path": rate(found["live"]), "found faces": rate(found.get("live_if_found", {})),
             }  # fmt: skip

@@ -10,10 +10,10 @@ def models():
 
 
 def test_rates_and_their_absence():
-    assert tables.rate({"accuracy": 0.8518, "interval": [0.839, 0.864]}) == "85.18 (83.90–86.40)"
+    assert tables.rate({"accuracy": 0.8518, "interval": [0.839, 0.864]}) == "85.18 (83.90 to 86.40)"
     assert tables.rate({}) == tables.rate({"accuracy": None, "interval": None}) == "–"
     assert tables.plain({"value": None, "interval": None}) == "–"
-    assert tables.plain({"value": 0.5, "interval": [0.25, 0.75]}) == "0.500 (0.250–0.750)"
+    assert tables.plain({"value": 0.5, "interval": [0.25, 0.75]}) == "0.500 (0.250 to 0.750)"
 
 
 def test_the_tables_hold_the_published_numbers(models):
@@ -34,5 +34,5 @@ def test_the_worst_change_comes_first(models):
     table = tables.worst_changes(studies.shown(models))
     assert len(table) == 10
     assert table["strength 5"].is_monotonic_decreasing
-    assert tables.live_path(models).loc[studies.shown(models).name].index[0] == "turned up to 0°"
+    assert tables.live_path(models).loc[studies.shown(models).name].index[0] == "as they are"
     assert "80 % most confident: right (%)" in tables.confidence(models).index

@@ -6,6 +6,7 @@ import numpy as np
 
 from ferlib.data.labels import COLUMN_OF_EMOTION, EMOTIONS, INDEX
 from ferlib.data.votes import emotion_shares, hard_labels, targets
+from ferlib.learning.evaluation import score
 from ferlib.learning.metrics import LEAST, bootstrap_mean
 
 PROTOCOL_RULES = ("majority", "crossentropy", "multi_target", "argmax")
@@ -131,10 +132,14 @@ def protocol_table(probabilities: np.ndarray, ids: np.ndarray, votes_by_file: di
 
 
 def _under(probabilities: np.ndarray, votes: np.ndarray, rule: str) -> dict:
-    wanted = targets(votes, rule)
-    counted, named = wanted.any(axis=1), probabilities.argmax(axis=1)
-    hit = wanted[np.arange(len(named)), named] > 0 if rule == "multi_target" else named == wanted.argmax(axis=1)
-    return _rate(hit[counted])
+    if rule == "multi_target":
+        wanted, named = targets(votes, rule), probabilities.argmax(axis=1)
+        return _rate((wanted[np.arange(len(named)), named] > 0)[wanted.any(axis=1)])
+    labels = hard_labels(votes, rule)
+    if not (labels >= 0).any():
+        return _rate(labels[:0])
+    scores = score(probabilities, labels)  # the same interval as everywhere
+    return {"n": scores.n, "accuracy": scores.accuracy, "interval": list(scores.accuracy_interval)}
 
 
 def _seven(probabilities: np.ndarray, votes: np.ndarray) -> dict:

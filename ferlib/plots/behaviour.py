@@ -80,13 +80,14 @@ def mean_attribution(maps: np.ndarray, counts: np.ndarray, mean_face: np.ndarray
     shares = maps / np.maximum(maps.sum(axis=(1, 2), keepdims=True), 1e-9)
     known = ~np.isnan(shares).any(axis=(1, 2))
     middle = shares[known].mean(axis=0) if known.any() else np.zeros(maps.shape[1:])
-    limit = max(float(np.abs(shares[known] - middle).max(initial=0)), 1e-9)
+    more = [_enlarged(share - middle, mean_face.shape) for share in shares]
+    limit = max([float(np.abs(one).max()) for one, there in zip(more, known, strict=True) if there], default=1.0)
     figure, axes = plt.subplots(2, 4, figsize=(WIDTH, 4.2))
-    for axis, emotion, share, there, count in zip(axes.flat, EMOTIONS, shares, known, counts, strict=True):
+    for axis, emotion, change, there, count in zip(axes.flat, EMOTIONS, more, known, counts, strict=True):
         overlay(axis, mean_face, None)
         if there:
-            more = _enlarged(share - middle, mean_face.shape) / limit
-            axis.imshow(more, cmap="RdBu_r", vmin=-1, vmax=1, alpha=np.abs(more).clip(0, 1) ** 0.7 * 0.75)
+            shown = change / (limit or 1.0)
+            axis.imshow(shown, cmap="RdBu_r", vmin=-1.3, vmax=1.3, alpha=np.abs(shown) ** 0.7 * 0.8)
         words = f"{int(count):,} recognised" + ("" if there else ", too few")
         axis.set_title(f"{emotion}\n{words}", fontsize=8.5, loc="center", fontweight="normal")
     caption(figure, note)
