@@ -156,10 +156,11 @@ def _reliability(one: Studied, _) -> Figure:
 
 def _risk_coverage(one: Studied, models: Sequence[Studied]) -> Figure:
     found = one.study["test"]["abstention"]
-    lines = {model.name: model.study["test"]["abstention"]["curve"] for model in [one, *models]}
-    points = [{"name": "80 % most confident", **found["most_confident_80"]}]
+    lines = {model.name: model.study["test"]["abstention"]["curve"] for model in models}
+    points = [{"name": f"{one.name}, 80 % most confident", **found["most_confident_80"]}]
     if found["at_threshold"]["answered"]:
-        points.append({"name": f"confidence ≥ {found['at_threshold']['threshold']:.2f}", **found["at_threshold"]})
+        words = f"{one.name}, confidence ≥ {found['at_threshold']['threshold']:.2f}"
+        points.append({"name": words, **found["at_threshold"]})
     risk = one.study["chosen_on_valid"]["risk"]
     return confidence.risk_coverage(lines, points, note(one, f"threshold chosen on valid for {risk:.0%} wrong"))
 
@@ -179,7 +180,7 @@ def _label_noise(one: Studied, _) -> Figure:
 def _robustness(one: Studied, models: Sequence[Studied]) -> Figure:
     found = {model.name: model.study["test"]["robustness"] for model in models}
     words = "dashed: unchanged, dotted: one tagger; 95 % bootstrap intervals"
-    return behaviour.robustness(found, _human(one), note(one, words, n=found[one.name]["n"]))
+    return behaviour.robustness(found, _human(one), note_of_all(models, words, found[one.name]["n"]))
 
 
 def _live_path(one: Studied, models: Sequence[Studied]) -> Figure:
@@ -187,9 +188,10 @@ def _live_path(one: Studied, models: Sequence[Studied]) -> Figure:
         (f"{model.name}, " + (f"turned up to {found['roll']:.0f}°" if found["roll"] else "as it is"), found)
         for model in models
         for found in model.study["test"]["live_path"]
+        if len(models) == 1 or not found["roll"]
     ]
     words = "each face pasted into a picture of 640x480, 96 to 200 pixels wide"
-    return behaviour.live_path(rows, _human(one), note(one, words, n=rows[0][1]["n"]))
+    return behaviour.live_path(rows, _human(one), note_of_all(models, words, rows[0][1]["n"]))
 
 
 def _attribution(one: Studied, _) -> Figure:

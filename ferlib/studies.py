@@ -62,9 +62,9 @@ def note(one: Studied, more: str = "95 % bootstrap intervals", n: int | None = N
     return f"{official}{one.name} (seed {about['seed_of_training']}); {about['protocol']}; {split}, n = {n:,}{end}."
 
 
-def note_of_all(models: Sequence[Studied], more: str = "95 % bootstrap intervals") -> str:
+def note_of_all(models: Sequence[Studied], more: str = "95 % bootstrap intervals", n: int | None = None) -> str:
     """The caption line of a figure of all models."""
-    line = note(models[0], more)
+    line = note(models[0], more, n)
     return line if len(models) == 1 else f"{len(models)} models, one seed each; {line.split('; ', 1)[1]}"
 
 

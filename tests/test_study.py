@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from ferlib import paths, study
+from ferlib import paths, studies, study
 from ferlib.data import synthetic
 from ferlib.data.ferplus import make_data
 from ferlib.errors import FerlibError
 from ferlib.learning import checkpoints, publication
+from ferlib.learning.calibration import at_temperature, choose_threshold, fit_temperature
 from ferlib.learning.models import build_model
 from ferlib.learning.transforms import Preprocessing
 
@@ -134,3 +135,33 @@ def test_what_is_chosen_does_not_change_with_the_test_split(project, drawn, tmp_
     votes[valid] = votes[valid][:, ::-1]
     synthetic.save_official(make_data(drawn.ids, images, votes, drawn.split, "changed"), tmp_path / "changed too")
     assert study.choose(checkpoint, tmp_path / "changed too", risk=0.95) != replace(first, risk=0.95)
+
+
+def test_what_is_stored_of_each_model_belongs_together():
+    """Study, scores and sidecar of every studied model are of the same weights, data and predictions."""
+    models = studies.load()
+    assert models
+    for one in models:
+        metrics, about = publication.published_metrics(one.name), checkpoints.load(one.name).about
+        assert one.study["about"]["weights_sha256"] == about["weights_sha256"]
+        assert one.study["about"]["data_hash"] == metrics["run"]["data_hash"]
+        assert one.study["chosen_on_valid"]["temperature"] == about["temperature"]
+        assert one.study["chosen_on_valid"]["threshold"] == about["threshold"]
+        for split in ("valid", "test"):
+            found, published = one.study[split], metrics[split]["all"]
+            assert {key: found["scores"][key] for key in published} == published
+            majority = found["protocols"][0]
+            assert majority["accuracy"] == published["accuracy"]
+            assert majority["interval"] == pytest.approx(published["accuracy_interval"], abs=1e-3)
+
+
+def test_the_stored_choices_come_from_the_stored_predictions_on_valid():
+    for one in studies.load():
+        valid = publication.published_predictions(one.name, "valid")
+        labels, chosen = valid["labels"], one.study["chosen_on_valid"]
+        assert fit_temperature(valid["probabilities"], labels) == pytest.approx(chosen["temperature"], rel=1e-4)
+        scaled = at_temperature(valid["probabilities"], chosen["temperature"])[labels >= 0]
+        right = scaled.argmax(axis=1) == labels[labels >= 0]
+        assert choose_threshold(scaled.max(axis=1), right, chosen["risk"]) == pytest.approx(
+            chosen["threshold"], abs=1e-4
+        )

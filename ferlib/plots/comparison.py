@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from ferlib.plots import _INK, _SOFT, SPLIT_COLOURS, WIDTH, caption
 from ferlib.plots.parts import MODEL_COLOURS, human_lines, percent, points, spans
@@ -40,18 +41,19 @@ def accuracy_against_cost(rows: Sequence[Mapping], human: Mapping[str, float | N
     for colour, row in zip(MODEL_COLOURS, rows, strict=False):
         x, y = row["ms_per_face"], percent(row["accuracy"])
         axis.errorbar(x, y, yerr=spans([row["accuracy"]], [row["interval"]]), color=colour, capsize=3, linewidth=1.2)
-        axis.scatter(x, y, s=12 * row["parameters"] / 1e6 + 15, color=colour, alpha=0.85, zorder=3)
-        words = f"{row['model']}\n{row['parameters'] / 1e6:.1f} M parameters"
-        axis.annotate(words, (x, y), xytext=(12, 4), textcoords="offset points", fontsize=8)
-    human_lines(axis, human, upright=False)
+        words = f"{row['model']}, {row['parameters'] / 1e6:.1f} M"
+        axis.scatter(x, y, s=12 * row["parameters"] / 1e6 + 15, color=colour, alpha=0.85, zorder=3, label=words)
+    human_lines(axis, human, upright=False, gap="\n")
     times = [row["ms_per_face"] for row in rows]
     axis.set(xlabel="milliseconds a face, one thread (log scale)", ylabel="test accuracy (%)", xscale="log")
     axis.set_xlim(min(times) / 2, max(times) * 2.5)
     axis.margins(y=0.15)
+    axis.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     for which in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
         which("{x:g}")
     axis.tick_params(axis="x", which="minor", labelsize=7.5)
-    axis.legend(loc="best")
+    handles = axis.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside right upper", title="model, parameters", fontsize=7.5)
     caption(figure, note)
     return figure
 

@@ -20,8 +20,8 @@ def spans(values: Sequence[float], intervals: Sequence[Sequence[float]]) -> np.n
     return 100 * np.stack([np.asarray(values) - low, high - np.asarray(values)]).clip(0)
 
 
-def human_lines(axis: Axes, human: Mapping[str, float | None], *, upright: bool = True) -> None:
-    """Two dotted lines: one tagger against the majority, and against the other nine."""
+def human_lines(axis: Axes, human: Mapping[str, float | None], *, upright: bool = True, gap: str = " ") -> None:
+    """Two dotted lines: one tagger against the majority, and against the other nine; `gap` stands before the number."""
     draw = axis.axvline if upright else axis.axhline
     for key, style, name in (
         ("against_majority", (0, (1, 1)), "one tagger, against the majority"),
@@ -29,7 +29,9 @@ def human_lines(axis: Axes, human: Mapping[str, float | None], *, upright: bool 
     ):
         if human.get(key) is not None:
             value = percent(human[key])
-            draw(value, color=HUMAN_COLOUR, linestyle=style, linewidth=1.1, label=f"{name} ({value:.1f} %)", zorder=1)
+            draw(
+                value, color=HUMAN_COLOUR, linestyle=style, linewidth=1.1, label=f"{name}{gap}({value:.1f} %)", zorder=1
+            )
 
 
 def points(

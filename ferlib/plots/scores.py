@@ -70,18 +70,16 @@ def training_curves(histories: Mapping[str, pd.DataFrame], human: Mapping[str, f
     """Loss and valid accuracy by epoch of each model; a dot is the epoch that was chosen."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.8))
     for colour, (name, history) in zip(MODEL_COLOURS, histories.items(), strict=False):
-        left.plot(history["epoch"], history["train_loss"], color=colour, linewidth=1.3, label=f"{name}, train")
-        left.plot(
-            history["epoch"], history["valid_loss"], color=colour, linewidth=1.3, linestyle="--", label=f"{name}, valid"
-        )
+        left.plot(history["epoch"], history["train_loss"], color=colour, linewidth=1.3, label=name)
+        left.plot(history["epoch"], history["valid_loss"], color=colour, linewidth=1.3, linestyle="--")
         best = history["valid_accuracy"].idxmax()
         right.plot(history["epoch"], 100 * history["valid_accuracy"], color=colour, linewidth=1.3)
         right.plot(history["epoch"][best], 100 * history["valid_accuracy"][best], "o", color=colour, markersize=5)
     human_lines(right, human, upright=False)
-    right.legend(loc="lower right")
-    left.set(title="Loss", xlabel="epoch", ylabel="cross-entropy (nats)")
+    right.legend(loc="lower right", fontsize=7.5)
+    left.set(title="Loss (solid: train, dashed: valid)", xlabel="epoch", ylabel="cross-entropy (nats)")
     right.set(title="Accuracy on valid", xlabel="epoch", ylabel="%")
-    left.legend()
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4)
     caption(figure, note)
     return figure
 

@@ -95,7 +95,8 @@ def test_training_curves_mark_the_best_epoch():
     left, right = scores.training_curves({"a": history}, HUMAN, "note").axes
     dots = [line.get_xydata().tolist() for line in right.lines if line.get_marker() == "o"]
     assert dots == [[[2, 60]]]
-    assert [text.get_text() for text in left.get_legend().get_texts()] == ["a, train", "a, valid"]
+    assert [line.get_linestyle() for line in left.lines] == ["-", "--"]
+    assert legends(left.figure) == {"a"}
 
 
 def test_curves_name_their_areas():
@@ -133,7 +134,7 @@ def test_leaks_differences_and_cost():
     cost = {"model": "a", **rate(0.85), "ms_per_face": 7.0, "parameters": 3_100_000}
     axis = comparison.accuracy_against_cost([cost], HUMAN, "note").axes[0]
     assert axis.collections[-1].get_offsets().tolist() == [[7, 85]]
-    assert words(axis) == ["a\n3.1 M parameters"]
+    assert "a, 3.1 M" in legends(axis.figure)
 
 
 def test_a_long_caption_is_wrapped_inside_the_figure():
