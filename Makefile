@@ -6,7 +6,7 @@ BIN = .venv/bin
 READY = .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke reproduce full refresh test check lint lab lock clean
+.PHONY: help setup demo smoke reproduce full figures refresh test check lint lab lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,10 @@ reproduce: $(READY) ## Run all notebooks on the published results, into data/run
 
 full: $(READY) ## Run all notebooks with the real work on FER2013+ (needs the data set)
 	$(BIN)/python -m ferlib.notebooks full
+
+figures: $(READY) ## Draw all figures again from data/published, the same bytes for the same numbers
+	$(BIN)/ferlib demo --out figures/00_demo.png
+	$(BIN)/python -m ferlib.notebooks published
 
 refresh: $(READY) ## Execute the committed notebooks in place and normalise their outputs
 	$(BIN)/python -m ferlib.notebooks refresh

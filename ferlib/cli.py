@@ -89,14 +89,49 @@ def evaluate(
         bool, typer.Option("--recompute", help="Run the model on FERLIB_DATA instead of reading stored predictions.")
     ] = False,
     as_json: Json = False,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Another data set instead: one folder a class, any depth.")
+    ] = None,
+    numbering: Annotated[
+        str | None, typer.Option(metavar="rafdb|affectnet|fer2013", help="With --folder: what numbered folders mean.")
+    ] = None,
+    detect: Annotated[
+        bool, typer.Option("--detect", help="With --folder: find and crop the faces as the camera does.")
+    ] = False,
+    groups: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="A table with a column id (image name) and the column of --by.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="With --groups: the same scores for each value.")
+    ] = None,
 ) -> None:
-    """Accuracy with its 95 % interval, macro-F1, number of images and protocol of a published model."""
-    from ferlib.learning.publication import evaluate_model, render_evaluation
+    """Accuracy with its 95 % interval, macro-F1, number of images and protocol of a published model.
+
+    With `--folder` on another data set, with `--groups people.csv --by age` also for each group and the gap between
+    them.
+    """
+    from ferlib.learning import publication, subgroups
+    from ferlib.learning.checkpoints import DEFAULT_MODEL
 
     if split not in ("valid", "test"):
         raise typer.BadParameter("choose valid or test", param_hint="--split")
-    result = evaluate_model(model, split, recompute=recompute)
-    typer.echo(json.dumps(result) if as_json else render_evaluation(result))
+    if (groups is None) != (by is None):
+        raise typer.BadParameter("give both of them or none", param_hint="--groups and --by")
+    if folder is None:
+        result = publication.evaluate_model(model, split, recompute=recompute)
+        stored = publication.published_predictions(model or DEFAULT_MODEL, split)
+        ids, labels, probabilities = stored["ids"], stored["labels"], stored["probabilities"]
+        text = publication.render_evaluation(result)
+    else:
+        from ferlib.live import cross_dataset
+
+        result, tree, probabilities = cross_dataset.evaluate_folder(folder, model, numbering=numbering, detect=detect)
+        ids, labels, text = tree.ids, tree.labels, cross_dataset.render_tree(result)
+    if groups is not None and by is not None:
+        named = subgroups.read_groups(groups, by, ids)
+        result |= {"by": by, **subgroups.group_scores(probabilities, labels, named)}
+        text += "\n" + subgroups.render_groups(result, by)
+    typer.echo(json.dumps(result) if as_json else text)
 
 
 @app.command()
@@ -168,6 +203,37 @@ def publish(name: Annotated[str, typer.Argument(help="A finished run.")], replac
     publication.publish(name, replace=replace)
     for split in ("valid", "test"):
         typer.echo(publication.render_evaluation(publication.evaluate_model(name, split)))
+
+
+@app.command()
+def study(
+    name: Annotated[str | None, typer.Argument(help="A published model; default: the shipped one.")] = None,
+    risk: Annotated[float, typer.Option(min=0.001, max=0.999, help="Share of wrong answers to allow.")] = 0.1,
+    images: Annotated[int, typer.Option(min=1, help="Test images for robustness and the live path.")] = 1000,
+) -> None:
+    """Evaluate a published model in full: calibrate it on valid, then measure test once. Takes some minutes.
+
+    Temperature and threshold go into the checkpoint's sidecar, the numbers into `data/published/NAME/study.json`.
+    """
+    from ferlib import study as full
+
+    found = full.run(name, risk=risk, images=images, say=lambda what: typer.echo(what, err=True))
+    typer.echo(full.render(found))
+
+
+@app.command()
+def figures(
+    model: Annotated[str | None, typer.Option("--model", help="Whose figures; default: the shipped one.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Name of one figure, without number and suffix.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: figures/.")] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Write vector PDF instead of PNG.")] = False,
+) -> None:
+    """Draw the figures of the evaluation from data/published; equal numbers give equal files."""
+    from ferlib import paths
+    from ferlib.figures import write
+
+    for path in write(out or paths.FIGURES, name=model, only=only, suffix="pdf" if pdf else "png"):
+        typer.echo(f"written: {paths.relative(path)}")
 
 
 @data_app.command()

@@ -46,6 +46,7 @@ def lab(tmp_path):
         "--IdentityProvider.token=", f"--ServerApp.root_dir={work}", "--LabApp.expose_app_in_browser=True",
     ]  # fmt: skip
     settings = {"JUPYTER_RUNTIME_DIR": str(runtime), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings")}
+    settings["JUPYTERLAB_WORKSPACES_DIR"] = str(tmp_path / "workspaces")  # no tabs of an earlier run
     with open(tmp_path / "lab.log", "w") as log:
         server = subprocess.Popen(command, env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT)
     try:
@@ -77,13 +78,14 @@ def _wait(page, ready, seconds: int):
     raise AssertionError(f"the notebook did not get ready: {state}")
 
 
-def test_the_first_notebook_runs_in_jupyterlab(lab):
+@pytest.mark.parametrize("stem", ["01_data_cleaning", "04_evaluation"])
+def test_a_notebook_runs_in_jupyterlab(lab, stem):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(f"{lab}lab/tree/01_data_cleaning.ipynb")
+        page.goto(f"{lab}lab/tree/{stem}.ipynb")
         page.wait_for_function("() => window.jupyterapp && window.jupyterapp.shell", timeout=60_000)
         _wait(page, lambda state: state["kernel"] == "idle", 60)
         page.evaluate("() => { window.jupyterapp.commands.execute('notebook:restart-clear-output') }")
@@ -92,7 +94,7 @@ def test_the_first_notebook_runs_in_jupyterlab(lab):
         page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
         state = _wait(page, lambda state: state["kernel"] == "idle" and all(state["counts"]), 120)
         if "FERLIB_SCREENSHOTS" in os.environ:
-            page.screenshot(path=f"{os.environ['FERLIB_SCREENSHOTS']}/01_data_cleaning.png")
+            page.screenshot(path=f"{os.environ['FERLIB_SCREENSHOTS']}/{stem}.png")
         browser.close()
     assert state["errors"] == []
     assert state["counts"] == list(range(1, len(state["counts"]) + 1))

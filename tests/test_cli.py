@@ -40,7 +40,7 @@ def test_version(ferlib):
 def test_help_names_every_command(ferlib):
     status, out, _ = ferlib("--help")
     assert status == 0
-    for command in ("predict", "demo", "evaluate", "train", "publish", "data", "notebooks", "FERLIB_DATA"):
+    for command in ("predict", "demo", "evaluate", "train", "publish", "study", "data", "notebooks", "FERLIB_DATA"):
         assert command in out
 
 
@@ -59,7 +59,7 @@ def test_predict_json_of_the_shipped_model(ferlib, photo, tmp_path):
     assert list(result) == ["source", "width", "height", "faces"]
     (face,) = result["faces"]
     assert face["emotion"] == "happy"
-    assert list(face) == ["box", "detection_confidence", "landmarks", "emotion", "confidence", "probabilities"]
+    assert list(face) == ["box", "detection_confidence", "landmarks", "emotion", "confidence", "sure", "probabilities"]
     assert list(face["probabilities"]) == list(EMOTIONS)
     assert (tmp_path / "out.csv").read_text().count("\n") == 2
     assert (tmp_path / "out" / "photo.annotated.png").is_file()
@@ -146,3 +146,41 @@ def test_a_file_in_the_place_of_a_folder_gets_a_sentence(ferlib, tmp_path):
     assert status == 1
     assert "cannot be used" in err
     assert "Traceback" not in err
+
+
+def test_evaluate_a_folder_by_groups(ferlib, tmp_path):
+    from ferlib.data.synthetic import draw_faces
+
+    rows = ["id,light"]
+    for name, label in (("happy", 4), ("Surprise", 7)):
+        (tmp_path / "faces" / name).mkdir(parents=True)
+        for number, face in enumerate(draw_faces([label] * 3, seed=2, size=48)):
+            Image.fromarray(face).save(tmp_path / "faces" / name / f"{number}.png")
+            rows.append(f"{name}/{number}.png,{'dim' if number else 'bright'}")
+    (tmp_path / "light.csv").write_text("\n".join(rows))
+    command = ("evaluate", "--folder", tmp_path / "faces", "--groups", tmp_path / "light.csv", "--by", "light")
+    status, out, _ = ferlib(*command, "--json")
+    assert status == 0
+    result = json.loads(out)
+    assert result["classes"] == ["happy", "surprise"]
+    assert {name: row["n"] for name, row in result["groups"].items()} == {"bright": 2, "dim": 4}
+    assert "by light:" in ferlib(*command)[1]
+
+
+def test_the_published_predictions_by_groups(ferlib, tmp_path):
+    from ferlib.learning.publication import published_predictions
+
+    ids = published_predictions("custom_cnn", "valid")["ids"]
+    (tmp_path / "g.csv").write_text("id,half\n" + "\n".join(f"{name},{index % 2}" for index, name in enumerate(ids)))
+    status, out, _ = ferlib("evaluate", "--groups", tmp_path / "g.csv", "--by", "half", "--json")
+    assert status == 0
+    result = json.loads(out)
+    assert sum(row["n"] for row in result["groups"].values()) == result["n"] == 3191
+    low, high = result["gap"]["interval"]
+    assert 0 <= low < high < 0.06
+
+
+def test_groups_without_a_column_are_refused(ferlib, tmp_path):
+    status, _, err = ferlib("evaluate", "--groups", tmp_path / "g.csv")
+    assert status == 2
+    assert "give both" in err

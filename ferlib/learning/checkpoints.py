@@ -42,6 +42,11 @@ class Checkpoint:
     temperature: float
     about: dict
 
+    @property
+    def threshold(self) -> float:
+        """Confidence below which the answer should be "not sure"; 0 when the sidecar has none."""
+        return float(self.about.get("threshold", 0.0))
+
 
 def available(folder: Path | None = None) -> list[str]:
     """Names of the checkpoints in `folder` (default `data/checkpoints`), sorted."""

@@ -6,7 +6,11 @@ model is published; later calls can only check that the stored numbers come out 
 
 import json
 import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +28,27 @@ from ferlib.learning.classifier import Classifier, load_classifier
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.evaluation import score
 from ferlib.learning.runs import check_name, read_run
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One split as a measure sees it, all its images in one order.
+
+    Attributes:
+        images: (N, 48, 48) uint8; votes: (N, 10) uint8 of the default label file.
+        votes_by_file: ``{label file: {"ids": (M,), "votes": (M, 10)}}`` of each label file that the data has.
+        predictions: ``ids`` (N,), ``labels`` (N,) majority class or -1, ``probabilities`` (N, 8) float32 of
+            temperature 1, ``leaked`` (N,) bool.
+    """
+
+    images: np.ndarray
+    votes: np.ndarray
+    votes_by_file: dict[str, dict[str, np.ndarray]]
+    predictions: dict[str, np.ndarray]
+
+
+Measures = Mapping[str, Callable[[Split], Any]]
+"""What to measure while a split is being read: name -> function of the split."""
 
 _PARTS = (("leak_free", "leak-free"), ("leaked", "leaked"))
 
@@ -50,7 +75,7 @@ def publish(name: str, *, replace: bool = False) -> dict:
     folder, about = paths.PUBLISHED / check_name(name), read_run(name)
     if (folder / "metrics.json").exists() and not replace:
         raise FerlibError(f"{name!r} is published already; choose another name, or say --replace.")
-    _same_data(about["data_hash"], f"the run {name} was trained on")
+    same_data(about["data_hash"], f"the run {name} was trained on")
     config = TrainConfig.from_dict(about["config"])
     state = torch.load(paths.RUNS / name / "checkpoint.pt", weights_only=True)["best"]["state"]
     protocol = protocol_of(about["data_hash"], about["data"])
@@ -60,7 +85,7 @@ def publish(name: str, *, replace: bool = False) -> dict:
         **{key: about[key] for key in ("data", "data_hash", "code_commit", "best_epoch", "seconds", "config")},
     }  # fmt: skip
     classifier = Classifier(checkpoints.as_shipped(name, state, sidecar))
-    predictions = {"valid": _score_valid(classifier), "test": score_test(classifier)}
+    predictions = {"valid": score_valid(classifier)[0], "test": score_test(classifier)[0]}
     scores = {split: summarise(found) for split, found in predictions.items()}
     for split, found in predictions.items():
         with atomic_path(folder / f"predictions_{split}.npz") as temporary:
@@ -74,14 +99,39 @@ def publish(name: str, *, replace: bool = False) -> dict:
     return metrics
 
 
-def score_test(classifier: Classifier, root: Path | None = None) -> dict[str, np.ndarray]:
-    """Predictions on the test split: the one function that reads it.
+def score_test(
+    classifier: Classifier, root: Path | None = None, measures: Measures | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Predictions on the test split, and what `measures` found there: the one function that reads it.
 
-    It is called once when a model is published, and again only to check the stored predictions. Nothing that chooses
-    anything may call it; a test in the suite guards this. Returns arrays ``ids`` (N,), ``labels`` (N,) majority class
-    or -1, ``probabilities`` (N, 8) float32, ``leaked`` (N,) bool.
+    It is called when a model is published, when its final report is made with every choice made (`measure_splits`),
+    and again only to check the stored predictions. Nothing that chooses anything may call it; a test in the suite
+    guards this. Returns the predictions as in `Split`, and each measure's result under its name.
     """
-    return _predict_split(classifier, ferplus.load_all(root), cleaning.manifest_of(root), "test")
+    files = _both_files(lambda labels: ferplus.load_all(root, labels)) if measures else {}
+    return _read_split(classifier, ferplus.load_all(root), cleaning.manifest_of(root), "test", files, measures)
+
+
+def score_valid(
+    classifier: Classifier, root: Path | None = None, measures: Measures | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The same on the validation split, on which everything is chosen."""
+    files = _both_files(lambda labels: ferplus.load_train_valid(root, labels)) if measures else {}
+    return _read_split(classifier, ferplus.load_train_valid(root), cleaning.manifest_of(root), "valid", files, measures)
+
+
+def measure_splits(
+    classifier: Classifier, root: Path | None, measures: Mapping[str, Measures]
+) -> dict[str, tuple[dict[str, np.ndarray], dict[str, Any]]]:
+    """``{split: (predictions, measured)}`` of valid and test, for the final report of a model.
+
+    `measures` is ``{"valid": ..., "test": ...}``. Every choice must have been made: nothing that this returns may
+    change the model, its temperature or its threshold.
+    """
+    return {
+        "valid": score_valid(classifier, root, measures["valid"]),
+        "test": score_test(classifier, root, measures["test"]),
+    }
 
 
 def summarise(predictions: dict[str, np.ndarray]) -> dict:
@@ -104,7 +154,7 @@ def published_metrics(name: str) -> dict:
 
 
 def published_predictions(name: str, split: str) -> dict[str, np.ndarray]:
-    """The stored predictions of a published model on ``"valid"`` or ``"test"``; see `score_test` for the arrays."""
+    """The stored predictions of a published model on ``"valid"`` or ``"test"``; see `Split` for the arrays."""
     path = paths.PUBLISHED / check_name(name) / f"predictions_{split}.npz"
     if not path.is_file():
         raise FerlibError(f"there are no published predictions of {name!r} on {split}; publish the run again.")
@@ -129,9 +179,9 @@ def evaluate_model(name: str | None, split: str, *, recompute: bool = False) -> 
         "source": "stored predictions",
     }  # fmt: skip
     if recompute:
-        _same_data(metrics["run"]["data_hash"], f"{name} was published with")
+        same_data(metrics["run"]["data_hash"], f"{name} was published with")
         classifier = load_classifier(name)
-        again = score_test(classifier) if split == "test" else _score_valid(classifier)
+        again, _ = score_test(classifier) if split == "test" else score_valid(classifier)
         difference = float(np.abs(again["probabilities"] - predictions["probabilities"]).max())
         about |= {"source": "recomputed", "max_difference": difference}
         predictions = again
@@ -157,21 +207,38 @@ def _line(title: str, scores: dict) -> str:
     )
 
 
-def _same_data(content_hash: str, what: str) -> None:
+def same_data(content_hash: str, what: str) -> None:
+    """FerlibError that begins with `what` when `FERLIB_DATA` names other data than that of the hash."""
     if ferplus.load_train_valid().content_hash != content_hash:
         raise FerlibError(f"{what} other data than FERLIB_DATA has now; point FERLIB_DATA at the same data.")
 
 
-def _score_valid(classifier: Classifier) -> dict[str, np.ndarray]:
-    return _predict_split(classifier, ferplus.load_train_valid(), cleaning.manifest_of(), "valid")
+def _both_files(load: Callable[[str], FerData]) -> dict[str, FerData]:
+    """The data with the votes of each label file that it has."""
+    found = {}
+    for labels in ferplus.LABEL_FILES:
+        with suppress(FerlibError):  # a data set may lack one of the two
+            data = load(labels)
+            found[data.source.rsplit(", ", 1)[-1]] = data
+    return found
 
 
-def _predict_split(classifier: Classifier, data: FerData, manifest: pd.DataFrame, split: str) -> dict[str, np.ndarray]:
+def _read_split(
+    classifier: Classifier, data: FerData, manifest: pd.DataFrame, split: str, files: Mapping[str, FerData],
+    measures: Measures | None,
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:  # fmt: skip
     chosen = data.where(data.split == split)
     leaked = manifest.loc[manifest["leaked"], "id"].to_numpy(dtype=str)
-    return {
+    images = np.asarray(chosen.images)
+    predictions = {
         "ids": np.array(chosen.ids.tolist()),  # as wide as the longest name
         "labels": hard_labels(chosen.votes),
-        "probabilities": classifier.predict_proba(np.asarray(chosen.images)),
+        "probabilities": classifier.predict_proba(images, calibrated=False),
         "leaked": np.isin(chosen.ids, leaked),
     }
+    held = {
+        name: {"ids": other.ids[other.split == split], "votes": np.asarray(other.votes[other.split == split])}
+        for name, other in files.items()
+    }
+    seen = Split(images, np.asarray(chosen.votes), held, predictions)
+    return predictions, {name: measure(seen) for name, measure in (measures or {}).items()}

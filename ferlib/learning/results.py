@@ -14,7 +14,7 @@ from ferlib.data.labels import EMOTIONS
 from ferlib.data.votes import hard_labels
 from ferlib.errors import FerlibError
 from ferlib.files import write_json
-from ferlib.learning import checkpoints, runs
+from ferlib.learning import agreement, checkpoints, runs
 from ferlib.learning.classifier import Classifier
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.evaluation import score
@@ -93,6 +93,21 @@ def retrain(name: str, config: TrainConfig, folder: Path, *, root: Path | None =
     found = Result(name, config, history, {"valid": scores}, float(history["seconds"].sum()), best["epoch"], where)
     write_json(folder / f"{name}.json", found.to_dict())
     return found
+
+
+def human_line(split: str, *, again: bool = False, root: Path | None = None) -> dict:
+    """How often one tagger agrees with the majority: `agreement.human_line`, as published or counted `again` on valid.
+
+    Raises:
+        FerlibError: no evaluation is published.
+    """
+    if again:
+        data = ferplus.load_train_valid(root)
+        return agreement.human_line(np.asarray(data.votes[data.split == "valid"]))
+    files = sorted(paths.PUBLISHED.glob("*/study.json"))
+    if not files:
+        raise FerlibError("no evaluation is published yet; 'ferlib study' makes one.")
+    return json.loads(files[0].read_text(encoding="utf-8"))[split]["human"]
 
 
 def score_table(results: Sequence[Result]) -> pd.DataFrame:

@@ -29,8 +29,8 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 def labels(faces: Sequence[Face], *, numbered: bool) -> list[str]:
-    """Such as ``"happy 98 %"``, with a number before it when asked for and there is more than one face."""
-    texts = [f"{face.emotion} {100 * face.confidence:.0f} %" for face in faces]
+    """Such as ``"happy 98 %"`` or ``"not sure 43 %"``, with a number when asked for and there are several faces."""
+    texts = [f"{face.label} {100 * face.confidence:.0f} %" for face in faces]
     return [f"{index}  {text}" for index, text in enumerate(texts, 1)] if numbered and len(texts) > 1 else texts
 
 

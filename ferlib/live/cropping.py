@@ -136,6 +136,22 @@ def paste_face(
     return np.repeat(picture[..., None], 3, axis=2)
 
 
+def place_and_find(
+    face: np.ndarray, detector: FaceDetector, random: np.random.Generator, sizes: tuple[float, float] = (96.0, 200.0),
+    roll: float = 0.0,
+) -> tuple[np.ndarray, Detection | None]:  # fmt: skip
+    """Paste a (48, 48) uint8 face into a picture of 640x480 and detect it: the picture, and the face found there.
+
+    Place, width (within `sizes`, pixels) and turn (up to `roll` degrees either way) are drawn from `random`. The
+    detection nearest to the face counts; None when there is none within half its width.
+    """
+    size = random.uniform(*sizes)
+    centre = (random.uniform(size, 640 - size), random.uniform(0.7 * size, 480 - 0.7 * size))
+    picture = paste_face(face, size, centre, np.radians(random.uniform(-roll, roll)))
+    hits = [d for d in detector(picture) if _distance(d, centre) < size / 2]
+    return picture, min(hits, key=lambda d: _distance(d, centre), default=None)
+
+
 def measure_crop_agreement(
     images: np.ndarray,
     specs: Sequence[CropSpec],
@@ -155,12 +171,9 @@ def measure_crop_agreement(
     random = np.random.default_rng(seed)
     found: list[tuple[int, np.ndarray, Detection]] = []
     for index, face in enumerate(images):
-        size = random.uniform(*sizes)
-        centre = (random.uniform(size, 640 - size), random.uniform(0.7 * size, 480 - 0.7 * size))
-        picture = paste_face(face, size, centre, np.radians(random.uniform(-roll, roll)))
-        hits = [d for d in detector(picture) if _distance(d, centre) < size / 2]
-        if hits:
-            found.append((index, picture, min(hits, key=lambda d: _distance(d, centre))))
+        picture, detection = place_and_find(face, detector, random, sizes, roll)
+        if detection is not None:
+            found.append((index, picture, detection))
     if not found:
         raise FerlibError("The detector found none of the pasted faces; give it more of them.")
     originals = images[[index for index, _, _ in found]]

@@ -15,7 +15,10 @@ from ferlib.live.pictures import check_picture, load_picture
 
 
 class Classifier(Protocol):
-    """What the pipeline needs of a classifier; `ferlib.learning.classifier.Classifier` is one."""
+    """What the pipeline needs of a classifier; `ferlib.learning.classifier.Classifier` is one.
+
+    It may also have a `threshold`: confidences below it are reported as "not sure".
+    """
 
     def predict_proba(self, faces: np.ndarray) -> np.ndarray:
         """(N, 8) probabilities in class order of (N, 48, 48) uint8 grey faces."""
@@ -31,6 +34,12 @@ class Face:
     emotion: str  # the class with the greatest probability
     confidence: float  # that probability, 0..1
     probabilities: np.ndarray  # (8,) float32 in class order
+    sure: bool = True  # the confidence reaches the classifier's threshold
+
+    @property
+    def label(self) -> str:
+        """What to tell people: the emotion, or "not sure"."""
+        return self.emotion if self.sure else "not sure"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: box and landmarks to a tenth of a pixel, the confidences and probabilities to six decimals."""
@@ -40,6 +49,7 @@ class Face:
             "landmarks": [[round(float(x), 1), round(float(y), 1)] for x, y in self.landmarks],
             "emotion": self.emotion,
             "confidence": round(float(self.confidence), 6),
+            "sure": bool(self.sure),
             "probabilities": {
                 name: round(float(value), 6) for name, value in zip(EMOTIONS, self.probabilities, strict=True)
             },
@@ -77,7 +87,8 @@ class EmotionPipeline:
         probabilities = np.asarray(self.classifier.predict_proba(crops), np.float32)
         if probabilities.shape != (len(crops), len(EMOTIONS)) or not np.isfinite(probabilities).all():
             raise FerlibError("The classifier gave no valid probabilities; load another checkpoint.")
-        return [_face(*pair) for pair in zip(detections, probabilities, strict=True)]
+        threshold = float(getattr(self.classifier, "threshold", 0.0))
+        return [_face(*pair, threshold) for pair in zip(detections, probabilities, strict=True)]
 
 
 def load_pipeline(
@@ -93,7 +104,7 @@ def load_pipeline(
     return EmotionPipeline(FaceDetector(**detector_options), load_classifier(model), crop)
 
 
-def _face(detection: Detection, probabilities: np.ndarray) -> Face:
+def _face(detection: Detection, probabilities: np.ndarray, threshold: float) -> Face:
     best = int(probabilities.argmax())
     return Face(
         box=detection.box,
@@ -102,4 +113,5 @@ def _face(detection: Detection, probabilities: np.ndarray) -> Face:
         emotion=EMOTIONS[best],
         confidence=float(probabilities[best]),
         probabilities=probabilities,
+        sure=bool(probabilities[best] >= threshold),
     )

@@ -20,9 +20,10 @@ from ferlib.live.pictures import ANNOTATED, find_pictures, load_picture
 from ferlib.live.pipeline import EmotionPipeline, Face
 
 CSV_COLUMNS = (
-    "source", "face", "x1", "y1", "x2", "y2", "detection_confidence", "emotion", "confidence", *EMOTIONS,
+    "source", "face", "x1", "y1", "x2", "y2", "detection_confidence", "emotion", "confidence", "sure", *EMOTIONS,
 )  # fmt: skip
-"""Columns of the CSV file: `face` counts from 1, from left to right; the last eight are probabilities."""
+"""Columns of the CSV file: `face` counts from 1, from left to right; `sure` is 1 when the confidence reaches the
+model's threshold, else 0; the last eight are probabilities."""
 
 _BAR = 24  # characters of a full bar
 
@@ -150,7 +151,7 @@ def describe(source: str | Path, image: np.ndarray, faces: Sequence[Face], block
     for index, face in enumerate(faces, 1):
         box = ", ".join(f"{value:.0f}" for value in face.box)
         lines.append(
-            f"  {index:>4}  {face.emotion:<8}  {100 * face.confidence:>8.1f} %  "
+            f"  {index:>4}  {face.label:<8}  {100 * face.confidence:>8.1f} %  "
             f"{100 * face.detection_confidence:>7.1f} %  {box}"
         )
     if len(faces) == 1:
@@ -169,6 +170,7 @@ def _csv_row(path: Path, index: int, face: Face) -> list:
         value["detection_confidence"],
         value["emotion"],
         value["confidence"],
+        int(value["sure"]),
         *value["probabilities"].values(),
     ]
 

@@ -26,7 +26,28 @@ MAY_LOAD_ALL = {
 }
 
 # (module, function) that may name `score_test`, the one function that scores on test.
-MAY_SCORE_TEST = {("learning.publication", "publish"), ("learning.publication", "evaluate_model")}
+MAY_SCORE_TEST = {
+    ("learning.publication", "publish"),
+    ("learning.publication", "evaluate_model"),  # to check the stored predictions
+    ("learning.publication", "measure_splits"),
+}
+
+# The one user of `measure_splits`, which measures on test what is reported of a model when every choice is made.
+MAY_MEASURE_TEST = {("study", "run")}
+
+# What selects, and who may use it. Each of these users sees the validation split only.
+SELECTS = {
+    "fit_temperature": {("study", "_choices")},
+    "choose_threshold": {("study", "_choices")},
+    "_choices": {("study", "choose")},
+}
+
+# Names that lead to the test split. No function that selects may mention one.
+LEADS_TO_TEST = (
+    "test", "load_all", "score_test", "measure_splits", "evaluate_model", "published_predictions", "publish",
+)  # fmt: skip
+SELECTING_FUNCTIONS = {"study": ("choose", "_choices"), "learning.publication": ("score_valid",)}
+SELECTING_MODULES = ("learning.calibration", "learning.training", "learning.runs", "learning.config")
 
 
 def name_of(path: Path) -> str:
@@ -82,6 +103,38 @@ def test_only_these_score_on_test():
     assert users("score_test") <= MAY_SCORE_TEST
 
 
+def test_only_the_final_report_measures_on_test():
+    assert users("measure_splits") == MAY_MEASURE_TEST
+
+
+def test_only_these_select():
+    for name, allowed in SELECTS.items():
+        assert users(name) == allowed
+
+
+def test_nothing_that_selects_mentions_the_test_split():
+    for module, functions in SELECTING_FUNCTIONS.items():
+        tree = ast.parse((paths.ROOT / "ferlib" / f"{module.replace('.', '/')}.py").read_text())
+        for function in functions:
+            (body,) = [node for node in tree.body if getattr(node, "name", None) == function]
+            assert [name for name in LEADS_TO_TEST if list(mentions(body, name))] == []
+    for module in SELECTING_MODULES:
+        tree = ast.parse((paths.ROOT / "ferlib" / f"{module.replace('.', '/')}.py").read_text())
+        found = {name for name in LEADS_TO_TEST if list(mentions(tree, name))}
+        assert found <= ({"test"} if module == "learning.training" else set())  # `prepare` refuses a test row by name
+
+
+def test_the_choices_are_made_before_test_is_measured():
+    """In `study.run` the choice stands first, and what measures test gives nothing back to it."""
+    tree = ast.parse((paths.ROOT / "ferlib" / "study.py").read_text())
+    (run,) = [node for node in tree.body if getattr(node, "name", None) == "run"]
+    lines = {name: [node.lineno for _, node in mentions(run, name)] for name in ("choose", "measure_splits")}
+    assert len(lines["choose"]) == len(lines["measure_splits"]) == 1
+    assert lines["choose"] < lines["measure_splits"]
+    stored = [node for node in ast.walk(run) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    assert [node.id for node in stored].count("chosen") == 1
+
+
 def test_notebooks_do_not_score_on_test():
     cells = [
         cell.source
@@ -89,7 +142,7 @@ def test_notebooks_do_not_score_on_test():
         for cell in nbformat.read(path, as_version=4).cells
         if cell.cell_type == "code"
     ]
-    forbidden = ("score_test", "load_all", "publish(", "recompute", "manifest_of")
+    forbidden = ("score_test", "load_all", "publish(", "recompute", "manifest_of", "measure_splits")
     assert not [source for source in cells if any(name in source for name in forbidden)]
 
 

@@ -69,7 +69,7 @@ def test_a_broken_classifier_is_reported(pipeline, photo, make, answer):
 def test_to_dict_is_json_in_the_documented_form(make):
     value = make.face((1.23456, 2, 30, 40), "sad", 0.5123456789).to_dict()
     assert json.loads(json.dumps(value, allow_nan=False)) == value
-    assert list(value) == ["box", "detection_confidence", "landmarks", "emotion", "confidence", "probabilities"]
+    assert list(value) == ["box", "detection_confidence", "landmarks", "emotion", "confidence", "sure", "probabilities"]
     assert value["box"] == [1.2, 2.0, 30.0, 40.0]
     assert np.shape(value["landmarks"]) == (5, 2)
     assert tuple(value["probabilities"]) == EMOTIONS
@@ -86,3 +86,16 @@ def test_load_pipeline_passes_the_options_on(monkeypatch, make):
     assert asked == ["small"]
     assert (pipeline.detector.min_face_size, pipeline.detector.max_side) == (60, 800)
     assert pipeline.crop.margin == 0.2
+
+
+@pytest.mark.parametrize(("threshold", "sure", "label"), [(0.72, True, "angry"), (0.73, False, "not sure")])
+def test_below_the_classifiers_threshold_it_is_not_sure(detector, make, photo, threshold, sure, label):
+    classifier = make.classifier()
+    classifier.threshold = np.float32(threshold)
+    (face,) = EmotionPipeline(detector, classifier)(photo)
+    assert (face.sure, face.label, face.emotion) == (sure, label, "angry")
+    assert face.to_dict()["sure"] is sure
+
+
+def test_a_classifier_without_a_threshold_is_always_sure(pipeline, photo):
+    assert [face.sure for face in pipeline(photo)] == [True]

@@ -11,6 +11,7 @@ from PIL import Image
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.live import predict
+from ferlib.live.pipeline import EmotionPipeline
 from ferlib.live.predict import CSV_COLUMNS, predict_paths
 
 
@@ -80,7 +81,7 @@ def test_json_lines(pipeline, face_file, plain_file):
     assert list(first) == ["source", "width", "height", "faces"]
     assert (first["source"], first["width"], first["height"]) == (str(face_file), 220, 240)
     (face,) = first["faces"]
-    assert set(face) == {"box", "detection_confidence", "landmarks", "emotion", "confidence", "probabilities"}
+    assert set(face) == {"box", "detection_confidence", "landmarks", "emotion", "confidence", "sure", "probabilities"}
     assert second["faces"] == []
 
 
@@ -91,8 +92,8 @@ def test_csv_has_one_row_a_face(pipeline, face_file, plain_file, tmp_path):
     assert tuple(header) == CSV_COLUMNS
     (row,) = rows
     assert row[:2] == [str(face_file), "1"]
-    assert row[7:9] == ["angry", "0.72"]
-    assert sum(map(float, row[9:])) == pytest.approx(1)
+    assert row[7:10] == ["angry", "0.72", "1"]
+    assert sum(map(float, row[10:])) == pytest.approx(1)
 
 
 def test_folder_in_order_with_each_picture_once(pipeline, face_file, plain_file, tmp_path):
@@ -309,3 +310,13 @@ def test_a_reader_that_goes_away_does_not_cost_the_table(pipeline, face_file, pl
     with pytest.raises(BrokenPipeError):
         predict_paths([face_file, plain_file], pipeline, csv=tmp_path / "out.csv", out=Closed(), err=io.StringIO())
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 2
+
+
+def test_people_are_told_not_sure_and_the_guess_stays_in_the_data(detector, make, face_file, tmp_path):
+    classifier = make.classifier()
+    classifier.threshold = 0.9
+    pipeline = EmotionPipeline(detector, classifier)
+    _, out, _ = run([face_file], pipeline, csv=tmp_path / "faces.csv")
+    assert "not sure" in out
+    row = next(csv.DictReader((tmp_path / "faces.csv").open()))
+    assert (row["emotion"], row["sure"]) == ("angry", "0")

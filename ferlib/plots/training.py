@@ -1,4 +1,4 @@
-"""Figures of training and of the models side by side; style, caption and saving are those of `plots`."""
+"""Figures of the trained models side by side."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,27 +12,6 @@ from ferlib.data.labels import EMOTIONS
 from ferlib.plots import WIDTH, caption
 
 _DASHES = "#6B6B6B"
-
-
-def training_curves(histories: Mapping[str, pd.DataFrame], note: str, best: Mapping[str, int] | None = None) -> Figure:
-    """Left: training loss. Right: accuracy on valid; a dot marks the epoch that was kept.
-
-    Args:
-        histories: ``{model: history}`` with the columns epoch, train_loss, valid_accuracy (0..1).
-        note: the caption line.
-        best: ``{model: epoch kept}``.
-    """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.0))
-    for colour, (name, history) in zip(_colours(len(histories)), histories.items(), strict=True):
-        left.plot(history["epoch"], history["train_loss"], color=colour, label=name)
-        right.plot(history["epoch"], 100 * history["valid_accuracy"], color=colour, label=name)
-        kept = history[history["epoch"] == (best or {}).get(name)]
-        right.plot(kept["epoch"], 100 * kept["valid_accuracy"], "o", color=colour, markersize=5)
-    left.set(title="Training loss", xlabel="epoch", ylabel="loss, nats")
-    right.set(title="Accuracy on valid", xlabel="epoch", ylabel="%")
-    right.legend(loc="lower right")
-    caption(figure, note)
-    return figure
 
 
 def accuracy_comparison(
@@ -91,7 +70,3 @@ def ablation(rows: Sequence[tuple[str, float, float, float]], note: str) -> Figu
     `rows`: (step, accuracy, low, high), the last three in 0..1.
     """
     return accuracy_comparison({name: tuple(values) for name, *values in rows}, {}, note, legend=False)
-
-
-def _colours(count: int) -> list:
-    return sns.color_palette("colorblind", max(count, 3))[:count]

@@ -4,6 +4,7 @@ Every function takes plain numbers and gives a matplotlib Figure; `save` writes 
 give the same bytes.
 """
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ferlib.data.labels import COLOURS, EMOTIONS
 from ferlib.files import atomic_path
 
 WIDTH = 7.2  # inches: a text column
+_CAPTION = 18  # characters of a caption an inch
 _INK, _SOFT = "#222222", "#8A8A8A"
 SPLIT_COLOURS = {"train": "#33598A", "valid": "#E69F00", "test": "#009E73"}
 
@@ -47,8 +49,9 @@ def save(figure: Figure, path: str | Path) -> Path:
 
 
 def caption(figure: Figure, text: str) -> None:
-    """One small grey line under the figure: units, n, protocol."""
-    figure.supxlabel(text, fontsize=7.5, color="#555555", x=0.01, ha="left")
+    """Small grey lines under the figure: units, n, protocol."""
+    width = round(_CAPTION * figure.get_figwidth())
+    figure.supxlabel(textwrap.fill(text, width), fontsize=7.5, color="#555555", x=0.01, ha="left")
 
 
 def class_balance(counts: Mapping[str, Mapping[str, int]], note: str) -> Figure:

@@ -2,25 +2,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from ferlib import plots_training
 from ferlib.data.labels import EMOTIONS
-
-HISTORY = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [2.0, 1.5, 1.2], "valid_accuracy": [0.4, 0.7, 0.6]})
+from ferlib.plots import training as plots_training
 
 
 @pytest.fixture(autouse=True)
 def close():
     yield
     plt.close("all")
-
-
-def test_curves_are_in_percent_and_mark_the_epoch_that_was_kept():
-    figure = plots_training.training_curves({"a": HISTORY, "b": HISTORY[:2]}, "note", best={"a": 2})
-    right = figure.axes[1]
-    assert list(right.lines[0].get_ydata()) == [40, 70, 60]
-    assert list(zip(*right.lines[1].get_data(), strict=True)) == [(2, 70)]
-    assert len(right.lines[3].get_xdata()) == 0  # b names no epoch
-    assert [text.get_text() for text in right.get_legend().get_texts()] == ["a", "b"]
 
 
 def test_the_comparison_has_a_row_a_model_and_its_lines():

@@ -1,0 +1,51 @@
+"""Labels that a model's out-of-sample predictions doubt, by confident learning (Northcutt et al. 2021)."""
+
+import numpy as np
+from cleanlab.filter import find_label_issues
+
+from ferlib.data.labels import EMOTIONS
+
+SPREAD = ("all agree", "8 or 9 of 10", "6 or 7", "5 or fewer")
+"""How many of the ten taggers chose the majority label."""
+
+
+def doubted_labels(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(N,) bool: the labels that cleanlab's filter "prune by noise rate" doubts; a label of -1 is never doubted.
+
+    The predictions must be of images that the model did not learn from. Classes that no label names are left out.
+    """
+    labels = np.asarray(labels)
+    counted = np.flatnonzero(labels >= 0)
+    doubted = np.zeros(len(labels), bool)
+    classes, renamed = np.unique(labels[counted], return_inverse=True)
+    if len(classes) < 2:
+        return doubted
+    kept = np.maximum(np.asarray(probabilities, np.float64)[np.ix_(counted, classes)], 1e-12)
+    kept /= kept.sum(axis=1, keepdims=True)
+    doubted[counted] = find_label_issues(renamed, kept, filter_by="prune_by_noise_rate", n_jobs=1)
+    return doubted
+
+
+def doubt_table(probabilities: np.ndarray, labels: np.ndarray, majority_votes: np.ndarray) -> dict:
+    """How many labels are doubted, by class and by how split the taggers were, JSON-ready.
+
+    `majority_votes`: (N,) the number of votes that the majority label got.
+    """
+    doubted, labels = doubted_labels(probabilities, labels), np.asarray(labels)
+    counted = labels >= 0
+    votes = np.asarray(majority_votes)
+    bands = (votes >= 10, (votes >= 8) & (votes < 10), (votes >= 6) & (votes < 8), votes < 6)
+    return {
+        "n": int(counted.sum()),
+        "doubted": int(doubted.sum()),
+        "by_class": {
+            emotion: _count(doubted, counted & (labels == index)) for index, emotion in enumerate(EMOTIONS)
+        },
+        "by_agreement": {
+            name: _count(doubted, counted & band) for name, band in zip(SPREAD, bands, strict=True)
+        },
+    }  # fmt: skip
+
+
+def _count(doubted: np.ndarray, mask: np.ndarray) -> dict:
+    return {"images": int(mask.sum()), "doubted": int(doubted[mask].sum())}

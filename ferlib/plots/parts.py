@@ -1,0 +1,54 @@
+"""What the figures of the evaluation share: units, error bars, the human line, and the look of point rows."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+HUMAN_COLOUR = "#444444"
+MODEL_COLOURS = ("#33598A", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#7F4FA3", "#56B4E9", "#7A7A7A")
+
+
+def percent(value: float) -> float:
+    """A share as percent."""
+    return 100 * value
+
+
+def spans(values: Sequence[float], intervals: Sequence[Sequence[float]]) -> np.ndarray:
+    """(2, N) lengths of error bars in percent, below and above."""
+    low, high = np.array(intervals, float).reshape(-1, 2).T
+    return 100 * np.stack([np.asarray(values) - low, high - np.asarray(values)]).clip(0)
+
+
+def human_lines(axis: Axes, human: Mapping[str, float | None], *, upright: bool = True, gap: str = " ") -> None:
+    """Two dotted lines: one tagger against the majority, and against the other nine; `gap` stands before the number."""
+    draw = axis.axvline if upright else axis.axhline
+    for key, style, name in (
+        ("against_majority", (0, (1, 1)), "one tagger, against the majority"),
+        ("against_others", (0, (4, 2)), "one tagger, against the other nine"),
+    ):
+        if human.get(key) is not None:
+            value = percent(human[key])
+            draw(
+                value, color=HUMAN_COLOUR, linestyle=style, linewidth=1.1, label=f"{name}{gap}({value:.1f} %)", zorder=1
+            )
+
+
+def points(
+    axis: Axes, rows: Sequence[tuple[float, Mapping]], key: str, colour: str, label: str | None = None,
+    words: Sequence[str] = (), marker: str = "o",
+) -> None:  # fmt: skip
+    """Level rows of points with error bars, in percent, and `words` to the right of each.
+
+    `rows`: (place on the upright axis, ``{key: share, "interval": (low, high)}``).
+    """
+    places, found = [place for place, _ in rows], [one for _, one in rows]
+    values, intervals = [one[key] for one in found], [one["interval"] for one in found]
+    axis.errorbar(
+        np.multiply(values, 100), places, xerr=spans(values, intervals), fmt=marker, color=colour, capsize=2.5,
+        markersize=5, linewidth=1.4, label=label,
+    )  # fmt: skip
+    for place, interval, text in zip(places, intervals, words, strict=False):
+        axis.annotate(
+            text, (percent(interval[1]), place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=7.5
+        )

@@ -1,0 +1,83 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ferlib import figures, paths, studies
+from ferlib.errors import FerlibError
+
+
+@pytest.fixture
+def results(tmp_path):
+    """The published custom CNN twice, under two names, the second one a little worse on valid and trained uncleaned."""
+    folder = tmp_path / "results"
+    for name in ("custom_cnn", "other"):
+        shutil.copytree(paths.PUBLISHED / "custom_cnn", folder / name)
+    path = folder / "other" / "study.json"
+    study = json.loads(path.read_text())
+    study["valid"]["scores"]["accuracy"] -= 0.01
+    study["about"]["clean"] = False
+    path.write_text(json.dumps(study))
+    shutil.copy(paths.PUBLISHED / "data_check.json", folder)
+    return folder
+
+
+def test_studies_are_loaded_best_on_valid_first(results):
+    models = studies.load(results)
+    assert [one.name for one in models] == ["custom_cnn", "other"]
+    assert studies.shown(models).name == "custom_cnn"
+    assert studies.shown(models, "other").name == "other"
+    assert studies.shown(models[1:]).name == "other"
+    with pytest.raises(FerlibError, match="no study of 'x'; choose one of custom_cnn, other"):
+        studies.shown(models, "x")
+
+
+def test_without_a_study_it_says_what_to_do(tmp_path):
+    with pytest.raises(FerlibError, match="'ferlib study NAME' writes one"):
+        studies.load(tmp_path)
+
+
+def test_equal_models_do_not_differ(results):
+    (row,) = studies.differences(studies.load(results))
+    assert (row["difference"], row["p_adjusted"], row["n"]) == (0, 1, 3137)
+
+
+def test_every_figure_is_drawn_twice_with_the_same_bytes(results, tmp_path):
+    first, again = (figures.write(tmp_path / name, results) for name in "ab")
+    assert [path.stem for path in first] == [f"04_{name}" for name in figures.FIGURES]
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
+    assert all(path.stat().st_size > 5000 for path in first)
+
+
+def test_one_model_has_no_differences_and_what_is_missing_is_left_out(results, tmp_path):
+    shutil.rmtree(results / "other")
+    (results / "custom_cnn" / "history.csv").unlink()
+    (results / "data_check.json").unlink()
+    wanted = ["differences", "training_curves", "recall_against_examples", "leaks"]
+    written = figures.write(tmp_path / "out", results, only=wanted, suffix="pdf")
+    assert [path.name for path in written] == ["04_leaks.pdf"]
+    assert written[0].read_bytes().startswith(b"%PDF")
+
+
+def test_an_unknown_figure_is_refused(results, tmp_path):
+    with pytest.raises(FerlibError, match="no figure 'x'; choose from model_comparison"):
+        figures.write(tmp_path, results, only=["x"])
+
+
+def test_captions_name_model_seed_protocol_split_and_n(results):
+    models = studies.load(results)
+    line = studies.note(models[0])
+    assert (
+        line == "custom_cnn (seed 0); FER2013+, label.csv, majority label; test, n = 3,137; 95 % bootstrap intervals."
+    )
+    assert studies.note_of_all(models).startswith("2 models, one seed each; FER2013+, label.csv, majority label; test")
+    models[0].study["about"]["protocol"] = "not the official FER2013+ (drawn), majority label"
+    assert studies.note(models[0]).startswith("NO RESULT: custom_cnn")
+
+
+def test_the_committed_figures_are_all_there():
+    models = studies.load()
+    names = {path.stem for path in Path(paths.FIGURES).glob("04_*.png")}
+    made = {f"04_{name}" for name in figures.FIGURES} - ({"04_differences"} if len(models) == 1 else set())
+    assert names == made
