@@ -100,7 +100,7 @@ def _cost(one: Studied, models: Sequence[Studied]) -> Figure:
         {"model": model.name, **model.study["cost"], **model.study["test"]["leaks"]["all"]} for model in models
     ]  # fmt: skip
     return comparison.accuracy_against_cost(
-        rows, _human(one), note_of_all(models, "time: the least of 20, preprocessing included")
+        rows, _human(one), note_of_all(models, "time: the least of many, preprocessing included")
     )
 
 
@@ -162,7 +162,7 @@ def _risk_coverage(one: Studied, models: Sequence[Studied]) -> Figure:
         words = f"{one.name}, confidence ≥ {found['at_threshold']['threshold']:.2f}"
         points.append({"name": words, **found["at_threshold"]})
     risk = one.study["chosen_on_valid"]["risk"]
-    return confidence.risk_coverage(lines, points, note(one, f"threshold chosen on valid for {risk:.0%} wrong"))
+    return confidence.risk_coverage(lines, points, note(one, f"threshold chosen on valid for {100 * risk:g} % wrong"))
 
 
 def _agreement(one: Studied, _) -> Figure:

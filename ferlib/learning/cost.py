@@ -9,13 +9,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from ferlib.learning.checkpoints import Checkpoint
 from ferlib.learning.classifier import Classifier
 
-REPEATS = 20
+REPEATS = 200
 
 
 def model_cost(checkpoint: Checkpoint, repeats: int = REPEATS) -> dict:
     """Parameters, multiply-adds of one face, and milliseconds for one face, preprocessing included, JSON-ready.
 
-    The time is the least of `repeats`, on one thread: what else the machine does can only make it longer.
+    The time is the least of `repeats`, on one thread: what else the machine does can only make it longer. On a busy
+    machine even the least may be twice too long; measure again when it is idle.
     """
     face = np.full((1, 48, 48), 127, np.uint8)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
