@@ -95,13 +95,17 @@ def _training_curves(one: Studied, models: Sequence[Studied]) -> Figure | None:
     return scores.training_curves(histories, one.study["valid"]["human"], f"{one.study['about']['protocol']}; {words}.")
 
 
-def _cost(one: Studied, models: Sequence[Studied]) -> Figure:
+def _cost(one: Studied, models: Sequence[Studied]) -> Figure | None:
+    path = one.folder.parent / "bench_models.json"
+    if not path.is_file():
+        return None
+    measured = json.loads(path.read_text(encoding="utf-8"))["models"]
     rows = [
-        {"model": model.name, **model.study["cost"], **model.study["test"]["leaks"]["all"]} for model in models
+        {"model": model.name, **measured[model.name], **model.study["test"]["leaks"]["all"]}
+        for model in models if model.name in measured
     ]  # fmt: skip
-    return comparison.accuracy_against_cost(
-        rows, _human(one), note_of_all(models, "time: the least of many, preprocessing included")
-    )
+    words = "time of the network alone, medians of models that took turns"
+    return comparison.accuracy_against_cost(rows, _human(one), note_of_all(models, words)) if rows else None
 
 
 def _recall(one: Studied, _) -> Figure | None:

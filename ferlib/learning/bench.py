@@ -20,7 +20,6 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch.utils.data import DataLoader
-from torch.utils.flop_counter import FlopCounterMode
 from torchvision import datasets, transforms
 
 from ferlib.data.synthetic import draw_faces
@@ -28,6 +27,7 @@ from ferlib.errors import FerlibError
 from ferlib.learning.batches import TrainingSet
 from ferlib.learning.checkpoints import Checkpoint
 from ferlib.learning.config import TrainConfig
+from ferlib.learning.cost import model_cost
 from ferlib.learning.models import build_model
 from ferlib.learning.training import fit
 from ferlib.learning.transforms import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
@@ -157,16 +157,6 @@ def _write_pngs(folder: Path, images: np.ndarray, labels: list[int]) -> None:
         Image.fromarray(image).save(place / f"{index:06d}.png")
 
 
-def cost(checkpoint: Checkpoint) -> dict:
-    """Parameters and multiply-adds of one face, counted by torch's own counter."""
-    pre = checkpoint.preprocessing
-    face = torch.zeros(1, pre.channels, pre.size, pre.size)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        checkpoint.model(face)
-    parameters = sum(weights.numel() for weights in checkpoint.model.parameters())
-    return {"parameters": parameters, "multiply_adds": counter.get_total_flops() // 2, "size": pre.size}
-
-
 def compare_models(checkpoints: list[Checkpoint], rounds: int = 200, warm_up: int = 10) -> dict:
     """Cost of each model, and milliseconds a face (batch of one, one thread), medians over `rounds` in turns."""
     threads = torch.get_num_threads()
@@ -176,7 +166,7 @@ def compare_models(checkpoints: list[Checkpoint], rounds: int = 200, warm_up: in
     finally:
         torch.set_num_threads(threads)
     found = {
-        one.name: {**cost(one), "milliseconds": statistics.median(values[warm_up:])}
+        one.name: {**model_cost(one), "milliseconds": statistics.median(values[warm_up:])}
         for one, values in zip(checkpoints, times, strict=True)
     }
     return {"rounds": rounds, "batch": 1, "models": found, **machine(), "threads": 1}

@@ -5,11 +5,22 @@ from dataclasses import replace
 from ferlib.errors import FerlibError
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.pretrained import LITE_MEAN, LITE_STD
-from ferlib.learning.transforms import Preprocessing
+from ferlib.learning.transforms import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+
+_IMAGENET = {"channels": 3, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 
 RECIPES = {
     # From scratch, grey.
     "custom_cnn": TrainConfig(),
+    # From scratch, RGB as ImageNet's networks have it.
+    "mobilenetv3_large_100": TrainConfig(
+        model="mobilenetv3_large_100", dropout=0.2, epochs=40, optimizer="adamw", peak_lr=3e-3, weight_decay=0.05,
+        sizes=((0.0, 64), (0.6, 80)), preprocessing=Preprocessing(size=80, **_IMAGENET),
+    ),
+    "efficientnet_b2": TrainConfig(
+        model="efficientnet_b2", dropout=0.3, drop_path=0.1, epochs=30, optimizer="adamw", peak_lr=2e-3,
+        weight_decay=0.05, sizes=((0.0, 48), (0.6, 64)), preprocessing=Preprocessing(size=64, **_IMAGENET),
+    ),
     # ImageNet weights: the new last layer for an epoch, then all layers, the lower ones at lower rates.
     "efficientnet_lite2": TrainConfig(
         model="tf_efficientnet_lite2", pretrained=True, head_epochs=1, layer_decay=0.95, dropout=0.3, drop_path=0.1,

@@ -153,7 +153,7 @@ def cost_table(folder: Path | None = None) -> pd.DataFrame:
         raise FerlibError("the models' cost was not measured yet; 'ferlib bench models --publish' does it.")
     rows = {
         name: {
-            "input, pixels": row["size"], "parameters, millions": round(row["parameters"] / 1e6, 2),
+            "input, pixels": row["input"], "parameters, millions": round(row["parameters"] / 1e6, 2),
             "multiply-adds, millions": round(row["multiply_adds"] / 1e6), "ms a face": round(row["milliseconds"], 1),
         }
         for name, row in json.loads(path.read_text(encoding="utf-8"))["models"].items()

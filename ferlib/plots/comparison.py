@@ -35,16 +35,16 @@ def model_comparison(rows: Sequence[Mapping], human: Mapping[str, float | None],
 def accuracy_against_cost(rows: Sequence[Mapping], human: Mapping[str, float | None], note: str) -> Figure:
     """Test accuracy against the time of one face; the area of a dot is the number of parameters.
 
-    `rows`: ``{"model", "accuracy", "interval", "ms_per_face", "parameters"}``.
+    `rows`: ``{"model", "accuracy", "interval", "milliseconds", "parameters"}``.
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 3.1))
     for colour, row in zip(MODEL_COLOURS, rows, strict=False):
-        x, y = row["ms_per_face"], percent(row["accuracy"])
+        x, y = row["milliseconds"], percent(row["accuracy"])
         axis.errorbar(x, y, yerr=spans([row["accuracy"]], [row["interval"]]), color=colour, capsize=3, linewidth=1.2)
         words = f"{row['model']}, {row['parameters'] / 1e6:.1f} M"
         axis.scatter(x, y, s=12 * row["parameters"] / 1e6 + 15, color=colour, alpha=0.85, zorder=3, label=words)
     human_lines(axis, human, upright=False, gap="\n")
-    times = [row["ms_per_face"] for row in rows]
+    times = [row["milliseconds"] for row in rows]
     axis.set(xlabel="milliseconds a face, one thread (log scale)", ylabel="test accuracy (%)", xscale="log")
     axis.set_xlim(min(times) / 2, max(times) * 2.5)
     axis.margins(y=0.15)

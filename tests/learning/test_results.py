@@ -74,6 +74,6 @@ def test_seeds_of_one_recipe_are_pooled():
 def test_costs_are_read_or_asked_for(tmp_path):
     with pytest.raises(FerlibError, match="ferlib bench models --publish"):
         results.cost_table(tmp_path)
-    row = {"parameters": 3_121_128, "multiply_adds": 202_385_408, "size": 48, "milliseconds": 5.04}
+    row = {"parameters": 3_121_128, "multiply_adds": 202_385_408, "input": 48, "milliseconds": 5.04}
     (tmp_path / "bench_models.json").write_text(json.dumps({"models": {"net": row}}))
     assert results.cost_table(tmp_path).loc["net"].tolist() == [48, 3.12, 202, 5.0]

@@ -131,7 +131,7 @@ def test_leaks_differences_and_cost():
     row = {"first": "a", "second": "b", "difference": 0.02, "interval": [0.01, 0.03], "p_adjusted": 0.0004}
     axis = comparison.differences([row, {**row, "p_adjusted": 0.25}], "note").axes[0]
     assert words(axis) == ["p < 0.001", "p = 0.250"]
-    cost = {"model": "a", **rate(0.85), "ms_per_face": 7.0, "parameters": 3_100_000}
+    cost = {"model": "a", **rate(0.85), "milliseconds": 7.0, "parameters": 3_100_000}
     axis = comparison.accuracy_against_cost([cost], HUMAN, "note").axes[0]
     assert axis.collections[-1].get_offsets().tolist() == [[7, 85]]
     assert "a, 3.1 M" in legends(axis.figure)
