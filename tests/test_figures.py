@@ -20,6 +20,8 @@ def results(tmp_path):
     study["about"]["clean"] = False
     path.write_text(json.dumps(study))
     shutil.copy(paths.PUBLISHED / "data_check.json", folder)
+    row = {"parameters": 3_121_128, "multiply_adds": 202_385_408, "input": 48, "milliseconds": 5.0}
+    (folder / "bench_models.json").write_text(json.dumps({"models": {"custom_cnn": row}}))
     return folder
 
 
@@ -54,7 +56,8 @@ def test_one_model_has_no_differences_and_what_is_missing_is_left_out(results, t
     shutil.rmtree(results / "other")
     (results / "custom_cnn" / "history.csv").unlink()
     (results / "data_check.json").unlink()
-    wanted = ["differences", "training_curves", "recall_against_examples", "leaks"]
+    (results / "bench_models.json").unlink()
+    wanted = ["accuracy_against_cost", "differences", "training_curves", "recall_against_examples", "leaks"]
     written = figures.write(tmp_path / "out", results, only=wanted, suffix="pdf")
     assert [path.name for path in written] == ["04_leaks.pdf"]
     assert written[0].read_bytes().startswith(b"%PDF")
