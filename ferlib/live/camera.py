@@ -12,13 +12,12 @@ from importlib.resources import files
 from typing import Any
 
 import anywidget
-import cv2
 import traitlets
 
 from ferlib.data.labels import COLOURS, EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.live import records
-from ferlib.live.frames import Frame
+from ferlib.live.frames import Frame, encode_jpeg
 from ferlib.live.session import LiveSession
 from ferlib.live.sources import BrowserSource, FrameSource, open_source
 from ferlib.live.timing import BROWSER_STAGES, KERNEL_STAGES
@@ -27,7 +26,6 @@ SCRIPTS = ("overlay.js", "panel.js", "camera.js")
 """Joined in this order into the one module that the browser loads; only the last one exports."""
 
 _SUMMARY_EVERY = 10  # answers
-_SHOWN_SIDE = 960  # pixels; longer side of a kernel-side frame as the browser gets it
 _IDLE = 8.0  # seconds without a question after which a source at the kernel is closed: nobody watches
 
 
@@ -150,7 +148,7 @@ class CameraWidget(anywidget.AnyWidget):
             answer = self.session.step(tap)
         if answer is None:
             self._close()
-        return answer, [] if tap.frame is None else [_small_jpeg(tap.frame)]
+        return answer, [] if tap.frame is None else [encode_jpeg(tap.frame.image)]
 
     def _watch(self) -> None:
         """Close the source when the browser asks no more."""
@@ -190,13 +188,3 @@ class _Tap:
 
     def close(self) -> None:
         self._source.close()
-
-
-def _small_jpeg(frame: Frame) -> bytes:
-    image = frame.image
-    shrink = _SHOWN_SIDE / max(image.shape[:2])
-    if shrink < 1:
-        size = max(1, round(shrink * image.shape[1])), max(1, round(shrink * image.shape[0]))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()

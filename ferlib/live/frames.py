@@ -53,3 +53,13 @@ def as_rgb(picture: np.ndarray) -> np.ndarray:
     codes: dict[int, Any] = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
     channels = 1 if picture.ndim == 2 else picture.shape[2]
     return cv2.cvtColor(picture, codes[channels])
+
+
+def encode_jpeg(image: np.ndarray, longest_side: int = 960, quality: int = 85) -> bytes:
+    """An (H, W, 3) uint8 RGB picture as JPEG, scaled down where a side is longer than `longest_side` pixels."""
+    shrink = longest_side / max(image.shape[:2])
+    if shrink < 1:
+        size = max(1, round(shrink * image.shape[1])), max(1, round(shrink * image.shape[0]))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()

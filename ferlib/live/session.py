@@ -5,6 +5,7 @@ Widget messages arrive on a thread of their own: there is no printing, no pyplot
 """
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -103,6 +104,14 @@ class LiveSession:
         self.latency.add(answer["ms"])
         self.latency.answered += 1
         return answer
+
+    def run(self, source: FrameSource) -> Iterator[Answer]:
+        """The answers to all frames of a source that has an end; the source is closed afterwards."""
+        try:
+            while (answer := self.step(source)) is not None:
+                yield answer
+        finally:
+            source.close()
 
     def answer(self, frame: Frame, watch: Stopwatch | None = None) -> Answer:
         """What is in a frame, as plain numbers that JSON can hold.
