@@ -78,6 +78,22 @@ def demo(
     run_demo(out)
 
 
+@app.command("app")
+def live_app(
+    source: Annotated[str | None, typer.Option(help="browser, device, none, or a video, picture or folder.")] = None,
+    ip: Annotated[
+        str, typer.Option(help="Address to listen on; any but this machine's own needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8866,
+    dark: Annotated[bool, typer.Option("--dark", help="The dark theme.")] = False,
+    browser: Annotated[bool, typer.Option(help="Open a window.")] = True,
+) -> None:
+    """The live demo of notebook 05 as an application in the browser, until Ctrl-C."""
+    from ferlib.app import serve
+
+    serve(ip, port, source, dark, browser)
+
+
 @app.command()
 def evaluate(
     split: Annotated[str, typer.Option(metavar="valid|test", help="Which part of FER2013+.")] = "valid",

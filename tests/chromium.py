@@ -3,12 +3,14 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -26,6 +28,19 @@ MARKS = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; on Debian: apt install chromium"),
 ]
 
+STATE = """() => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  if (!panel || !panel.content || !panel.content.widgets) return null;
+  const cells = panel.content.widgets.filter(cell => cell.model.type === 'code');
+  const outputs = cells.flatMap(cell => cell.model.outputs.toJSON());
+  return {
+    kernel: panel.sessionContext.kernelDisplayStatus,
+    counts: cells.map(cell => cell.model.executionCount),
+    errors: outputs.filter(output => output.output_type === 'error').map(output => output.ename),
+    images: outputs.filter(output => output.data && output.data['image/png']).length,
+  };
+}"""
+
 
 @contextmanager
 def chromium(*flags: str) -> Iterator:
@@ -41,16 +56,17 @@ def chromium(*flags: str) -> Iterator:
 
 
 @contextmanager
-def server(command: list[str], folder: Path, **environment: str) -> Iterator[str]:
-    """The address of a Jupyter server that `command` starts; it is stopped afterwards."""
+def server(command: list[str], folder: Path, address: str | None = None) -> Iterator[str]:
+    """The address of a Jupyter server that `command` starts; it is stopped afterwards.
+
+    Where the address is known, the server is up when it answers there; else it is read from the server's own notes.
+    """
     runtime, log = folder / "runtime", folder / "server.log"
     settings = {"JUPYTER_RUNTIME_DIR": str(runtime), "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
     with open(log, "w") as handle:
-        process = subprocess.Popen(
-            command, env={**os.environ, **settings, **environment}, stdout=handle, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=handle, stderr=subprocess.STDOUT)
     try:
-        yield _address(process, runtime, log)
+        yield _address(process, runtime, log, address)
     finally:
         process.terminate()
         process.wait(30)
@@ -69,15 +85,56 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         yield address
 
 
-def _address(process: subprocess.Popen, runtime: Path, log: Path) -> str:
+def _address(process: subprocess.Popen, runtime: Path, log: Path, known: str | None) -> str:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
-        for path in runtime.glob("jpserver-*.json"):
+        if known is not None and _answers(known):
+            return known
+        for path in [] if known else runtime.glob("jpserver-*.json"):
             url = json.loads(path.read_text() or "{}").get("url", "")
             if url and not url.endswith(":0/"):
                 return url
         time.sleep(0.2)
     raise AssertionError(f"the server did not start:\n{log.read_text()[-2000:]}")
+
+
+def _answers(address: str) -> bool:
+    """True when something listens there."""
+    where = urlsplit(address)
+    try:
+        socket.create_connection((where.hostname, where.port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def wait_for_lab(page, ready: Callable[[dict], bool], seconds: int) -> dict:
+    """The notebook's state as soon as `ready` says so."""
+    deadline, state = time.monotonic() + seconds, None
+    while time.monotonic() < deadline:
+        state = page.evaluate(STATE)
+        if state and ready(state):
+            return state
+        page.wait_for_timeout(250)
+    raise AssertionError(f"the notebook did not get ready: {state}")
+
+
+def run_notebook(page, lab: str, name: str, seconds: int) -> dict:
+    """Open a notebook, clear its outputs, run all cells; its state afterwards."""
+    page.goto(f"{lab}lab/tree/{name}")
+    page.wait_for_function("() => window.jupyterapp && window.jupyterapp.shell", timeout=60_000)
+    wait_for_lab(page, lambda state: state["kernel"] == "idle", 60)
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:restart-clear-output') }")
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    wait_for_lab(page, lambda state: state["kernel"] == "idle" and not state["images"], 60)
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+    return wait_for_lab(page, lambda state: state["kernel"] == "idle" and all(state["counts"]), seconds)
+
+
+def screenshot(page, name: str) -> None:
+    """Save what is seen, where the environment variable FERLIB_SCREENSHOTS names a folder."""
+    if "FERLIB_SCREENSHOTS" in os.environ:
+        page.screenshot(path=f"{os.environ['FERLIB_SCREENSHOTS']}/{name}.png")
 
 
 def camera_clip(path: Path, faces: int = 1, size: tuple[int, int] = (640, 480), frames: int = 60) -> Path:

@@ -1,0 +1,137 @@
+"""The live demo as a user meets it: JupyterLab and Voila in Chromium, with a camera that shows a clip with a face."""
+
+import socket
+import sys
+import time
+
+import pytest
+from chromium import CAMERA_FLAGS, MARKS, camera_clip, chromium, jupyterlab, run_notebook, screenshot, server
+
+pytestmark = MARKS
+LIVE = ".ferlib-live[data-state]"
+SEEN = """() => {
+  const live = document.querySelector('.ferlib-live');
+  const video = live.querySelector('video');
+  const tracks = video.srcObject ? video.srcObject.getTracks() : [];
+  window.lastTrack = tracks[0] || window.lastTrack;
+  const overlay = live.querySelector('.ferlib-overlay');
+  const pixels = overlay.getContext('2d').getImageData(0, 0, overlay.width, overlay.height).data;
+  return {
+    state: live.dataset.state,
+    answers: Number(live.dataset.answers || 0),
+    faces: Number(live.dataset.faces || 0),
+    roundTrip: Number(live.dataset.roundTrip || 0),
+    drawn: pixels.some((value, index) => index % 4 === 3 && value > 0),
+    label: live.querySelector('.ferlib-card-label').textContent,
+    latency: [...live.querySelectorAll('.ferlib-latency td')].map(cell => cell.textContent),
+    notice: live.querySelector('.ferlib-notice').textContent,
+    message: live.querySelector('.ferlib-message').textContent,
+    track: window.lastTrack ? window.lastTrack.readyState : null,
+  };
+}"""
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+
+
+def wait(page, ready, seconds, what):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        seen = page.evaluate(SEEN)
+        if ready(seen):
+            return seen
+        page.wait_for_timeout(200)
+    raise AssertionError(f"no {what} after {seconds} s: {seen}")
+
+
+def press(page, name):
+    page.locator(LIVE).first.get_by_role("button", name=name, exact=True).click()
+
+
+def watch_the_camera(page):
+    """Start, look for ten seconds, stop: what both JupyterLab and Voila have to show."""
+    press(page, "Start")
+    first = wait(page, lambda seen: seen["faces"] >= 1 and seen["answers"] >= 12, 40, "face")
+    assert first["drawn"]
+    assert first["label"].split(" ")[0] == "happy"
+    assert first["roundTrip"] > 0
+    assert first["track"] == "live"
+    for _ in range(10):
+        before = page.evaluate(SEEN)["answers"]
+        page.wait_for_timeout(1000)
+        assert page.evaluate(SEEN)["answers"] > before, "no frame within a second"
+    last = page.evaluate(SEEN)
+    assert [value for value in last["latency"] if value != "–"], "no latencies"
+    press(page, "Stop")
+    stopped = wait(page, lambda seen: seen["state"] == "off", 5, "stop")
+    assert stopped["track"] == "ended"
+    page.wait_for_timeout(500)
+    assert page.evaluate(SEEN)["answers"] <= last["answers"] + 2
+    return last
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory):
+    clip = camera_clip(tmp_path_factory.mktemp("camera") / "clip.mjpeg")
+    with chromium(*CAMERA_FLAGS, f"--use-file-for-fake-video-capture={clip}") as browser:
+        yield browser
+
+
+def test_the_notebook_in_jupyterlab(tmp_path, camera):
+    with jupyterlab(tmp_path) as lab:
+        page = camera.new_page(viewport={"width": 1280, "height": 1250})
+        state = run_notebook(page, lab, "05_live_demo.ipynb", 60)
+        assert state["errors"] == []
+        page.locator(LIVE).first.scroll_into_view_if_needed()
+        for name, theme in THEMES.items():
+            page.evaluate("theme => { window.jupyterapp.commands.execute('apputils:change-theme', {theme}) }", theme)
+            page.wait_for_timeout(700)
+            page.locator(LIVE).first.evaluate("element => element.scrollIntoView({block: 'start'})")
+            if name == "light":
+                watch_the_camera(page)
+            press(page, "Start")
+            wait(page, lambda seen: seen["faces"] >= 1, 20, "face after a second start")
+            page.wait_for_timeout(1500)
+            screenshot(page, f"05_jupyterlab_{name}")
+            press(page, "Stop")
+        use_the_keyboard(page)
+        survive_a_restart(page)
+
+
+def use_the_keyboard(page):
+    """Enter on a focused button is the button's, not JupyterLab's."""
+    start = page.locator(LIVE).first.get_by_role("button", name="Start", exact=True)
+    start.focus()
+    page.keyboard.press("Enter")
+    wait(page, lambda seen: seen["state"] == "on", 10, "start by keyboard")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    wait(page, lambda seen: page.get_by_role("button", name="Go on").count() == 1, 10, "freeze by keyboard")
+    page.keyboard.press("Space")
+
+
+def survive_a_restart(page):
+    """A kernel that is gone switches the camera off; nothing may go on filming."""
+    wait(page, lambda seen: seen["state"] == "on", 10, "camera")
+    page.evaluate("() => { window.jupyterapp.commands.execute('kernelmenu:restart') }")
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    lost = wait(page, lambda seen: seen["state"] == "lost", 30, "end after a restart of the kernel")
+    assert lost["track"] == "ended"
+    assert "kernel does not answer" in lost["notice"]
+
+
+def test_the_application_in_voila(tmp_path, camera):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "ferlib.cli", "app", "--no-browser", "--port", str(port)]
+    with server(command, tmp_path, f"http://127.0.0.1:{port}/"):
+        for name in THEMES:
+            page = camera.new_page(viewport={"width": 1180, "height": 1120})
+            page.goto(f"http://127.0.0.1:{port}/?theme={name}&voila-theme={name}")
+            page.locator(LIVE).first.wait_for(timeout=60_000)
+            assert page.get_by_text("load_pipeline").count() == 0  # no code on the page
+            if name == "light":
+                watch_the_camera(page)
+            press(page, "Start")
+            wait(page, lambda seen: seen["faces"] >= 1, 30, "face")
+            page.wait_for_timeout(1500)
+            screenshot(page, f"05_voila_{name}")
+            page.close()
