@@ -62,14 +62,22 @@ def server(command: list[str], folder: Path, address: str | None = None) -> Iter
     Where the address is known, the server is up when it answers there; else it is read from the server's own notes.
     """
     runtime, log = folder / "runtime", folder / "server.log"
-    settings = {"JUPYTER_RUNTIME_DIR": str(runtime), "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
+    settings = {
+        "JUPYTER_RUNTIME_DIR": str(runtime),
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+    }
     with open(log, "w") as handle:
         process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=handle, stderr=subprocess.STDOUT)
     try:
         yield _address(process, runtime, log, address)
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:  # a kernel that is still busy
+            process.kill()
+            process.wait(10)
 
 
 @contextmanager
@@ -77,6 +85,9 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     """JupyterLab with a copy of the notebooks."""
     work = folder / "work"
     shutil.copytree(paths.NOTEBOOKS, work, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    quiet = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    quiet.parent.mkdir(parents=True)
+    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0",
         "--IdentityProvider.token=", f"--ServerApp.root_dir={work}", "--LabApp.expose_app_in_browser=True",
@@ -120,13 +131,12 @@ def wait_for_lab(page, ready: Callable[[dict], bool], seconds: int) -> dict:
 
 
 def run_notebook(page, lab: str, name: str, seconds: int) -> dict:
-    """Open a notebook, clear its outputs, run all cells; its state afterwards."""
+    """Open a notebook on a new kernel, clear its outputs, run all cells; its state afterwards."""
     page.goto(f"{lab}lab/tree/{name}")
     page.wait_for_function("() => window.jupyterapp && window.jupyterapp.shell", timeout=60_000)
     wait_for_lab(page, lambda state: state["kernel"] == "idle", 60)
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:restart-clear-output') }")
-    page.get_by_role("button", name="Confirm Kernel Restart").click()
-    wait_for_lab(page, lambda state: state["kernel"] == "idle" and not state["images"], 60)
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs') }")
+    wait_for_lab(page, lambda state: not state["images"] and not any(state["counts"]), 30)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
     return wait_for_lab(page, lambda state: state["kernel"] == "idle" and all(state["counts"]), seconds)
 

@@ -53,7 +53,7 @@ class CameraView {
     this.times = []; // of the last answers, for the rate
     this.build(root);
     this.onMessage = (message, buffers) => this.receive(message, buffers);
-    this.onComm = () => this.model.comm_live === false && this.isOn() && this.stop("lost");
+    this.onComm = () => this.isOn() && this.stop("lost"); // Jupyter tells that the kernel went away
     model.on("msg:custom", this.onMessage);
     model.on("comm_live_update", this.onComm);
     this.watch = setInterval(() => this.watchAnswers(), 500);
@@ -101,7 +101,7 @@ class CameraView {
   }
 
   buildControls(parent) {
-    const bar = parent.appendChild(element("div", "ferlib-controls"));
+    let bar = parent.appendChild(element("div", "ferlib-controls"));
     const button = (words, hint, action) => {
       const made = bar.appendChild(element("button", "ferlib-button", words));
       made.type = "button";
@@ -119,6 +119,7 @@ class CameraView {
     button("CSV", "Save the table of this session", () => this.model.send({ type: "export", format: "csv" }));
     button("JSON", "Save the table of this session", () => this.model.send({ type: "export", format: "json" }));
     if (!this.fromBrowser) return;
+    bar = parent.appendChild(element("div", "ferlib-controls"));
     this.device = this.choice(bar, "Camera", [["", "default camera"]]);
     const sizes = this.model.get("sizes").map(([w, h]) => [`${w}x${h}`, `${w} × ${h}`]);
     this.size = this.choice(bar, "Resolution", sizes);
@@ -168,7 +169,7 @@ class CameraView {
     this.notice.textContent = sentence || SENTENCES[state === "off" && !this.fromBrowser ? "ready" : state] || "";
     this.model.set("state", state);
     this.model.set("sentence", this.notice.textContent);
-    this.model.save_changes();
+    if (state !== "lost") this.model.save_changes(); // else there is nobody to tell
   }
 
   say(sentence) {
@@ -224,7 +225,7 @@ class CameraView {
     const wasOn = this.isOn();
     this.generation += 1;
     this.release();
-    if (wasOn) this.model.send({ type: "stop" });
+    if (wasOn && state !== "lost") this.model.send({ type: "stop" });
     this.setState(state, sentence);
     this.say("");
   }
@@ -382,7 +383,7 @@ class CameraView {
     if (now - Math.min(...this.inFlight.values()) < patience) return;
     this.inFlight.clear();
     this.lost += 1;
-    if (this.lost >= this.model.get("lost_answers")) this.stop("lost");
+    if (!this.answers || this.lost >= this.model.get("lost_answers")) this.stop("lost");
     else {
       this.say(`No answer for ${(patience / 1000).toFixed(0)} s; trying again.`);
       this.fresh = true;
