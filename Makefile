@@ -6,7 +6,7 @@ BIN = .venv/bin
 READY = .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke reproduce full refresh test check lint lab app lock clean
+.PHONY: help setup demo smoke reproduce full refresh test check lint lab app bench lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,9 @@ lab: $(READY) ## Open the notebooks in JupyterLab
 
 app: $(READY) ## Serve the live demo of notebook 05 as an application on localhost
 	$(BIN)/ferlib app
+
+bench: $(READY) ## Measure the live demo in Chromium; wants an idle machine (BENCH="--slow 2000": a slow kernel)
+	$(BIN)/python tests/bench_camera.py $(BENCH)
 
 # Pins stay as they are unless pyproject.toml forbids them; renew them all with: make lock UPGRADE=--upgrade
 lock: $(READY) ## Write requirements.lock for Linux, macOS and Windows from pyproject.toml

@@ -22,6 +22,7 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
     "--disable-component-update",
 )  # fmt: skip
+PATIENCE = 120  # seconds; what takes one on an idle machine may take that long beside a training
 CAMERA_FLAGS = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 MARKS = [
     pytest.mark.browser,
@@ -97,7 +98,7 @@ def jupyterlab(folder: Path) -> Iterator[str]:
 
 
 def _address(process: subprocess.Popen, runtime: Path, log: Path, known: str | None) -> str:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         if known is not None and _answers(known):
             return known
@@ -132,11 +133,11 @@ def wait_for_lab(page, ready: Callable[[dict], bool], seconds: int) -> dict:
 
 def run_notebook(page, lab: str, name: str, seconds: int) -> dict:
     """Open a notebook on a new kernel, clear its outputs, run all cells; its state afterwards."""
-    page.goto(f"{lab}lab/tree/{name}")
-    page.wait_for_function("() => window.jupyterapp && window.jupyterapp.shell", timeout=60_000)
-    wait_for_lab(page, lambda state: state["kernel"] == "idle", 60)
+    page.goto(f"{lab}lab/tree/{name}", wait_until="commit", timeout=1000 * PATIENCE)
+    page.wait_for_function("() => window.jupyterapp && window.jupyterapp.shell", timeout=1000 * PATIENCE)
+    wait_for_lab(page, lambda state: state["kernel"] == "idle", PATIENCE)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs') }")
-    wait_for_lab(page, lambda state: not state["images"] and not any(state["counts"]), 30)
+    wait_for_lab(page, lambda state: not state["images"] and not any(state["counts"]), PATIENCE)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
     return wait_for_lab(page, lambda state: state["kernel"] == "idle" and all(state["counts"]), seconds)
 

@@ -21,7 +21,7 @@ const SENTENCES = {
   ended: "The end was reached.",
 };
 const SLOW_MS = 250; // a kernel that takes longer for a frame is called slow
-const FIRST_ANSWER = 5; // times as patient until the first answer comes: models are loaded then
+const FIRST_ANSWER = 3; // times as patient until the first answer comes: models are loaded then
 
 function isVsCode() {
   return location.protocol.startsWith("vscode") || document.body.hasAttribute("data-vscode-theme-kind");
@@ -195,7 +195,7 @@ class CameraView {
     if (generation !== this.generation) return;
     this.setState("on");
     this.say(SENTENCES.waiting);
-    this.startedAt = performance.now();
+    this.firstId = (this.lastId || 0) + 1;
     this.fresh = !this.fromBrowser;
     if (this.fromBrowser) this.awaitFrame(generation);
     this.offer();
@@ -308,9 +308,9 @@ class CameraView {
 
   async take({ id, answer, end, summary }, buffers) {
     const sent = this.inFlight.get(id);
+    if (this.state === "on" && id >= this.firstId) this.lost = 0; // a late answer is a sign of life too
     if (sent === undefined) return; // stopped since, or given up
     this.inFlight.delete(id);
-    this.lost = 0;
     if (end) return this.stop("off", SENTENCES.ended);
     const generation = this.generation;
     const started = performance.now();
