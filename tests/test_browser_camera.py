@@ -9,6 +9,7 @@ import pytest
 from chromium import (
     CAMERA_FLAGS,
     MARKS,
+    PATIENCE,
     camera_clip,
     chromium,
     jupyterlab,
@@ -116,6 +117,7 @@ def test_the_notebook_in_jupyterlab(tmp_path, camera):
             screenshot(page, f"05_jupyterlab_{name}")
             press(page, "Stop")
         use_the_keyboard(page)
+        survive_an_interrupt(page)
         survive_a_restart(page)
 
 
@@ -130,6 +132,13 @@ def use_the_keyboard(page):
     page.keyboard.press("Space")
     wait(page, lambda seen: page.get_by_role("button", name="Go on").count() == 1, PATIENCE, "freeze by keyboard")
     page.keyboard.press("Space")
+
+
+def survive_an_interrupt(page):
+    before = page.evaluate(SEEN)["answers"]
+    page.evaluate("() => { window.jupyterapp.commands.execute('kernelmenu:interrupt') }")
+    seen = wait(page, lambda seen: seen["answers"] > before + 3, PATIENCE, "frame after an interrupt of the kernel")
+    assert seen["state"] == "on"
 
 
 def survive_a_restart(page):

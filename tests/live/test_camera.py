@@ -1,11 +1,13 @@
 import json
 import threading
 import time
+import tomllib
 
 import numpy as np
 import pytest
 from clips import FakeDetector, Frames, NoCrops, jpeg, moving, write_video
 
+from ferlib import paths
 from ferlib.data.labels import EMOTIONS
 from ferlib.live import camera
 from ferlib.live.camera import SCRIPTS, CameraWidget, asset
@@ -203,3 +205,10 @@ def test_the_files_for_the_browser_are_shipped_and_export_once():
     assert "import " not in script
     assert asset("upload.js").count("export default") == 1
     assert asset("camera.css").count("{") == asset("camera.css").count("}")
+
+
+def test_every_file_for_the_browser_is_package_data():
+    settings = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folder = paths.ROOT / "ferlib" / "live"
+    shipped = {path for pattern in settings["package-data"]["ferlib.live"] for path in folder.glob(pattern)}
+    assert shipped == set((folder / "browser").iterdir())

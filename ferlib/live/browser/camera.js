@@ -86,9 +86,9 @@ class CameraView {
     this.notice = this.stage.appendChild(element("div", "ferlib-notice"));
     this.buildControls(left);
     this.status = left.appendChild(element("div", "ferlib-status"));
-    this.message = this.status.appendChild(element("span", "ferlib-message"));
+    this.meter = this.status.appendChild(element("div", "ferlib-meter"));
+    this.message = this.status.appendChild(element("div", "ferlib-message"));
     this.message.setAttribute("role", "status");
-    this.meter = this.status.appendChild(element("span", "ferlib-meter"));
     const right = main.appendChild(element("div", "ferlib-right"));
     this.cards = new Cards(this.emotions, this.colours);
     right.append(this.cards.root, this.cards.more);
@@ -111,7 +111,10 @@ class CameraView {
     };
     this.startButton = button("Start", "Begin or end", () => (this.isOn() ? this.stop() : this.start()));
     this.startButton.classList.add("ferlib-primary");
-    this.freezeButton = button("Freeze", "Hold the next answered frame", () => this.freeze(!this.frozen));
+    this.freezeButton = button("Freeze", "Hold the next answered frame", () => {
+      this.freeze(!this.freezing);
+      this.offer();
+    });
     button("Snapshot", "Save the picture with its boxes as PNG", () => this.snapshot());
     if (this.fromBrowser && window.MediaRecorder) {
       this.recordButton = button("Record", "Save the video on this computer", () => this.record());
@@ -399,7 +402,6 @@ class CameraView {
     this.freezeButton.setAttribute("aria-pressed", String(wanted));
     this.freezeButton.textContent = wanted ? "Go on" : "Freeze";
     if (this.fromBrowser) this.still.hidden = true;
-    if (!wanted && this.state === "on") this.offer();
   }
 
   // The very frame that the boxes belong to covers the video.

@@ -173,7 +173,7 @@ class TimeLine {
     let start = 0;
     points.forEach((point, index) => {
       const next = points[index + 1];
-      const near = next && next.time - point.time < 1;
+      const near = next && next.time - point.time < 2;
       if (near && next.emotion === point.emotion && next.sure === point.sure) return;
       const [left, right] = [x(points[start].time), x(near ? next.time : point.time)];
       context.fillStyle = this.colours[point.emotion];
