@@ -22,7 +22,7 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
     "--disable-component-update",
 )  # fmt: skip
-PATIENCE = 120  # seconds; what takes one on an idle machine may take that long beside a training
+PATIENCE = int(os.environ.get("FERLIB_PATIENCE", 120))  # seconds; beside a training everything takes its time
 CAMERA_FLAGS = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 MARKS = [
     pytest.mark.browser,
