@@ -6,7 +6,7 @@ BIN = .venv/bin
 READY = .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke reproduce full figures refresh test check lint lab lock clean
+.PHONY: help setup demo smoke reproduce full figures refresh test check lint lab app bench lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,12 @@ lint: $(READY) ## Look for style errors and show what the formatter would change
 
 lab: $(READY) ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
+
+app: $(READY) ## Serve the live demo of notebook 05 as an application on localhost
+	$(BIN)/ferlib app
+
+bench: $(READY) ## Measure the live demo in Chromium; wants an idle machine (BENCH="--slow 2000": a slow kernel)
+	$(BIN)/python tests/bench_camera.py $(BENCH)
 
 # Pins stay as they are unless pyproject.toml forbids them; renew them all with: make lock UPGRADE=--upgrade
 lock: $(READY) ## Write requirements.lock for Linux, macOS and Windows from pyproject.toml

@@ -58,17 +58,36 @@ def predict(
     ] = None,
     model: Model = None,
     min_face: Annotated[int, typer.Option(min=20, help="Smallest face searched for, pixels.")] = 40,
+    every: Annotated[int, typer.Option(min=1, help="Of a video: read one frame in so many.")] = 1,
 ) -> None:
-    """Faces and emotions in pictures.
+    """Faces and emotions in pictures, or in one video.
 
     Examples: `ferlib predict photo.jpg`, `ferlib predict holiday/ --csv faces.csv --annotate out/`,
-    `ferlib predict *.png --json`. A picture that cannot be read is named and left out; the status is 1 then.
+    `ferlib predict *.png --json`, `ferlib predict clip.mp4 --csv rows.csv --annotate out/`. A picture that cannot be
+    read is named and left out; the status is 1 then. A video that was interrupted goes on where it stopped.
     """
     from ferlib.live.pipeline import load_pipeline
     from ferlib.live.predict import predict_paths
+    from ferlib.live.video_source import is_video
 
+    if any(is_video(path) for path in paths):
+        if as_json:
+            raise FerlibError("--json is for pictures; the rows of a video go into a table: --csv FILE.")
+        raise typer.Exit(_predict_video(paths, csv, annotate, model, min_face, every))
     pipeline = load_pipeline(model, min_face_size=min_face)
     raise typer.Exit(predict_paths(paths, pipeline, as_json=as_json, csv=csv, annotate_dir=annotate))
+
+
+def _predict_video(
+    paths: list[Path], csv: Path | None, annotate: Path | None, model: str | None, min_face: int, every: int
+) -> int:
+    from ferlib.live.pipeline import load_pipeline
+    from ferlib.live.video import predict_video
+
+    if len(paths) > 1:
+        raise FerlibError("give one video at a time, and no pictures with it.")
+    pipeline = load_pipeline(model, min_face_size=min_face)
+    return predict_video(paths[0], pipeline, csv=csv, annotate_dir=annotate, every=every)
 
 
 @app.command()
@@ -79,6 +98,22 @@ def demo(
     from ferlib.live.demo import run_demo
 
     run_demo(out)
+
+
+@app.command("app")
+def live_app(
+    source: Annotated[str | None, typer.Option(help="browser, device, none, or a video, picture or folder.")] = None,
+    ip: Annotated[
+        str, typer.Option(help="Address to listen on; any but this machine's own needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8866,
+    dark: Annotated[bool, typer.Option("--dark", help="The dark theme.")] = False,
+    browser: Annotated[bool, typer.Option(help="Open a window.")] = True,
+) -> None:
+    """The live demo of notebook 05 as an application in the browser, until Ctrl-C."""
+    from ferlib.app import serve
+
+    serve(ip, port, source, dark, browser)
 
 
 @app.command()

@@ -184,3 +184,21 @@ def test_groups_without_a_column_are_refused(ferlib, tmp_path):
     status, _, err = ferlib("evaluate", "--groups", tmp_path / "g.csv")
     assert status == 2
     assert "give both" in err
+
+
+def test_predict_reads_a_video(ferlib, tmp_path):
+    from ferlib.live.samples import write_clip
+
+    clip = write_clip(tmp_path / "clip.mp4", seconds=1, rate=4)
+    status, out, err = ferlib("predict", clip, "--csv", tmp_path / "rows.csv", "--annotate", tmp_path / "out")
+    assert (status, err) == (0, "")
+    assert "faces followed" in out
+    assert (tmp_path / "rows.csv").read_text().startswith("time,frame,track,x1")
+    assert (tmp_path / "out" / "clip.annotated.mp4").is_file()
+
+
+@pytest.mark.parametrize(("more", "sentence"), [(["b.png"], "one video at a time"), (["--json"], "--csv FILE")])
+def test_a_video_goes_alone(ferlib, more, sentence):
+    status, _, err = ferlib("predict", "a.mp4", *more)
+    assert status == 1
+    assert sentence in err

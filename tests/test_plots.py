@@ -55,3 +55,14 @@ def test_equal_figures_are_equal_files(tmp_path, suffix):
     first, again = (plots.save(balance(), tmp_path / f"{name}.{suffix}") for name in "ab")
     assert first.read_bytes() == again.read_bytes()
     assert first.stat().st_size > 1000
+
+
+def test_emotion_strips_end_with_their_labels_and_show_gaps():
+    strips = {"one": ([0.0, 1.0, 2.0], ["happy", "sad", "sad"]), "other": ([5.0], ["fear"])}
+    figure = plots.emotion_strips(strips, "a note", step=0.5)
+    (axis,) = figure.axes
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["fear", "happy", "sad"]
+    bars = [(bar.get_x(), bar.get_width()) for bar in axis.patches]
+    assert bars[:3] == [(0.0, 0.5), (1.0, 0.5), (2.0, 0.5)]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["one", "other"]
+    assert plots.emotion_strips({"none": ([], [])}, "nobody").axes

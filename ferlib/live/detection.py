@@ -46,8 +46,7 @@ class FaceDetector:
         device: str | torch.device = "cpu",
         max_side: int = MAX_SIDE,
     ):
-        if min_face_size < 12:
-            raise FerlibError(f"min_face_size must be at least 12 pixels, the first net's window, not {min_face_size}.")
+        _check_least(min_face_size)
         if len(thresholds) != 3 or not all(0 < t < 1 for t in thresholds):
             raise FerlibError(f"thresholds must be three numbers between 0 and 1, not {thresholds!r}.")
         if max_side <= min_face_size:
@@ -59,19 +58,21 @@ class FaceDetector:
             keep_all=True, min_face_size=min_face_size, thresholds=list(thresholds), device=torch.device(device)
         ).eval()
 
-    def __call__(self, image: np.ndarray) -> list[Detection]:
+    def __call__(self, image: np.ndarray, min_face_size: int | None = None) -> list[Detection]:
         """All faces of an (H, W, 3) uint8 RGB picture, from left to right; an empty list when there is none.
 
-        The order of the channels cannot be checked: a BGR picture (OpenCV's order) is accepted and finds worse. Raises
-        FerlibError for another shape or type.
+        `min_face_size` replaces the detector's own for this picture. The order of the channels cannot be checked: a BGR
+        picture (OpenCV's order) is accepted and finds worse. Raises FerlibError for another shape or type.
         """
         check_picture(image)
+        least = self.min_face_size if min_face_size is None else _check_least(min_face_size)
         height, width = image.shape[:2]
         small, scale = _scale_down(image, self.max_side)
         small, border = _add_border(small)
-        if min(small.shape[:2]) <= self.min_face_size:  # MTCNN would have no scale to search, and raises
+        if min(small.shape[:2]) <= least:  # MTCNN would have no scale to search, and raises
             return []
         with self._lock, torch.inference_mode():
+            self._mtcnn.min_face_size = least
             boxes, confidences, points = self._mtcnn.detect(small, landmarks=True)
         if boxes is None:
             return []
@@ -81,6 +82,12 @@ class FaceDetector:
         boxes = boxes.clip(0, [width, height]).reshape(-1, 4)
         found = [_detection(*face) for face in zip(boxes, points, confidences, strict=True) if _is_sound(*face)]
         return sorted(found, key=lambda d: (d.box[0] + d.box[2], d.box[1]))
+
+
+def _check_least(pixels: int) -> int:
+    if pixels < 12:
+        raise FerlibError(f"min_face_size must be at least 12 pixels, the first net's window, not {pixels}.")
+    return pixels
 
 
 def _is_sound(box: np.ndarray, points: np.ndarray, confidence: float) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -60,13 +61,15 @@ class EmotionPipeline:
     """Detector, crop and classifier in a row.
 
     `classifier` has ``predict_proba((N, 48, 48) uint8) -> (N, 8)``. The steps can be called one by one where a video
-    detects less often than it classifies: `detector(image)`, then `classify(image, detections)`.
+    detects less often than it classifies: `detector(image)`, then `classify(image, detections)`, which is `crops` and
+    then `classify_crops`. Threads that share a pipeline hold its `lock` for the steps of one picture.
     """
 
     def __init__(self, detector: FaceDetector, classifier: Classifier, crop: CropSpec | None = None):
         self.detector = detector
         self.classifier = classifier
         self.crop = crop or CropSpec()
+        self.lock = Lock()
 
     def __call__(self, image: str | Path | Image.Image | np.ndarray) -> list[Face]:
         """The faces of a picture from left to right, an empty list when there is none.
@@ -83,7 +86,17 @@ class EmotionPipeline:
         check_picture(image)
         if not detections:
             return []
-        crops = np.stack([crop_face(image, detection, self.crop, FACE_SIZE) for detection in detections])
+        return self.classify_crops(detections, self.crops(image, detections))
+
+    def crops(self, image: np.ndarray, detections: list[Detection]) -> np.ndarray:
+        """(N, 48, 48) uint8 grey, what the classifier sees of each detection."""
+        cut = [crop_face(image, detection, self.crop, FACE_SIZE) for detection in detections]
+        return np.stack(cut) if cut else np.zeros((0, FACE_SIZE, FACE_SIZE), np.uint8)
+
+    def classify_crops(self, detections: list[Detection], crops: np.ndarray) -> list[Face]:
+        """The emotion of each detection from its crop, which may have been changed on the way."""
+        if not detections:
+            return []
         probabilities = np.asarray(self.classifier.predict_proba(crops), np.float32)
         if probabilities.shape != (len(crops), len(EMOTIONS)) or not np.isfinite(probabilities).all():
             raise FerlibError("The classifier gave no valid probabilities; load another checkpoint.")

@@ -155,3 +155,12 @@ def test_wrong_pictures_are_refused(detector, wrong):
 def test_wrong_options_are_refused(options):
     with pytest.raises(FerlibError, match=next(iter(options))):
         FaceDetector(**options)
+
+
+def test_the_least_size_can_be_given_for_one_picture(detector, photo):
+    assert len(detector(photo, 60)) == 1
+    assert detector(photo, 230) == []
+    assert len(detector(photo)) == 1
+    assert detector.min_face_size == 40
+    with pytest.raises(FerlibError, match="at least 12"):
+        detector(photo, 4)

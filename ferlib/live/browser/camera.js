@@ -1,0 +1,453 @@
+// The browser's half of the live demo: the camera (or pictures from the kernel), at most a few frames in flight, the
+// newest wins, and answers drawn over a video that stays smooth however slow the kernel is.
+
+const SENTENCES = {
+  off: "The camera is off. Press Start: its pictures go to the notebook's kernel and nowhere else.",
+  ready: "Press Start.",
+  starting: "Starting …",
+  waiting: "Waiting for the first answer; the kernel may still be busy with another cell.",
+  insecure:
+    "Browsers allow the camera only on https and on localhost. Open the notebook through localhost (an SSH tunnel " +
+    "does it), or choose a file as SOURCE.",
+  vscode:
+    "VS Code does not let notebooks use the camera. Open this notebook in JupyterLab in a browser, or set " +
+    'SOURCE = "device" or a file.',
+  denied: "The camera was not allowed. Allow it at the browser's address bar, then press Start again.",
+  none: "No camera was found. Plug one in and press Start again, or use the tabs Photo and Video.",
+  busy: "The camera is used by another program. Close it there, then press Start again.",
+  gone: "The camera was unplugged. Plug it in and press Start again.",
+  lost:
+    "The kernel does not answer any more, so the camera was switched off. Run the cell again, then press Start.",
+  ended: "The end was reached.",
+};
+const SLOW_MS = 250; // a kernel that takes longer for a frame is called slow
+const FIRST_ANSWER = 3; // times as patient until the first answer comes: models are loaded then
+
+function isVsCode() {
+  return location.protocol.startsWith("vscode") || document.body.hasAttribute("data-vscode-theme-kind");
+}
+
+function whyNot(error) {
+  if (error.name === "NotAllowedError" || error.name === "SecurityError") return isVsCode() ? "vscode" : "denied";
+  if (error.name === "NotReadableError" || error.name === "AbortError") return "busy";
+  if (error.name === "NotFoundError" || error.name === "OverconstrainedError") return "none";
+  return null;
+}
+
+function download(name, blob) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+class CameraView {
+  constructor(model, root) {
+    this.model = model;
+    this.fromBrowser = model.get("mode") === "browser";
+    this.emotions = model.get("emotions");
+    this.colours = Object.fromEntries(this.emotions.map((name, index) => [name, model.get("colours")[index]]));
+    this.generation = 0; // answers and promises of an earlier start do not count
+    this.inFlight = new Map(); // id -> when the frame was taken
+    this.times = []; // of the last answers, for the rate
+    this.build(root);
+    this.onMessage = (message, buffers) => this.receive(message, buffers);
+    this.onComm = () => this.isOn() && this.stop("lost"); // Jupyter tells that the kernel went away
+    model.on("msg:custom", this.onMessage);
+    model.on("comm_live_update", this.onComm);
+    this.watch = setInterval(() => this.watchAnswers(), 500);
+    this.resized = new ResizeObserver(() => this.redraw());
+    this.resized.observe(this.stage);
+    this.setState("off");
+  }
+
+  dispose() {
+    this.stop();
+    clearInterval(this.watch);
+    this.resized.disconnect();
+    this.model.off("msg:custom", this.onMessage);
+    this.model.off("comm_live_update", this.onComm);
+  }
+
+  // ---- what is on the page
+
+  build(root) {
+    this.root = root.appendChild(element("div", "ferlib-live"));
+    this.root.dataset.lmSuppressShortcuts = "true"; // or JupyterLab would take Enter and the arrow keys
+    const main = this.root.appendChild(element("div", "ferlib-main"));
+    const left = main.appendChild(element("div", "ferlib-left"));
+    this.stage = left.appendChild(element("div", "ferlib-stage"));
+    this.video = this.stage.appendChild(element("video"));
+    Object.assign(this.video, { muted: true, playsInline: true });
+    this.still = this.stage.appendChild(element("canvas", "ferlib-still"));
+    this.overlay = this.stage.appendChild(element("canvas", "ferlib-overlay"));
+    this.overlay.setAttribute("aria-hidden", "true");
+    this.notice = this.stage.appendChild(element("div", "ferlib-notice"));
+    this.buildControls(left);
+    this.status = left.appendChild(element("div", "ferlib-status"));
+    this.meter = this.status.appendChild(element("div", "ferlib-meter"));
+    this.message = this.status.appendChild(element("div", "ferlib-message"));
+    this.message.setAttribute("role", "status");
+    const right = main.appendChild(element("div", "ferlib-right"));
+    this.cards = new Cards(this.emotions, this.colours);
+    right.append(this.cards.root, this.cards.more);
+    this.timeLine = new TimeLine(this.emotions, this.colours);
+    this.latencies = new Latencies(this.model.get("stages"));
+    this.root.append(this.timeLine.root, this.latencies.root);
+    this.root.hidden = false;
+    this.taken = document.createElement("canvas"); // the frame that was sent last
+    requestAnimationFrame(() => this.timeLine.draw(0));
+  }
+
+  buildControls(parent) {
+    let bar = parent.appendChild(element("div", "ferlib-controls"));
+    const button = (words, hint, action) => {
+      const made = bar.appendChild(element("button", "ferlib-button", words));
+      made.type = "button";
+      made.title = hint;
+      made.addEventListener("click", action);
+      return made;
+    };
+    this.startButton = button("Start", "Begin or end", () => (this.isOn() ? this.stop() : this.start()));
+    this.startButton.classList.add("ferlib-primary");
+    this.freezeButton = button("Freeze", "Hold the next answered frame", () => {
+      this.freeze(!this.freezing);
+      this.offer();
+    });
+    button("Snapshot", "Save the picture with its boxes as PNG", () => this.snapshot());
+    if (this.fromBrowser && window.MediaRecorder) {
+      this.recordButton = button("Record", "Save the video on this computer", () => this.record());
+    }
+    button("CSV", "Save the table of this session", () => this.model.send({ type: "export", format: "csv" }));
+    button("JSON", "Save the table of this session", () => this.model.send({ type: "export", format: "json" }));
+    if (!this.fromBrowser) return;
+    bar = parent.appendChild(element("div", "ferlib-controls"));
+    this.device = this.choice(bar, "Camera", [["", "default camera"]]);
+    const sizes = this.model.get("sizes").map(([w, h]) => [`${w}x${h}`, `${w} × ${h}`]);
+    this.size = this.choice(bar, "Resolution", sizes);
+    this.size.value = `${this.model.get("width")}x${this.model.get("height")}`;
+    const label = bar.appendChild(element("label", "ferlib-check"));
+    this.mirror = label.appendChild(element("input"));
+    this.mirror.type = "checkbox";
+    this.mirror.checked = this.model.get("mirror");
+    label.append(" Mirror");
+    this.mirror.addEventListener("change", () => this.redraw());
+    for (const select of [this.device, this.size]) {
+      select.addEventListener("change", () => this.isOn() && this.start());
+    }
+  }
+
+  choice(parent, name, options) {
+    const select = parent.appendChild(element("select", "ferlib-select"));
+    select.setAttribute("aria-label", name);
+    select.title = name;
+    for (const [value, words] of options) select.add(new Option(words, value));
+    return select;
+  }
+
+  async listCameras() {
+    const found = (await navigator.mediaDevices.enumerateDevices()).filter((one) => one.kind === "videoinput");
+    const chosen = this.device.value;
+    this.device.replaceChildren(new Option("default camera", ""));
+    found.forEach((one, index) => this.device.add(new Option(one.label || `camera ${index + 1}`, one.deviceId)));
+    this.device.value = found.some((one) => one.deviceId === chosen) ? chosen : "";
+  }
+
+  isMirrored() {
+    return this.fromBrowser && this.mirror.checked;
+  }
+
+  isOn() {
+    return this.state === "starting" || this.state === "on";
+  }
+
+  setState(state, sentence) {
+    this.state = state;
+    this.root.dataset.state = state;
+    this.startButton.textContent = this.isOn() ? "Stop" : "Start";
+    this.freezeButton.disabled = state !== "on";
+    if (this.recordButton) this.recordButton.disabled = state !== "on";
+    this.notice.hidden = state === "on";
+    this.notice.textContent = sentence || SENTENCES[state === "off" && !this.fromBrowser ? "ready" : state] || "";
+    this.model.set("state", state);
+    this.model.set("sentence", this.notice.textContent);
+    if (state !== "lost") this.model.save_changes(); // else there is nobody to tell
+  }
+
+  say(sentence) {
+    if (this.message.textContent !== sentence) this.message.textContent = sentence;
+  }
+
+  // ---- start and stop
+
+  async start() {
+    this.release();
+    const generation = ++this.generation;
+    this.clear();
+    this.setState("starting");
+    this.model.send({ type: "start" });
+    try {
+      if (this.fromBrowser) await this.openCamera(generation);
+    } catch (error) {
+      if (generation !== this.generation) return;
+      const reason = whyNot(error);
+      this.stop("error", reason ? SENTENCES[reason] : `The camera could not be opened (${error.message || error}).`);
+      return;
+    }
+    if (generation !== this.generation) return;
+    this.setState("on");
+    this.say(SENTENCES.waiting);
+    this.firstId = (this.lastId || 0) + 1;
+    this.fresh = !this.fromBrowser;
+    if (this.fromBrowser) this.awaitFrame(generation);
+    this.offer();
+  }
+
+  async openCamera(generation) {
+    if (!window.isSecureContext || !navigator.mediaDevices || !navigator.mediaDevices.getUserMedia) {
+      throw Object.assign(new Error(SENTENCES[isVsCode() ? "vscode" : "insecure"]), { name: "Unusable" });
+    }
+    const [width, height] = this.size.value.split("x").map(Number);
+    const wanted = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: 30 } };
+    if (this.device.value) wanted.deviceId = { exact: this.device.value };
+    const stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
+    if (generation !== this.generation) {
+      stream.getTracks().forEach((track) => track.stop());
+      return;
+    }
+    this.stream = stream;
+    stream.getVideoTracks()[0].addEventListener("ended", () => this.stream === stream && this.stop("error", SENTENCES.gone));
+    this.video.srcObject = stream;
+    await this.video.play();
+    await this.listCameras();
+  }
+
+  // `state` is "off", "lost" or "error".
+  stop(state = "off", sentence = undefined) {
+    const wasOn = this.isOn();
+    this.generation += 1;
+    this.release();
+    if (wasOn && state !== "lost") this.model.send({ type: "stop" });
+    this.setState(state, sentence);
+    this.say("");
+  }
+
+  // Camera light off, nothing in flight.
+  release() {
+    if (this.recorder) this.record();
+    if (this.stream) this.stream.getTracks().forEach((track) => track.stop());
+    this.stream = null;
+    this.video.srcObject = null;
+    this.inFlight.clear();
+    this.freeze(false);
+    this.lost = 0;
+  }
+
+  clear() {
+    this.shown = null;
+    this.answers = this.dropped = this.lastDrawn = 0;
+    this.times = [];
+    this.measured = {};
+    this.cards.clear();
+    this.timeLine.clear();
+    this.latencies.clear();
+    this.meter.textContent = "";
+    this.still.hidden = true;
+    this.redraw();
+  }
+
+  // ---- frames out
+
+  awaitFrame(generation) {
+    const next = () => {
+      if (generation !== this.generation) return;
+      if (this.fresh && !this.frozen) this.dropped += 1; // the one before was never sent
+      this.fresh = true;
+      this.offer();
+      this.awaitFrame(generation);
+    };
+    if (this.video.requestVideoFrameCallback) this.video.requestVideoFrameCallback(next);
+    else setTimeout(next, 33);
+  }
+
+  offer() {
+    if (this.state !== "on" || !this.fresh || this.frozen) return;
+    if (this.inFlight.size >= this.model.get("in_flight")) return;
+    const id = (this.lastId = (this.lastId || 0) + 1);
+    this.inFlight.set(id, performance.now());
+    const content = { type: "frame", id, time: performance.now() / 1000, dropped: this.dropped, ms: this.measured };
+    this.measured = {};
+    if (this.fromBrowser) this.sendPicture(content, this.generation);
+    else this.model.send(content);
+  }
+
+  sendPicture(content, generation) {
+    const { videoWidth, videoHeight } = this.video;
+    if (!videoWidth) {
+      this.inFlight.delete(content.id);
+      return;
+    }
+    this.fresh = false;
+    const shrink = Math.min(1, this.model.get("longest_side") / Math.max(videoWidth, videoHeight));
+    this.taken.width = Math.round(shrink * videoWidth);
+    this.taken.height = Math.round(shrink * videoHeight);
+    this.taken.getContext("2d").drawImage(this.video, 0, 0, this.taken.width, this.taken.height);
+    if (this.freezing) this.frozen = true; // this frame is the last one until the freeze ends
+    const give = async (blob) => {
+      const bytes = blob && (await blob.arrayBuffer());
+      if (generation === this.generation && bytes) this.model.send(content, undefined, [bytes]);
+    };
+    this.taken.toBlob(give, "image/jpeg", this.model.get("quality"));
+  }
+
+  // ---- answers in
+
+  receive(message, buffers) {
+    if (message.type === "file") download(message.name, new Blob([message.text], { type: message.mime }));
+    else if (message.type === "stop" && this.isOn()) this.stop(message.sentence ? "error" : "off", message.sentence);
+    else if (message.type === "answer") this.take(message, buffers);
+  }
+
+  async take({ id, answer, end, summary }, buffers) {
+    const sent = this.inFlight.get(id);
+    if (this.state === "on" && id >= this.firstId) this.lost = 0; // a late answer is a sign of life too
+    if (sent === undefined) return; // stopped since, or given up
+    this.inFlight.delete(id);
+    if (end) return this.stop("off", SENTENCES.ended);
+    const generation = this.generation;
+    const started = performance.now();
+    if (buffers && buffers.length) await this.showPicture(buffers[0]);
+    if (generation !== this.generation) return;
+    if (answer && id > this.lastDrawn) {
+      this.lastDrawn = id;
+      this.show(answer);
+    }
+    const now = performance.now();
+    this.measured = { draw: now - started, "round trip": now - sent };
+    if (summary) this.latencies.update(summary);
+    this.answers += 1;
+    this.measure(now, now - sent, answer);
+    this.offer();
+  }
+
+  async showPicture(bytes) {
+    const picture = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
+    this.still.width = picture.width;
+    this.still.height = picture.height;
+    this.still.getContext("2d").drawImage(picture, 0, 0);
+    this.still.hidden = false;
+    picture.close();
+  }
+
+  show(answer) {
+    if (answer.error) {
+      this.say(answer.error);
+      this.errorUntil = performance.now() + 3000;
+      if (this.frozen && this.fromBrowser) this.freeze(true); // hold the next one
+    } else {
+      this.shown = answer;
+      this.cards.update(answer.faces, answer.time);
+      this.timeLine.update(answer.faces, answer.time);
+      if (this.frozen && this.freezing) this.holdPicture();
+      this.redraw();
+    }
+  }
+
+  redraw() {
+    this.video.classList.toggle("ferlib-mirrored", this.isMirrored());
+    this.still.classList.toggle("ferlib-mirrored", this.isMirrored());
+    drawAnswer(this.overlay, this.shown, this.colours, this.isMirrored());
+  }
+
+  measure(now, roundTrip, answer) {
+    this.times.push(now);
+    while (this.times[0] < now - 2000) this.times.shift();
+    this.root.dataset.answers = this.answers;
+    this.root.dataset.faces = this.shown ? this.shown.faces.length : 0;
+    this.root.dataset.roundTrip = roundTrip.toFixed(1);
+    const kernel = answer && answer.ms ? answer.ms.kernel : 0;
+    if (now > (this.meterAt || 0) + 250) {
+      this.meterAt = now;
+      const span = (now - this.times[0]) / 1000;
+      const rate = span > 0.3 ? ((this.times.length - 1) / span).toFixed(0) : "–";
+      this.meter.textContent = `${rate} a second · round trip ${roundTrip.toFixed(0)} ms · kernel ${kernel.toFixed(0)} ms`;
+    }
+    if (now < (this.errorUntil || 0)) return;
+    const slow = kernel > SLOW_MS;
+    this.say(slow ? `The kernel is slow (${kernel.toFixed(0)} ms a frame): the boxes lag behind the picture.` : "");
+  }
+
+  // A frame that is never answered must not end the stream, and a kernel that is gone must end it.
+  watchAnswers() {
+    if (this.state !== "on" || !this.inFlight.size) return;
+    const now = performance.now();
+    const patience = 1000 * this.model.get("answer_seconds") * (this.answers ? 1 : FIRST_ANSWER);
+    if (now - Math.min(...this.inFlight.values()) < patience) return;
+    this.inFlight.clear();
+    this.lost += 1;
+    if (!this.answers || this.lost >= this.model.get("lost_answers")) this.stop("lost");
+    else {
+      this.say(`No answer for ${(patience / 1000).toFixed(0)} s; trying again.`);
+      this.fresh = true;
+      this.offer();
+    }
+  }
+
+  // ---- freeze, snapshot, record
+
+  freeze(wanted) {
+    this.freezing = wanted;
+    this.frozen = wanted && !this.fromBrowser;
+    this.freezeButton.setAttribute("aria-pressed", String(wanted));
+    this.freezeButton.textContent = wanted ? "Go on" : "Freeze";
+    if (this.fromBrowser) this.still.hidden = true;
+  }
+
+  // The very frame that the boxes belong to covers the video.
+  holdPicture() {
+    this.still.width = this.taken.width;
+    this.still.height = this.taken.height;
+    this.still.getContext("2d").drawImage(this.taken, 0, 0);
+    this.still.hidden = false;
+  }
+
+  snapshot() {
+    const source = this.still.hidden ? this.video : this.still;
+    const [width, height] = [source.videoWidth || source.width, source.videoHeight || source.height];
+    if (!width || (source === this.video && !this.stream)) return this.say("There is no picture yet.");
+    const canvas = document.createElement("canvas");
+    Object.assign(canvas, { width, height });
+    const context = canvas.getContext("2d");
+    const place = placeIn(this.overlay, width, height);
+    if (this.isMirrored()) context.setTransform(-1, 0, 0, 1, width, 0);
+    context.drawImage(source, 0, 0, width, height);
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    const ratio = this.overlay.width / this.overlay.clientWidth;
+    const part = [place.left, place.top, place.right - place.left, place.bottom - place.top].map((v) => v * ratio);
+    context.drawImage(this.overlay, ...part, 0, 0, width, height);
+    canvas.toBlob((blob) => download("ferlib-snapshot.png", blob), "image/png");
+  }
+
+  // Only on this computer: the browser records and saves, nothing goes to the kernel.
+  record() {
+    const running = this.recorder;
+    this.recorder = null;
+    this.recordButton.setAttribute("aria-pressed", String(!running));
+    this.recordButton.textContent = running ? "Record" : "Save";
+    if (running) return running.stop();
+    if (!this.stream) return;
+    const parts = [];
+    this.recorder = new MediaRecorder(this.stream);
+    this.recorder.addEventListener("dataavailable", (event) => parts.push(event.data));
+    this.recorder.addEventListener("stop", () => download("ferlib-recording.webm", new Blob(parts)));
+    this.recorder.start(1000);
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const view = new CameraView(model, el);
+    return () => view.dispose();
+  },
+};

@@ -1,0 +1,96 @@
+// A place to drop files on, or to choose them with mouse or keyboard; they go to the kernel in pieces, one after another.
+
+const PIECE = 1 << 20; // bytes; a websocket message of Jupyter's server may hold ten times as much
+
+function megabytes(bytes) {
+  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+}
+
+class DropZone {
+  constructor(model, root) {
+    this.model = model;
+    this.waiting = []; // files
+    this.root = root.appendChild(document.createElement("label"));
+    this.root.className = "ferlib-drop";
+    this.root.dataset.lmSuppressShortcuts = "true";
+    this.words = this.root.appendChild(document.createElement("span"));
+    this.words.textContent = model.get("words");
+    this.input = this.root.appendChild(document.createElement("input"));
+    Object.assign(this.input, { type: "file", multiple: model.get("multiple"), accept: model.get("accept") });
+    this.input.setAttribute("aria-label", model.get("words"));
+    this.input.addEventListener("change", () => {
+      this.add([...this.input.files]);
+      this.input.value = ""; // or the same file could not be chosen again
+    });
+    this.status = root.appendChild(document.createElement("div"));
+    this.status.className = "ferlib-drop-status";
+    this.status.setAttribute("role", "status");
+    for (const name of ["dragover", "dragleave", "drop"]) {
+      this.root.addEventListener(name, (event) => this.drag(event));
+    }
+    this.onMessage = (message) => this.receive(message);
+    model.on("msg:custom", this.onMessage);
+  }
+
+  dispose() {
+    this.waiting = [];
+    this.model.off("msg:custom", this.onMessage);
+  }
+
+  drag(event) {
+    event.preventDefault();
+    event.stopPropagation(); // JupyterLab would open the file
+    this.root.classList.toggle("ferlib-over", event.type === "dragover");
+    if (event.type === "drop") this.add([...event.dataTransfer.files]);
+  }
+
+  add(files) {
+    const refused = [];
+    for (const file of files.slice(0, this.model.get("multiple") ? files.length : 1)) {
+      if (file.size === 0) refused.push(`${file.name} is empty (0 bytes); copy or download it again.`);
+      else if (file.size > this.model.get("limit")) {
+        const most = megabytes(this.model.get("limit"));
+        refused.push(`${file.name} has ${megabytes(file.size)}, and ${most} is the most that goes through the browser; put it beside the notebook and give its path as SOURCE.`);
+      } else this.waiting.push(file);
+    }
+    this.status.textContent = refused.join(" ");
+    if (!this.current) this.next();
+  }
+
+  next() {
+    this.current = this.waiting.shift();
+    this.id = (this.id || 0) + 1;
+    if (this.current) this.piece(0);
+  }
+
+  async piece(offset) {
+    const { name, size } = this.current;
+    const id = this.id;
+    let bytes;
+    try {
+      bytes = await this.current.slice(offset, offset + PIECE).arrayBuffer();
+    } catch (error) {
+      this.status.textContent = `${name} cannot be read by the browser (${error.message}).`;
+      return this.next();
+    }
+    if (id !== this.id) return;
+    this.model.send({ type: "piece", id, name, size, offset }, undefined, [bytes]);
+    this.status.textContent = `${name}: ${Math.round((100 * (offset + bytes.byteLength)) / size)} % sent`;
+  }
+
+  receive(message) {
+    if (message.id !== this.id) return;
+    if (message.type === "more") this.piece(message.offset);
+    else {
+      this.status.textContent = message.sentence;
+      this.next();
+    }
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const zone = new DropZone(model, el);
+    return () => zone.dispose();
+  },
+};

@@ -1,0 +1,154 @@
+"""Where frames come from: the browser's camera, one at the kernel, a video file, pictures; all with one interface."""
+
+import threading
+import time
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from ferlib.errors import FerlibError
+from ferlib.live.frames import Frame, as_rgb, decode_jpeg
+from ferlib.live.pictures import check_picture, find_pictures, load_picture
+from ferlib.live.video_source import VideoSource, is_video
+
+_BLACKOUT = 30  # failed readings in a row after which a camera counts as unplugged
+
+
+class FrameSource(Protocol):
+    """Gives frames one by one, when it is asked."""
+
+    name: str  # for people
+
+    def read(self) -> Frame | None:
+        """The next frame, None at the end; FerlibError for one that cannot be used (the next call goes on)."""
+
+    def close(self) -> None:
+        """Let go of camera or file; reading on gives None. May be called twice."""
+
+
+class BrowserSource:
+    """Frames that the browser sends as JPEG, the newest wins: see `ferlib.live.camera`.
+
+    `dropped` counts frames that a newer one replaced before they were read.
+    """
+
+    def __init__(self, name: str = "the browser's camera"):
+        self.name = name
+        self.dropped = 0
+        self._waiting: tuple[int, float, bytes] | None = None
+        self._count = 0
+        self._started = time.monotonic()
+        self._lock = threading.Lock()
+
+    def feed(self, jpeg: bytes | memoryview, seconds: float | None = None) -> None:
+        """Leave a frame; `seconds` on the browser's clock, None or nonsense for the time of arrival."""
+        if not isinstance(seconds, int | float) or not isfinite(seconds):
+            seconds = time.monotonic() - self._started
+        with self._lock:
+            self.dropped += self._waiting is not None
+            self._waiting = (self._count, float(seconds), bytes(jpeg))
+            self._count += 1
+
+    def read(self) -> Frame | None:
+        """The newest frame, None when there is none since the last call; FerlibError when it is no JPEG."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, None
+        if waiting is None:
+            return None
+        index, seconds, jpeg = waiting
+        return Frame(index, seconds, decode_jpeg(jpeg))
+
+    def close(self) -> None:
+        """Forget the frame that waits."""
+        self._waiting = None
+
+
+class PictureSource:
+    """Pictures one after another, `seconds` apart: files, folders, or (H, W, 3) uint8 RGB arrays."""
+
+    def __init__(self, pictures: str | Path | Sequence[str | Path | np.ndarray], seconds: float = 1.0):
+        single = isinstance(pictures, str | Path | np.ndarray)
+        self._pictures: list[Path | np.ndarray] = []
+        for picture in [pictures] if single else pictures:
+            self._pictures += [picture] if isinstance(picture, np.ndarray) else find_pictures(picture)
+        if not self._pictures:
+            raise FerlibError("There are no pictures in the list; give at least one.")
+        self.name = f"{len(self._pictures)} picture{'s' if len(self._pictures) > 1 else ''}"
+        self._seconds, self._next = seconds, 0
+
+    def read(self) -> Frame | None:
+        """The next picture."""
+        if self._next >= len(self._pictures):
+            return None
+        index, self._next = self._next, self._next + 1
+        picture = self._pictures[index]
+        if isinstance(picture, np.ndarray):
+            check_picture(picture)
+        else:
+            picture = load_picture(picture)
+        return Frame(index, index * self._seconds, picture)
+
+    def close(self) -> None:
+        """No more pictures."""
+        self._next = len(self._pictures)
+
+
+class DeviceSource:
+    """A camera of the machine on which the kernel runs, through OpenCV.
+
+    Raises FerlibError when there is no such camera, or another program holds it.
+    """
+
+    def __init__(self, device: int = 0, size: tuple[int, int] = (640, 480)):
+        self.name = f"camera {device} of the kernel's machine"
+        self._capture = cv2.VideoCapture(device)
+        if not self._capture.isOpened():
+            raise FerlibError(
+                f"Camera {device} of the kernel's machine cannot be opened; plug it in, close other programs that use "
+                'it, or choose SOURCE = "browser" or a file.'
+            )
+        wanted = {cv2.CAP_PROP_FRAME_WIDTH: size[0], cv2.CAP_PROP_FRAME_HEIGHT: size[1], cv2.CAP_PROP_BUFFERSIZE: 1}
+        for setting, value in wanted.items():
+            self._capture.set(setting, value)
+        self._started, self._index, self._failed = time.monotonic(), -1, 0
+
+    def read(self) -> Frame | None:
+        """The camera's next picture; None when it was unplugged or closed."""
+        if not self._capture.isOpened() or self._failed >= _BLACKOUT:
+            return None
+        good, picture = self._capture.read()
+        if not good or picture is None:
+            self._failed += 1
+            raise FerlibError(f"The {self.name} gave no picture; check its cable.")
+        self._failed = 0
+        self._index += 1
+        return Frame(self._index, time.monotonic() - self._started, as_rgb(picture))
+
+    def close(self) -> None:
+        """Switch the camera off."""
+        self._capture.release()
+
+
+def open_source(what: Any) -> FrameSource:
+    """The source that `what` means.
+
+    ``"browser"``; ``"device"`` or a camera's number; a video file; a picture, a folder, or a list of pictures; or
+    anything that already is a source.
+    """
+    if hasattr(what, "read") and hasattr(what, "close"):
+        return what
+    if isinstance(what, str) and what == "browser":
+        return BrowserSource()
+    if isinstance(what, str) and what == "device":
+        return DeviceSource()
+    if isinstance(what, int) and not isinstance(what, bool):
+        return DeviceSource(what)
+    if isinstance(what, str | Path) and is_video(what):
+        return VideoSource(what)
+    if isinstance(what, str | Path | list | tuple | np.ndarray):
+        return PictureSource(what)
+    raise FerlibError(f"{what!r} is no source of frames; give 'browser', 'device', a video file, or pictures.")

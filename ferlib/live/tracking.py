@@ -1,0 +1,167 @@
+"""The same face from frame to frame: identities by place and shape, through crossings and short gaps.
+
+Each frame's faces are matched with the known tracks by the overlap of their boxes and the distance of their landmarks,
+where each track is expected by its own speed; the best matching of all together is Kuhn's "Hungarian" one, from scipy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from ferlib.data.labels import EMOTIONS
+from ferlib.errors import FerlibError
+from ferlib.live.pipeline import Face
+from ferlib.live.smoothing import MARGIN, TIME_CONSTANT, LabelSmoother
+
+_LEAST_SIMILARITY = 0.25  # of 0..1; below it two faces are not the same one
+_OVERLAP_SHARE = 0.5  # of the similarity; the rest is the landmarks'
+_LANDMARK_REACH = 0.5  # mean distance, in face sizes, at which landmarks are 1/e similar
+_SPEED_GAIN = 0.5  # share of a new speed that is believed at once
+_LONGEST_STEP = 1.5  # seconds over which a face's speed is trusted
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedFace:
+    """A face of one frame with its identity and its steadied emotion."""
+
+    track: int  # 1, 2, 3, ... in the order of appearance; never used again
+    face: Face  # this frame's detection and classification as they are
+    probabilities: np.ndarray  # (8,) float32, smoothed over time, in class order
+    emotion: str  # the label with hysteresis
+    confidence: float  # smoothed probability of that label, 0..1
+    age: float  # seconds since the track began
+
+
+@dataclass(eq=False)
+class _Track:
+    number: int
+    born: float
+    seen: float
+    box: np.ndarray  # x1, y1, x2, y2 when last seen
+    landmarks: np.ndarray  # (5, 2) when last seen
+    smoother: LabelSmoother
+    speed: np.ndarray = field(default_factory=lambda: np.zeros(2))  # pixels a second
+
+    def offset(self, time: float) -> np.ndarray:
+        """How far the face should have gone since it was last seen."""
+        return self.speed * min(max(0.0, time - self.seen), _LONGEST_STEP)
+
+    def see(self, box: np.ndarray, landmarks: np.ndarray, time: float) -> None:
+        passed = time - self.seen
+        if passed > 0:
+            fresh = (_centre(box) - _centre(self.box)) / passed
+            self.speed = (1 - _SPEED_GAIN) * self.speed + _SPEED_GAIN * fresh
+        self.box, self.landmarks, self.seen = box, landmarks, time
+
+
+class Tracker:
+    """Gives the faces of successive frames of one stream their identities.
+
+    Args:
+        patience: seconds that a face may be hidden before its track ends.
+        time_constant: of the probabilities, seconds; see `LabelSmoother`. May be changed while it runs.
+        margin: of the label's hysteresis.
+    """
+
+    def __init__(self, patience: float = 1.5, time_constant: float = TIME_CONSTANT, margin: float = MARGIN):
+        if not patience >= 0:
+            raise FerlibError(f"patience must be 0 seconds or more, not {patience}.")
+        self.patience = patience
+        self._margin = margin
+        self._time_constant = LabelSmoother(time_constant, margin).time_constant
+        self._tracks: list[_Track] = []
+        self._born = 0
+        self._time = float("-inf")
+
+    @property
+    def time_constant(self) -> float:
+        """Of the smoothing, seconds."""
+        return self._time_constant
+
+    @time_constant.setter
+    def time_constant(self, seconds: float) -> None:
+        self._time_constant = LabelSmoother(seconds, self._margin).time_constant
+        for track in self._tracks:
+            track.smoother.time_constant = seconds
+
+    @property
+    def alive(self) -> int:
+        """Number of faces that are followed now, the hidden ones included."""
+        return len(self._tracks)
+
+    def reset(self) -> None:
+        """Forget all tracks, as after a cut; the numbers go on."""
+        self._tracks = []
+
+    def update(self, faces: Sequence[Face], time: float, size: tuple[int, int] | None = None) -> list[TrackedFace]:
+        """The faces of a frame with their identities, in the given order.
+
+        Args:
+            faces: of the frame.
+            time: seconds on the stream's own clock; a time before the last one counts as the same moment.
+            size: width and height of the frame; with it, a track whose face has left through the border ends at once.
+        """
+        time = self._time = max(time, self._time)
+        self._tracks = [track for track in self._tracks if time - track.seen <= self.patience]
+        boxes = [np.asarray(face.box, np.float64) for face in faces]
+        matched = self._match(boxes, faces, time)
+        found = [self._follow(matched.get(i), boxes[i], face, time) for i, face in enumerate(faces)]
+        if size is not None:
+            self._tracks = [t for t in self._tracks if t.seen == time or not _has_left(t, time, size)]
+        return found
+
+    def _match(self, boxes: list[np.ndarray], faces: Sequence[Face], time: float) -> dict[int, _Track]:
+        """Index of a face -> its track, for the faces that have one."""
+        if not faces or not self._tracks:
+            return {}
+        scores = np.array(
+            [
+                [_similarity(track, box, face.landmarks, time) for box, face in zip(boxes, faces, strict=True)]
+                for track in self._tracks
+            ]
+        )
+        rows, columns = linear_sum_assignment(np.where(scores < _LEAST_SIMILARITY, 0.0, scores), maximize=True)
+        pairs = zip(rows, columns, strict=True)
+        return {int(j): self._tracks[i] for i, j in pairs if scores[i, j] >= _LEAST_SIMILARITY}
+
+    def _follow(self, track: _Track | None, box: np.ndarray, face: Face, time: float) -> TrackedFace:
+        landmarks = np.asarray(face.landmarks, np.float64)
+        if track is None:
+            self._born += 1
+            smoother = LabelSmoother(self._time_constant, self._margin)
+            track = _Track(self._born, time, time, box, landmarks, smoother)
+            self._tracks.append(track)
+        else:
+            track.see(box, landmarks, time)
+        mean, label = track.smoother.update(face.probabilities, time)
+        return TrackedFace(track.number, face, mean, EMOTIONS[label], float(mean[label]), time - track.born)
+
+
+def _centre(box: np.ndarray) -> np.ndarray:
+    return (box[:2] + box[2:]) / 2
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two boxes (x1, y1, x2, y2), 0..1; boxes without area do not overlap."""
+    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    shared = float(np.prod(np.maximum(sides, 0)))
+    union = float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2])) - shared
+    return shared / union if union > 0 else 0.0
+
+
+def _similarity(track: _Track, box: np.ndarray, landmarks: np.ndarray, time: float) -> float:
+    """0..1, from the overlap of the boxes and the mean distance of the landmarks in face sizes."""
+    offset = track.offset(time)
+    expected = track.box + np.tile(offset, 2)
+    sizes = [np.sqrt(max(float(np.prod(b[2:] - b[:2])), 1.0)) for b in (expected, box)]
+    distance = np.linalg.norm(track.landmarks + offset - landmarks, axis=1).mean() / np.mean(sizes)
+    alike = float(np.exp(-distance / _LANDMARK_REACH)) * min(sizes) / max(sizes)
+    return _OVERLAP_SHARE * overlap(expected, box) + (1 - _OVERLAP_SHARE) * alike
+
+
+def _has_left(track: _Track, time: float, size: tuple[int, int]) -> bool:
+    """True when the face should now be outside the frame by at least half its width or height."""
+    x, y = _centre(track.box) + track.offset(time)
+    return not (0 <= x <= size[0] and 0 <= y <= size[1])

@@ -1,0 +1,114 @@
+"""The frames of a video file, whatever the file says of itself."""
+
+import os
+from math import isfinite
+from pathlib import Path
+
+import cv2
+
+from ferlib.errors import FerlibError
+from ferlib.live.frames import Frame, as_rgb
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mjpeg", ".mjpg", ".mpg", ".mpeg", ".wmv"}
+)
+_ASSUMED_RATE = 25.0  # frames a second of a video that does not say
+
+# FFmpeg, inside OpenCV, writes about every damaged byte on the terminal; what matters is reported by VideoSource.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+
+class VideoSource:
+    """The frames of a video file in order.
+
+    What the file says of itself is not believed: it is read until nothing comes any more.
+
+    Args:
+        path: of the file.
+        every: take one frame in so many.
+        start: index of the first frame to give; those before it are passed over without decoding where possible.
+
+    Attributes:
+        rate: frames a second; `assumed` when the file does not say.
+        claimed: frames that the file claims to hold, None when it does not say.
+        seen: frames read or passed over so far.
+        damaged: frames that could not be decoded so far.
+
+    Raises:
+        FerlibError: the file is missing, empty, no video, or holds no frame.
+    """
+
+    def __init__(self, path: str | Path, every: int = 1, start: int = 0):
+        if every < 1:
+            raise FerlibError(f"every must be 1 or more, not {every}.")
+        self.path, self.name = Path(path), Path(path).name
+        self._check_file()
+        self._capture = cv2.VideoCapture(str(path))
+        self.seen = self.damaged = 0
+        self._every, self._time = every, float("-inf")
+        if not self._capture.isOpened() or not self._capture.grab():
+            self.close()
+            raise FerlibError(
+                f"{path} holds no frame that can be read: it is no video, or cut short; make or copy it again."
+            )
+        self._grabbed = True
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.assumed = not (isfinite(rate) and 0 < rate <= 1000)
+        self.rate = _ASSUMED_RATE if self.assumed else float(rate)
+        claimed = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.claimed = int(claimed) if isfinite(claimed) and 0 < claimed < 1e8 else None
+        while self.seen < start and self._grab():
+            self._pass_over()
+
+    def read(self) -> Frame | None:
+        """The next frame; FerlibError for one that cannot be decoded."""
+        while self._grab():
+            index, seconds = self.seen, self._seconds()
+            if index % self._every:
+                self._pass_over()
+                continue
+            self._pass_over()
+            good, picture = self._capture.retrieve()
+            if not good or picture is None:
+                self.damaged += 1
+                raise FerlibError(f"Frame {index} of {self.name} is damaged and was passed over.")
+            return Frame(index, seconds, as_rgb(picture))
+        return None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._capture.release()
+        self._grabbed = False
+
+    @property
+    def missing(self) -> int:
+        """Frames that the file claims and that did not come, once it has been read to its end."""
+        return max(0, (self.claimed or 0) - self.seen)
+
+    def _check_file(self) -> None:
+        if not self.path.is_file():
+            what = "is a folder" if self.path.is_dir() else "does not exist"
+            raise FerlibError(f"{self.path} {what}; give a video file.")
+        if self.path.stat().st_size == 0:
+            raise FerlibError(f"{self.path} is empty (0 bytes); copy or download it again.")
+
+    def _grab(self) -> bool:
+        """True when a frame is at hand; that of the constructor is used first."""
+        self._grabbed = self._grabbed or (self._capture.isOpened() and self._capture.grab())
+        return self._grabbed
+
+    def _pass_over(self) -> None:
+        self._grabbed = False
+        self.seen += 1
+
+    def _seconds(self) -> float:
+        """The frame's own time where it rises, else what the rate says."""
+        stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        usable = not self.assumed and isfinite(stamp) and stamp > self._time
+        self._time = max(stamp if usable else self.seen / self.rate, self._time)
+        return max(self._time, 0.0)
+
+
+def is_video(path: str | Path) -> bool:
+    """By the suffix."""
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
