@@ -49,7 +49,7 @@ class LiveDemo:
         **camera: Any,
     ):
         self.pipeline = pipeline or load_pipeline()
-        self.settings = settings or LiveSettings()
+        self.settings = settings or LiveSettings(threshold=self.pipeline.threshold)
         self.session = LiveSession(self.pipeline, self.settings)
         self.camera = None if source is None else CameraWidget(self.session, source, **camera)
         self.controls = _controls(self.settings)
@@ -155,7 +155,7 @@ def _controls(settings: LiveSettings) -> widgets.Box:
             settings.smoothing, min=0, max=2, step=0.1, description="smoothing (s)", **wide
         ),
         "threshold": widgets.FloatSlider(
-            settings.threshold, min=0, max=1, step=0.05, description="not sure below", readout_format=".0%", **wide
+            settings.threshold, min=0, max=1, step=0.01, description="not sure below", readout_format=".0%", **wide
         ),
         "equalise": widgets.Dropdown(
             options=EQUALISE_MODES, value=settings.equalise, description="equalise faces", **wide

@@ -71,6 +71,11 @@ class EmotionPipeline:
         self.crop = crop or CropSpec()
         self.lock = Lock()
 
+    @property
+    def threshold(self) -> float:
+        """Confidence below which a face is "not sure": the classifier's, 0 when it has none."""
+        return float(getattr(self.classifier, "threshold", 0.0))
+
     def __call__(self, image: str | Path | Image.Image | np.ndarray) -> list[Face]:
         """The faces of a picture from left to right, an empty list when there is none.
 
@@ -100,8 +105,7 @@ class EmotionPipeline:
         probabilities = np.asarray(self.classifier.predict_proba(crops), np.float32)
         if probabilities.shape != (len(crops), len(EMOTIONS)) or not np.isfinite(probabilities).all():
             raise FerlibError("The classifier gave no valid probabilities; load another checkpoint.")
-        threshold = float(getattr(self.classifier, "threshold", 0.0))
-        return [_face(*pair, threshold) for pair in zip(detections, probabilities, strict=True)]
+        return [_face(*pair, self.threshold) for pair in zip(detections, probabilities, strict=True)]
 
 
 def load_pipeline(

@@ -68,7 +68,7 @@ class LiveSession:
 
     def __init__(self, pipeline: EmotionPipeline, settings: LiveSettings | None = None):
         self.pipeline = pipeline
-        self.settings = settings or LiveSettings()
+        self.settings = settings or LiveSettings(threshold=getattr(pipeline, "threshold", 0.0))
         self.latency = Latency()
         self._rows: deque[list] = deque(maxlen=_ROWS)
         self._rows_lock = Lock()

@@ -47,7 +47,7 @@ def predict_video(
     annotate_dir: str | Path | None = None,
     every: int = 1,
     smoothing: float = TIME_CONSTANT,
-    threshold: float = 0.0,
+    threshold: float | None = None,
     out: TextIO | None = None,
     err: TextIO | None = None,
     progress: bool = True,
@@ -61,7 +61,7 @@ def predict_video(
         annotate_dir: a folder for ``<stem>.annotated.mp4``.
         every: read one frame in so many.
         smoothing: time constant of the probabilities, seconds.
-        threshold: confidence below which ``sure`` is 0 in the table.
+        threshold: confidence below which ``sure`` is 0 in the table; None: the pipeline's.
         out: gets a line a track (None: standard output).
         err: gets warnings and a progress bar (None: standard error).
         progress: show the bar, if `err` is a terminal.
@@ -71,6 +71,7 @@ def predict_video(
     """
     path, out, err = Path(path), out or sys.stdout, err or sys.stderr
     target = None if annotate_dir is None else Path(annotate_dir) / f"{path.stem}{ANNOTATED_VIDEO}"
+    threshold = pipeline.threshold if threshold is None else threshold
     _check_outputs(path, csv, annotate_dir)
     VideoSource(path, every).close()  # its sentence, if it is no video
     header = part_file.header(path, pipeline, every)
