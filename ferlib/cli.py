@@ -3,13 +3,13 @@
 import json
 import os
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ferlib.cli_bench import bench_app
+from ferlib.cli_data import data_app
 from ferlib.errors import FerlibError
 
 app = typer.Typer(
@@ -21,9 +21,7 @@ app = typer.Typer(
     epilog="First steps: **ferlib demo**, then **ferlib predict photo.jpg**. "
     "The data set is found through the environment variable FERLIB_DATA.",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Get the FER2013+ data set, and look at what you have.")
 app.add_typer(data_app, name="data")
-bench_app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine; leave it idle meanwhile.")
 app.add_typer(bench_app, name="bench")
 
 Model = Annotated[str | None, typer.Option("--model", help="Checkpoint in data/checkpoints; default: the shipped one.")]
@@ -194,42 +192,6 @@ def train(
     typer.echo(f"best epoch {best['epoch']}: {best['valid_accuracy']:.2%} of valid (run data/runs/{name or recipe})")
 
 
-@bench_app.command("train")
-def bench_train(
-    model: Annotated[str, typer.Option(help="Network.")] = "convnext_atto",
-    size: Annotated[int, typer.Option(min=32, help="Input side, pixels.")] = 64,
-    rounds: Annotated[int, typer.Option(min=1, help="Measurements of each loop, in turns.")] = 3,
-    as_json: Json = False,
-    publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
-) -> None:
-    """Pictures a second of our training loop, beside the usual one with PNGs and a DataLoader."""
-    from ferlib.learning import bench
-
-    _tell(bench.compare_loops(model, size, rounds=rounds), bench.render_loops, as_json, "bench_train", publish)
-
-
-@bench_app.command("models")
-def bench_models(
-    as_json: Json = False,
-    publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
-) -> None:
-    """Parameters, multiply-adds and milliseconds a face of every shipped model."""
-    from ferlib.learning import bench, checkpoints
-
-    loaded = [checkpoints.load(name) for name in checkpoints.available()]
-    _tell(bench.compare_models(loaded), bench.render_models, as_json, "bench_models", publish)
-
-
-def _tell(found: dict, render: Callable[[dict], str], as_json: bool, name: str, publish: bool) -> None:
-    """Print a measurement and, when asked, record it."""
-    if publish:
-        from ferlib import paths
-        from ferlib.files import write_json
-
-        write_json(paths.PUBLISHED / f"{name}.json", found)
-    typer.echo(json.dumps(found) if as_json else render(found))
-
-
 @app.command()
 def publish(name: Annotated[str, typer.Argument(help="A finished run.")], replace: Replace = False) -> None:
     """Ship a finished run: weights, predictions on valid and test, scores. Test is read here, once a model."""
@@ -269,36 +231,6 @@ def figures(
 
     for path in write(out or paths.FIGURES, name=model, only=only, suffix="pdf" if pdf else "png"):
         typer.echo(f"written: {paths.relative(path)}")
-
-
-@data_app.command()
-def fetch(
-    images: Annotated[bool, typer.Option(help="Get the images (needs a Kaggle login).")] = True,
-) -> None:
-    """Download FER2013 with kagglehub and the FER+ labels into data/raw; goes on where it stopped."""
-    from ferlib.data.fetch import fetch as fetch_data
-
-    fetch_data(images=images)
-    typer.echo("FER2013+ is in data/raw; look at it with 'ferlib data check'.")
-
-
-@data_app.command()
-def check(
-    as_json: Json = False,
-    publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
-) -> None:
-    """What was found: counts per split, class and rule, copies and leaks, and what is wrong."""
-    from ferlib import paths
-    from ferlib.data.check import check as check_data
-    from ferlib.data.check import record, render
-
-    started = time.perf_counter()
-    report = check_data(paths.data_root())
-    if publish and not report.official:
-        raise FerlibError("this is not the official data, so it cannot be published; leave --publish out.")
-    if publish:
-        record(report, paths.PUBLISHED, time.perf_counter() - started)
-    typer.echo(json.dumps(report.to_dict()) if as_json else render(report))
 
 
 @app.command()
