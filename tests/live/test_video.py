@@ -84,6 +84,7 @@ def test_small_sizes_stay_and_odd_ones_become_even(size, tmp_path):
 
 class Plain(NoCrops):
     """A pipeline of fakes that can be called."""
+
     threshold = 0.0
 
     classifier, crop = object(), "none"
