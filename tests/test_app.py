@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import nbformat
 import pytest
 
@@ -18,12 +20,13 @@ def test_the_application_is_the_tagged_part_of_the_notebook(notebook):
 
 
 def test_the_application_runs_in_the_order_of_its_cells(notebook, monkeypatch):
-    names = {}
-    monkeypatch.setattr("ferlib.load_pipeline", lambda model: "pipeline")
+    names, pipeline = {}, SimpleNamespace(threshold=0.6)
+    monkeypatch.setattr("ferlib.load_pipeline", lambda model: pipeline)
     monkeypatch.setattr("ferlib.live.dashboard.LiveDemo", lambda *given: given)
     for cell in app.app_notebook(notebook, "none").cells[1:]:
         exec(cell.source, names)
-    assert names["demo"] == (None, "pipeline", names["settings"])
+    assert names["demo"] == (None, pipeline, names["settings"])
+    assert names["settings"].threshold == 0.6
 
 
 def test_another_source_replaces_the_parameter(notebook):

@@ -86,8 +86,7 @@ class _Run:
         self.config, self.data, self.folder = config, data, folder
         # In the first stage most weights get no gradient, which DistributedDataParallel must be told.
         handlers = [DistributedDataParallelKwargs(find_unused_parameters=config.head_epochs > 0)]
-        if precision is not None:
-            AcceleratorState._reset_state()  # else an earlier run of this process would keep its own
+        AcceleratorState._reset_state()  # else an earlier run of this process would hand on its precision
         self.accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=handlers)
         self.main, self.device = self.accelerator.is_main_process, self.accelerator.device
         if config.batch_size % self.accelerator.num_processes:

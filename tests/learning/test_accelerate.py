@@ -69,6 +69,8 @@ def test_bfloat16_trains_and_keeps_full_precision_weights(tmp_path, config, few)
     assert low["history"][0]["train_loss"] != full["history"][0]["train_loss"]
     assert low["history"][0]["train_loss"] == pytest.approx(full["history"][0]["train_loss"], rel=0.02)
     assert {value.dtype for value in low["state"].values()} == {torch.float32}
+    again = fit(config, few, tmp_path / "again", progress=False)  # the precision was that run's alone
+    assert again["history"][0]["train_loss"] == full["history"][0]["train_loss"]
 
 
 def test_processes_that_cannot_share_a_batch_are_told(tmp_path, config, few, monkeypatch):

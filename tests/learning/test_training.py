@@ -342,13 +342,16 @@ def test_teachers_answer_each_kept_view_once_and_the_same(tmp_path, drawn, tiny,
     faces = torch.from_numpy(np.asarray(drawn.images[:40]))
     views = draw_views(40, Augmentation(), torch.Generator().manual_seed(1))
     others = draw_views(40, Augmentation(), torch.Generator().manual_seed(2))
-    teachers = Teachers([teacher_of(tiny, 5), teacher_of(tiny, 6)], tiny)
+    pair = [teacher_of(tiny, 5), teacher_of(tiny, 6)]
+    for one in pair:
+        one.model.head.weight.data *= 50  # opinions that differ from face to face
+    teachers = Teachers(pair, tiny)
     first = AnswerBook(teachers, faces, "data", tmp_path).answers(0, views)
-    assert torch.allclose(first, teachers(faces, views), atol=1e-3)  # kept in half precision
+    assert torch.allclose(first, teachers(faces, views), atol=3e-3)  # kept in half precision
     assert len(list(tmp_path.iterdir())) == 2
-    assert not torch.allclose(AnswerBook(teachers, faces, "data", tmp_path).answers(0, others), first, atol=1e-3)
+    assert not torch.allclose(AnswerBook(teachers, faces, "data", tmp_path).answers(0, others), first, atol=1e-2)
     other_images = AnswerBook(teachers, 255 - faces, "data", tmp_path).answers(0, views)
-    assert not torch.allclose(other_images, first, atol=1e-3)
+    assert not torch.allclose(other_images, first, atol=1e-2)
     asked = []
     monkeypatch.setattr(Teachers, "logits", lambda *arguments: asked.append(arguments))
     assert torch.equal(AnswerBook(teachers, faces, "data", tmp_path).answers(0, views), first)
