@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ferlib.cli_bench import bench_app
-from ferlib.cli_data import data_app
+from ferlib.cli_data import Json, data_app
 from ferlib.errors import FerlibError
 
 app = typer.Typer(
@@ -25,7 +25,6 @@ app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
 
 Model = Annotated[str | None, typer.Option("--model", help="Checkpoint in data/checkpoints; default: the shipped one.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Overwrite what was published under this name.")]
 
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-bench_app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine; leave it idle meanwhile.")
+from ferlib.cli_data import Json
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+bench_app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine; leave it idle meanwhile.")
 
 
 @bench_app.command("train")

@@ -1,20 +1,11 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from ferlib import plots
 from ferlib.data.labels import EMOTIONS
 from ferlib.learning.robustness import CHANGES
 from ferlib.plots import behaviour, confidence
 
 HUMAN = {"against_majority": 0.786, "against_others": 0.772}
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    plots.use_style()
-    yield
-    plt.close("all")
 
 
 def rate(accuracy):

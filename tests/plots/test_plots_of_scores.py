@@ -3,18 +3,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ferlib import plots
 from ferlib.data.labels import COLOURS, EMOTIONS
 from ferlib.plots import comparison, parts, scores
 
 HUMAN = {"against_majority": 0.786, "against_others": 0.772}
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    plots.use_style()
-    yield
-    plt.close("all")
 
 
 def rate(accuracy, n=100):

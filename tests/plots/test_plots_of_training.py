@@ -1,15 +1,7 @@
-import matplotlib.pyplot as plt
 import pandas as pd
-import pytest
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.plots import training as plots_training
-
-
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
 
 
 def test_the_comparison_has_a_row_a_model_and_its_lines():
