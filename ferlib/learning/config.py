@@ -15,8 +15,8 @@ class TrainConfig:
 
     Attributes:
         model: name for `models.build_model`; width, dropout, drop_path and stem go with it.
-        pretrained: start from ImageNet weights (`pretrained.load_imagenet`).
-        head_epochs: with pre-trained weights, epochs in which only the last layer learns; they count as `epochs`.
+        pretrained: start from weights learnt elsewhere (`pretrained.load_pretrained`).
+        head_epochs: with pre-trained weights, epochs in which only what is new learns; they count as `epochs`.
         layer_decay: learning rate of each layer relative to the next one; 1 means all alike.
         mode: FER+ rule for the training targets (`votes.MODES`); validation is always majority.
         clean: leave out copies, leaks and blanks as the manifest says.

