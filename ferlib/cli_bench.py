@@ -13,8 +13,7 @@ bench_app = typer.Typer(no_args_is_help=True, help="Measure speed on this machin
 
 @bench_app.command("train")
 def bench_train(
-    model: Annotated[str, typer.Option(help="Network.")] = "convnext_atto",
-    size: Annotated[int, typer.Option(min=32, help="Input side, pixels.")] = 64,
+    recipe: Annotated[str, typer.Option(help="Its network, input size and schedule are measured.")] = "convnext",
     rounds: Annotated[int, typer.Option(min=1, help="Measurements of each loop, in turns.")] = 3,
     as_json: Json = False,
     publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
@@ -22,7 +21,7 @@ def bench_train(
     """Pictures a second of our training loop, beside the usual one with PNGs and a DataLoader."""
     from ferlib.learning import bench
 
-    _tell(bench.compare_loops(model, size, rounds=rounds), bench.render_loops, as_json, "bench_train", publish)
+    _tell(bench.compare_loops(recipe, rounds=rounds), bench.render_loops, as_json, "bench_train", publish)
 
 
 @bench_app.command("models")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,13 @@ from torchvision import datasets, transforms
 
 from ferlib.data.synthetic import draw_faces
 from ferlib.errors import FerlibError
+from ferlib.learning import recipes
 from ferlib.learning.batches import TrainingSet
 from ferlib.learning.checkpoints import Checkpoint
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.cost import model_cost
 from ferlib.learning.models import build_model
 from ferlib.learning.training import fit
-from ferlib.learning.transforms import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from ferlib.provenance import code_commit
 
 LOOPS = {
@@ -38,6 +39,7 @@ LOOPS = {
     "usual, tcmalloc": ("usual", True),
     "ours, glibc malloc": ("ours", False),
     "ours": ("ours", True),
+    "ours, whole recipe": ("recipe", True),
 }
 """Name -> which loop, and whether Google's allocator is loaded before it (`tcmalloc_path`)."""
 
@@ -47,32 +49,37 @@ def tcmalloc_path() -> str | None:
     return ctypes.util.find_library("tcmalloc_minimal") if sys.platform == "linux" else None
 
 
-def settings(model: str, size: int) -> TrainConfig:
-    """Two epochs of AdamW in full precision, batches of 128; the second epoch is the one that counts."""
-    pre = Preprocessing(size=size, channels=3, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-    return TrainConfig(
-        model=model, dropout=0.0, epochs=2, optimizer="adamw", peak_lr=1e-3, sizes=((0.0, size),), preprocessing=pre,
-        ema_decay=0.0, clip_norm=0.0,
+def settings(recipe: str) -> TrainConfig:
+    """A recipe as both loops run it: from random weights, without teachers, averages, dropout and clipping."""
+    return replace(
+        recipes.recipe(recipe), pretrained=False, teachers=(), views=0, dropout=0.0, drop_path=0.0, ema_decay=0.0,
+        clip_norm=0.0,
     )  # fmt: skip
 
 
-def compare_loops(model: str = "convnext_atto", size: int = 64, pictures: int = 2560, rounds: int = 3) -> dict:
+def compare_loops(recipe: str = "convnext", pictures: int = 2560, rounds: int = 3) -> dict:
     """Pictures a second of each of `LOOPS`, medians over `rounds` in turns; JSON-ready.
+
+    All run the recipe's network, at its final size throughout; ``ours, whole recipe`` takes the sizes and the frozen
+    epochs that the recipe has, from its first epoch to its last. ``ratio`` is ours to the usual loop at the same size
+    and ``recipe_ratio`` that of the whole recipe.
 
     Raises:
         FerlibError: a measurement failed; the sentence has its last line.
     """
-    library = tcmalloc_path()
-    loops = {name: how for name, how in LOOPS.items() if library or not how[1]}
+    library, config = tcmalloc_path(), settings(recipe)
+    loops = {name: how for name, how in LOOPS.items() if library or (name != "ours" and "tcmalloc" not in name)}
     speeds: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(rounds):
         for name, (loop, preload) in loops.items():
-            speeds[name].append(_measure(loop, model, size, pictures, library if preload else None))
+            speeds[name].append(_measure(loop, recipe, pictures, library if preload else None))
     medians = {name: statistics.median(values) for name, values in speeds.items()}
     best = medians.get("ours", medians["ours, glibc malloc"])
     return {
-        "model": model, "size": size, "batch": 128, "pictures": pictures, "rounds": rounds,
-        "pictures_per_second": medians, "all": speeds, "ratio": best / medians["usual"], **machine(),
+        "recipe": recipe, "model": config.model, "stem": config.stem, "size": config.preprocessing.size,
+        "sizes": [list(pair) for pair in config.sizes], "batch": config.batch_size, "pictures": pictures,
+        "rounds": rounds, "pictures_per_second": medians, "all": speeds, "ratio": best / medians["usual"],
+        "recipe_ratio": medians["ours, whole recipe"] / medians["usual"], **machine(),
     }  # fmt: skip
 
 
@@ -86,11 +93,11 @@ def machine() -> dict:
     }
 
 
-def _measure(loop: str, model: str, size: int, pictures: int, preload: str | None) -> float:
+def _measure(loop: str, recipe: str, pictures: int, preload: str | None) -> float:
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     if preload:
         environment["LD_PRELOAD"] = preload
-    command = [sys.executable, "-m", "ferlib.learning.bench", loop, model, str(size), str(pictures)]
+    command = [sys.executable, "-m", "ferlib.learning.bench", loop, recipe, str(pictures)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
@@ -98,31 +105,46 @@ def _measure(loop: str, model: str, size: int, pictures: int, preload: str | Non
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def our_loop(model: str, size: int, pictures: int) -> float:
-    """Pictures a second of `training.fit` in its second epoch, drawing of views and one step on valid included."""
-    config = settings(model, size)
+def our_loop(config: TrainConfig, pictures: int) -> float:
+    """Pictures a second of `training.fit` at the final size, drawing of views and one step on valid included.
+
+    Two epochs, of which the second one counts.
+    """
+    size = config.preprocessing.size
+    history = _fit(replace(config, epochs=2, head_epochs=0, sizes=((0.0, size),)), pictures)
+    return pictures // config.batch_size * config.batch_size / history[1]["seconds"]
+
+
+def our_recipe(config: TrainConfig, pictures: int) -> float:
+    """Pictures a second of `training.fit` over all epochs of a recipe, with an eighth of the pictures in each."""
+    few = max(config.batch_size, pictures // 8)
+    history = _fit(config, few)
+    done = few // config.batch_size * config.batch_size * config.epochs
+    return done / sum(row["seconds"] for row in history)
+
+
+def _fit(config: TrainConfig, pictures: int) -> list[dict]:
     images, labels = _faces(pictures)
     data = TrainingSet(
         torch.from_numpy(images), torch.eye(8)[labels], torch.from_numpy(images[:8]), torch.tensor(labels[:8]),
         np.arange(8), "drawn",
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        history = fit(config, data, Path(folder), progress=False)["history"]
-    return pictures // config.batch_size * config.batch_size / history[1]["seconds"]
+        return fit(config, data, Path(folder), progress=False)["history"]
 
 
-def usual_loop(model: str, size: int, pictures: int) -> float:
-    """Pictures a second of the tutorial's loop in its second epoch."""
-    config = settings(model, size)
+def usual_loop(config: TrainConfig, pictures: int) -> float:
+    """Pictures a second of the tutorial's loop at the final size; two epochs, of which the second one counts."""
+    pre, how = config.preprocessing, config.augmentation
     net = build_model(**config.model_arguments())
     optimiser = torch.optim.AdamW(net.parameters(), lr=config.peak_lr, weight_decay=config.weight_decay)
-    how = config.augmentation
     each = transforms.Compose(
         [
-            transforms.Grayscale(3), transforms.Resize((size, size)), transforms.RandomHorizontalFlip(how.flip),
+            transforms.Grayscale(pre.channels), transforms.Resize((pre.size, pre.size)),
+            transforms.RandomHorizontalFlip(how.flip),
             transforms.RandomAffine(how.rotation, (how.shift,) * 2, (1 - how.scale, 1 + how.scale)),
             transforms.ColorJitter(how.light / 2, how.light), transforms.ToTensor(),
-            transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD), transforms.RandomErasing(how.erasing, (0.02, 0.2)),
+            transforms.Normalize(pre.mean, pre.std), transforms.RandomErasing(how.erasing, (0.02, 0.2)),
         ]
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
@@ -174,7 +196,8 @@ def compare_models(checkpoints: list[Checkpoint], rounds: int = 200, warm_up: in
 
 def render_loops(found: dict) -> str:
     """`compare_loops`'s result as a few lines for people."""
-    lines = [f"{found['model']} at {found['size']} pixels, batches of {found['batch']}, medians of {found['rounds']}:"]
+    what = f"{found['recipe']} ({found['model']}), {found['size']} pixels, batches of {found['batch']}"
+    lines = [f"{what}, medians of {found['rounds']}:"]
     usual = found["pictures_per_second"]["usual"]
     for name, speed in found["pictures_per_second"].items():
         lines.append(f"  {name:<20} {speed:7.1f} pictures a second   {speed / usual:.2f} x the usual loop")
@@ -204,6 +227,6 @@ def _in_turns(checkpoints: list[Checkpoint], rounds: int) -> list[list[float]]:
 
 
 if __name__ == "__main__":
-    which, network, side, count = sys.argv[1:]
-    measure = {"ours": our_loop, "usual": usual_loop}[which]
-    sys.stdout.write(json.dumps(measure(network, int(side), int(count))) + "\n")
+    which, name, count = sys.argv[1:]
+    measure = {"ours": our_loop, "recipe": our_recipe, "usual": usual_loop}[which]
+    sys.stdout.write(json.dumps(measure(settings(name), int(count))) + "\n")

@@ -1,4 +1,5 @@
 import subprocess
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,9 +15,28 @@ def tiny_checkpoint(name, size):
     return Checkpoint(name, build_model("custom_cnn", width=0.125).eval(), Preprocessing(size=size), 1.0, {})
 
 
-@pytest.mark.parametrize("loop", [bench.our_loop, bench.usual_loop])
-def test_both_loops_train_and_give_a_speed(loop):
-    assert loop("convnext_atto", 32, 256) > 1
+def tiny_settings():
+    config = bench.settings("convnext")
+    pre = replace(config.preprocessing, size=40)
+    return replace(config, epochs=2, stem="conv", sizes=((0.0, 32), (0.5, 40)), preprocessing=pre)
+
+
+@pytest.mark.parametrize("loop", [bench.our_loop, bench.our_recipe, bench.usual_loop])
+def test_each_loop_trains_and_gives_a_speed(loop):
+    assert loop(tiny_settings(), 256) > 1
+
+
+def test_the_whole_recipe_goes_through_its_sizes(monkeypatch):
+    asked = []
+
+    def fit(config, pictures):
+        asked.append((config.epochs, config.head_epochs, config.sizes, pictures))
+        return [{"seconds": 2.0}] * config.epochs
+
+    monkeypatch.setattr(bench, "_fit", fit)
+    assert bench.our_recipe(tiny_settings(), 2048) == 256 / 2
+    assert bench.our_loop(tiny_settings(), 2048) == 2048 / 2
+    assert asked == [(2, 1, ((0.0, 32), (0.5, 40)), 256), (2, 0, ((0.0, 40),), 2048)]
 
 
 def test_each_measurement_is_a_process_that_may_preload_a_library(monkeypatch):
@@ -30,26 +50,28 @@ def test_each_measurement_is_a_process_that_may_preload_a_library(monkeypatch):
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(bench, "tcmalloc_path", lambda: "libtcmalloc.so")
     monkeypatch.setenv("LD_PRELOAD", "libother.so")
-    found = bench.compare_loops("convnext_atto", 64, 512, rounds=2)
-    assert [preload for _, preload in asked] == [None, "libtcmalloc.so"] * 4
-    assert asked[0][0] == ["usual", "convnext_atto", "64", "512"]
-    assert found["ratio"] == 1
+    found = bench.compare_loops("convnext", 512, rounds=2)
+    assert [preload for _, preload in asked] == [None, "libtcmalloc.so", None, "libtcmalloc.so", "libtcmalloc.so"] * 2
+    assert asked[0][0] == ["usual", "convnext", "512"]
+    assert asked[-1][0] == ["recipe", "convnext", "512"]
+    assert found["ratio"] == found["recipe_ratio"] == 1
     assert found["pictures_per_second"] == dict.fromkeys(bench.LOOPS, 250.0)
 
 
 def test_without_tcmalloc_its_rows_are_left_out(monkeypatch):
-    speeds = {"usual": 100.0, "ours": 230.0}
+    speeds = {"usual": 100.0, "ours": 180.0, "recipe": 230.0}
     monkeypatch.setattr(bench, "tcmalloc_path", lambda: None)
     monkeypatch.setattr(bench, "_measure", lambda loop, *rest: speeds[loop])
     found = bench.compare_loops(rounds=1)
-    assert set(found["pictures_per_second"]) == {"usual", "ours, glibc malloc"}
-    assert found["ratio"] == pytest.approx(2.3)
+    assert set(found["pictures_per_second"]) == {"usual", "ours, glibc malloc", "ours, whole recipe"}
+    assert found["ratio"] == pytest.approx(1.8)
+    assert found["recipe_ratio"] == pytest.approx(2.3)
     assert "2.30 x the usual loop" in bench.render_loops(found)
 
 
 def test_a_loop_that_fails_is_named():
-    with pytest.raises(FerlibError, match=r"the usual loop could not be measured \(.*no model 'x'.*\)"):
-        bench._measure("usual", "x", 32, 128, None)
+    with pytest.raises(FerlibError, match=r"the usual loop could not be measured \(.*no recipe 'x'.*\)"):
+        bench._measure("usual", "x", 128, None)
 
 
 def test_models_take_turns_and_threads_are_given_back():
