@@ -13,7 +13,7 @@ bench_app = typer.Typer(no_args_is_help=True, help="Measure speed on this machin
 
 @bench_app.command("train")
 def bench_train(
-    recipe: Annotated[str, typer.Option(help="Its network, input size and schedule are measured.")] = "convnext",
+    recipe: Annotated[str, typer.Option(help="Its network, input size and schedule are measured.")] = "convnext_alone",
     rounds: Annotated[int, typer.Option(min=1, help="Measurements of each loop, in turns.")] = 3,
     as_json: Json = False,
     publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,

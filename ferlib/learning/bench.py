@@ -52,12 +52,12 @@ def tcmalloc_path() -> str | None:
 def settings(recipe: str) -> TrainConfig:
     """A recipe as both loops run it: from random weights, without teachers, averages, dropout and clipping."""
     return replace(
-        recipes.recipe(recipe), pretrained=False, teachers=(), views=0, dropout=0.0, drop_path=0.0, ema_decay=0.0,
+        recipes.recipe(recipe), pretrained=False, start="", teachers=(), views=0, dropout=0.0, drop_path=0.0, ema_decay=0.0,
         clip_norm=0.0,
     )  # fmt: skip
 
 
-def compare_loops(recipe: str = "convnext", pictures: int = 2560, rounds: int = 3) -> dict:
+def compare_loops(recipe: str = "convnext_alone", pictures: int = 2560, rounds: int = 3) -> dict:
     """Pictures a second of each of `LOOPS`, medians over `rounds` in turns; JSON-ready.
 
     All run the recipe's network, at its final size throughout; ``ours, whole recipe`` takes the sizes and the frozen

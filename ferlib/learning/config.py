@@ -16,6 +16,7 @@ class TrainConfig:
     Attributes:
         model: name for `models.build_model`; width, dropout, drop_path and stem go with it.
         pretrained: start from weights learnt elsewhere (`pretrained.load_pretrained`).
+        start: name of a checkpoint of the same network whose weights training starts from; "" for none.
         head_epochs: with pre-trained weights, epochs in which only what is new learns; they count as `epochs`.
         layer_decay: learning rate of each layer relative to the next one; 1 means all alike.
         mode: FER+ rule for the training targets (`votes.MODES`); validation is always majority.
@@ -49,6 +50,7 @@ class TrainConfig:
     drop_path: float = 0.0
     stem: str = ""
     pretrained: bool = False
+    start: str = ""
     head_epochs: int = 0
     layer_decay: float = 1.0
     mode: str = "crossentropy"
@@ -92,6 +94,7 @@ class TrainConfig:
             (not 0 <= self.mixup + self.cutmix <= 1, "mixup and cutmix are probabilities and sum to at most 1."),
             (not 0 < self.layer_decay <= 1, f"layer_decay must lie above 0 and up to 1, not {self.layer_decay}."),
             (not 0 <= self.distill_weight <= 1, f"distill_weight must lie in 0..1, not {self.distill_weight}."),
+            (self.pretrained and bool(self.start), "pretrained and start are two different beginnings; leave one out."),
             (not self.sizes or self.sizes[0][0] != 0, "sizes must begin with the share 0."),
         ):
             if wrong:

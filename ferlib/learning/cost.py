@@ -1,19 +1,45 @@
 """What a network costs, counted: parameters and multiply-adds. `bench` measures the time."""
 
+from collections.abc import Sequence
+
+import pandas as pd
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ferlib.learning.checkpoints import Checkpoint
+from ferlib.learning.models import build_model
 
 
 def model_cost(checkpoint: Checkpoint) -> dict:
     """Parameters, multiply-adds of one face by torch's own counter, and the input's side in pixels."""
     pre = checkpoint.preprocessing
-    face = torch.zeros(1, pre.channels, pre.size, pre.size)
+    return _count(checkpoint.model, pre.channels, pre.size)
+
+
+def stem_table(model: str, stems: Sequence[str], size: int) -> pd.DataFrame:
+    """What each of `models.STEMS` makes of a ConvNeXt for faces of `size` pixels; counts in millions."""
+    rows = {}
+    for stem in stems:
+        network = build_model(model, channels=3, stem=stem).eval()
+        with torch.inference_mode():
+            maps = network.stem(torch.zeros(1, 3, size, size))
+        found = _count(network, 3, size)
+        rows[stem or "patches of 4x4"] = {
+            "maps after the stem": f"{maps.shape[1]} of {maps.shape[2]}x{maps.shape[3]}",
+            "ConvNeXt blocks": sum(len(getattr(stage, "blocks", ())) for stage in network.stages),
+            "parameters": round(found["parameters"] / 1e6, 2),
+            "of these in the stem": round(sum(w.numel() for w in network.stem.parameters()) / 1e6, 2),
+            "multiply-adds": round(found["multiply_adds"] / 1e6),
+        }
+    return pd.DataFrame(rows).T.rename_axis("stem")
+
+
+def _count(model: nn.Module, channels: int, size: int) -> dict:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        checkpoint.model(face)
+        model(torch.zeros(1, channels, size, size))
     return {
-        "parameters": sum(weights.numel() for weights in checkpoint.model.parameters()),
+        "parameters": sum(weights.numel() for weights in model.parameters()),
         "multiply_adds": counter.get_total_flops() // 2,
-        "input": pre.size,
+        "input": size,
     }

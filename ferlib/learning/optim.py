@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import pandas as pd
 import torch
 from timm.optim import param_groups_layer_decay
 from torch import nn
 
 from ferlib.learning.config import TrainConfig
-from ferlib.learning.models import PRETRAINED_STEMS
+from ferlib.learning.models import PRETRAINED_STEMS, build_model
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
@@ -54,6 +55,27 @@ def freeze_pretrained(model: nn.Module, stem: str, frozen: bool) -> None:
         return
     model.requires_grad_(not frozen)
     model.get_classifier().requires_grad_(True)
+
+
+def rate_table(config: TrainConfig) -> pd.DataFrame:
+    """One row for the layers that share a learning rate, from the input up: which, how many weights, what share of
+    the rate they get, and whether they learn while what was pre-trained waits.
+    """
+    model = build_model(**config.model_arguments())
+    freeze_pretrained(model, config.stem, config.pretrained)
+    names = {id(weights): name for name, weights in model.named_parameters()}
+    rows: dict[float, dict] = {}
+    for group in make_optimizer(model, config).param_groups:
+        scale = round(group.get("lr_scale", 1.0), 4)
+        row = rows.setdefault(
+            scale, {"first layer": "", "weights": 0, "share of the rate": scale, "in stage one": False}
+        )
+        row["first layer"] = min((names[id(one)] for one in group["params"]), key=list(names.values()).index)
+        row["weights"] += sum(one.numel() for one in group["params"])
+        row["in stage one"] |= any(one.requires_grad for one in group["params"])
+    table = pd.DataFrame(sorted(rows.values(), key=lambda row: row["share of the rate"]))
+    table["in stage one"] = table["in stage one"].map({True: "learns", False: "waits"})
+    return table.set_index("first layer")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Results of trained models for the notebooks: read from `data/published`, or trained again and scored on valid."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from ferlib.learning import agreement, checkpoints, runs
 from ferlib.learning.classifier import Classifier
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.evaluation import score
-from ferlib.learning.publication import published_metrics
+from ferlib.learning.publication import published_metrics, published_predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +93,40 @@ def retrain(name: str, config: TrainConfig, folder: Path, *, root: Path | None =
     found = Result(name, config, history, {"valid": scores}, float(history["seconds"].sum()), best["epoch"], where)
     write_json(folder / f"{name}.json", found.to_dict())
     return found
+
+
+def ensemble(names: Sequence[str], split: str) -> dict:
+    """Scores of published models together, from their stored predictions: the geometric mean of their probabilities.
+
+    That is what a student with several teachers learns from (`distillation.Teachers`). `Scores.to_dict`'s form.
+
+    Raises:
+        FerlibError: one of them is not published.
+        ValueError: their predictions are of different images.
+    """
+    found = [published_predictions(name, split) for name in names]
+    if any(not np.array_equal(one["ids"], found[0]["ids"]) for one in found):
+        raise ValueError("the predictions are of different images")
+    logs = np.mean([np.log(np.clip(one["probabilities"], 1e-12, 1.0)) for one in found], axis=0)
+    together = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return score(together / together.sum(axis=1, keepdims=True), found[0]["labels"]).to_dict()
+
+
+def ladder(rows: Mapping[str, Mapping[str, dict]], splits: Sequence[str]) -> pd.DataFrame:
+    """One row a step: accuracy in percent with its interval on each split, and what it adds to the step before.
+
+    `rows`: ``{step: {split: Scores.to_dict()}}``; the gain is counted on the last of `splits`, in points.
+    """
+    table, before = {}, None
+    for name, scores in rows.items():
+        row = {}
+        for split in splits:
+            low, high = scores[split]["accuracy_interval"]
+            row[f"{split}, %"] = f"{100 * scores[split]['accuracy']:.2f} ({100 * low:.1f} to {100 * high:.1f})"
+        reached = 100 * scores[splits[-1]]["accuracy"]
+        row["gain"] = "" if before is None else f"{reached - before:+.2f}"
+        table[name], before = row, reached
+    return pd.DataFrame(table).T.rename_axis("step")
 
 
 def human_line(split: str, *, again: bool = False, root: Path | None = None) -> dict:

@@ -42,8 +42,9 @@ def train(
     data = ferplus.load_train_valid(root)
     manifest = cleaning.manifest_of(root) if config.clean else None
     teachers = [checkpoints.load(one) for one in config.teachers]
+    start = checkpoints.load(config.start) if config.start else None
     best = fit(
-        config, prepare(data, config, manifest), run, teachers=teachers, answers=paths.PROCESSED,
+        config, prepare(data, config, manifest), run, teachers=teachers, start=start, answers=paths.PROCESSED,
         commit=code_commit(), precision=precision, progress=progress,
     )  # fmt: skip
     state = PartialState()

@@ -35,7 +35,8 @@ _CHECKPOINT = "checkpoint.pt"
 
 def fit(
     config: TrainConfig, data: TrainingSet, run: Path, *, teachers: Sequence[Checkpoint] = (),
-    answers: Path | None = None, commit: str = "unknown", precision: str | None = None, progress: bool = True,
+    start: Checkpoint | None = None, answers: Path | None = None, commit: str = "unknown",
+    precision: str | None = None, progress: bool = True,
 ) -> dict:  # fmt: skip
     """Train a network and leave the run in the folder `run`.
 
@@ -49,6 +50,7 @@ def fit(
         data: of `batches.prepare`.
         run: the folder; it is made when missing.
         teachers: the checkpoints that `config.teachers` names, in that order.
+        start: the checkpoint that `config.start` names.
         answers: folder for what the teachers said about views that come back (`config.views`); default: `run`.
         commit: of the code, kept for each time that the run goes on.
         precision: ``"no"``, ``"fp16"`` or ``"bf16"``; None: what ``accelerate launch`` was told, else full precision.
@@ -64,8 +66,10 @@ def fit(
     """
     if tuple(one.name for one in teachers) != config.teachers:
         raise ValueError(f"the settings ask for the teachers {config.teachers}")
+    if (start.name if start else "") != config.start:
+        raise ValueError(f"the settings ask for a start from {config.start!r}")
     run.mkdir(parents=True, exist_ok=True)
-    state = _Run(config, data, run, Teachers(teachers, config), answers or run, precision)
+    state = _Run(config, data, run, Teachers(teachers, config), start, answers or run, precision)
     state.restore()
     if state.main:
         write_json(run / "config.json", config.to_dict())
@@ -80,8 +84,8 @@ class _Run:
     """The moving parts of one training run; each of several processes has its own."""
 
     def __init__(
-        self, config: TrainConfig, data: TrainingSet, folder: Path, teachers: Teachers, answers: Path,
-        precision: str | None = None,
+        self, config: TrainConfig, data: TrainingSet, folder: Path, teachers: Teachers, start: Checkpoint | None,
+        answers: Path, precision: str | None = None,
     ) -> None:  # fmt: skip
         self.config, self.data, self.folder = config, data, folder
         # In the first stage most weights get no gradient, which DistributedDataParallel must be told.
@@ -96,9 +100,8 @@ class _Run:
             )
         torch.manual_seed(config.seed)
         self.model = build_model(**config.model_arguments())
-        if config.pretrained and not (folder / _CHECKPOINT).is_file():
-            pre = config.preprocessing
-            load_pretrained(self.model, config.model, config.stem, pre.normalise(resize(data.images[:512], pre.size)))
+        if not (folder / _CHECKPOINT).is_file():
+            _begin(self.model, config, start, data.images[:512])
         self.model.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).eval() if config.ema_decay else self.model
         self.net, self.optimizer = self.accelerator.prepare(self.model, make_optimizer(self.model, config))
@@ -256,6 +259,20 @@ class _Run:
             self.accelerator.scaler.load_state_dict(saved["scaler"])
         if self.main:
             self._write_history()  # a stop between the two writes of `save` had left it a row short
+
+
+def _begin(model: nn.Module, config: TrainConfig, start: Checkpoint | None, images: torch.Tensor) -> None:
+    """Put the weights that the settings ask for into a new network; `images` are (N, H, W) uint8 training faces."""
+    if config.pretrained:
+        faces = config.preprocessing.normalise(resize(images, config.preprocessing.size))
+        load_pretrained(model, config.model, config.stem, faces)
+    elif start is not None:
+        try:
+            model.load_state_dict(start.model.state_dict())
+        except RuntimeError as error:
+            raise FerlibError(
+                f"the weights of {config.start!r} are of another network than {config.model!r}."
+            ) from error
 
 
 @torch.inference_mode()

@@ -377,3 +377,23 @@ def test_pretrained_weights_are_where_training_starts(tmp_path, tiny_set, tiny):
     expected = build_model("tf_efficientnet_lite0", channels=3)
     load_pretrained(expected, "tf_efficientnet_lite0", "", torch.zeros(1, 3, 32, 32))
     assert torch.equal(state["conv_stem.weight"], expected.conv_stem.weight)
+
+
+def test_a_checkpoint_is_where_training_starts(tmp_path, tiny_set, tiny):
+    config = replace(tiny, start="t5", epochs=1, peak_lr=0.0, warmup=0.0, ema_decay=0.0)
+    start = teacher_of(tiny, 5)
+    state = fit(config, tiny_set, tmp_path / "run", start=start, progress=False)["state"]
+    assert torch.equal(state["head.weight"], start.model.head.weight)
+    with pytest.raises(ValueError, match="a start from 't5'"):
+        fit(config, tiny_set, tmp_path / "other", progress=False)
+
+
+def test_a_start_of_another_network_is_refused(tmp_path, tiny_set, tiny):
+    config = replace(tiny, start="t5", width=0.25)
+    with pytest.raises(FerlibError, match="weights of 't5' are of another network than 'custom_cnn'"):
+        fit(config, tiny_set, tmp_path, start=teacher_of(tiny, 5), progress=False)
+
+
+def test_two_beginnings_are_refused(tiny):
+    with pytest.raises(FerlibError, match="pretrained and start are two different beginnings"):
+        replace(tiny, start="t5", pretrained=True)
