@@ -52,8 +52,8 @@ def tcmalloc_path() -> str | None:
 def settings(recipe: str) -> TrainConfig:
     """A recipe as both loops run it: from random weights, without teachers, averages, dropout and clipping."""
     return replace(
-        recipes.recipe(recipe), pretrained=False, start="", teachers=(), views=0, dropout=0.0, drop_path=0.0, ema_decay=0.0,
-        clip_norm=0.0,
+        recipes.recipe(recipe), pretrained=False, start="", teachers=(), views=0, dropout=0.0, drop_path=0.0,
+        ema_decay=0.0, clip_norm=0.0,
     )  # fmt: skip
 
 

@@ -62,19 +62,17 @@ def rate_table(config: TrainConfig) -> pd.DataFrame:
     the rate they get, and whether they learn while what was pre-trained waits.
     """
     model = build_model(**config.model_arguments())
+    groups = make_optimizer(model, config).param_groups  # of all weights, so before some of them are frozen
+    shares = {id(weights): round(group.get("lr_scale", 1.0), 4) for group in groups for weights in group["params"]}
     freeze_pretrained(model, config.stem, config.pretrained)
-    names = {id(weights): name for name, weights in model.named_parameters()}
     rows: dict[float, dict] = {}
-    for group in make_optimizer(model, config).param_groups:
-        scale = round(group.get("lr_scale", 1.0), 4)
-        row = rows.setdefault(
-            scale, {"first layer": "", "weights": 0, "share of the rate": scale, "in stage one": False}
-        )
-        row["first layer"] = min((names[id(one)] for one in group["params"]), key=list(names.values()).index)
-        row["weights"] += sum(one.numel() for one in group["params"])
-        row["in stage one"] |= any(one.requires_grad for one in group["params"])
+    for name, weights in model.named_parameters():
+        share = shares[id(weights)]
+        row = rows.setdefault(share, {"first layer": name, "weights": 0, "share of the rate": share, "in stage one": 0})
+        row["weights"] += weights.numel()
+        row["in stage one"] += weights.requires_grad
     table = pd.DataFrame(sorted(rows.values(), key=lambda row: row["share of the rate"]))
-    table["in stage one"] = table["in stage one"].map({True: "learns", False: "waits"})
+    table["in stage one"] = np.where(table["in stage one"] > 0, "learns", "waits")
     return table.set_index("first layer")
 
 

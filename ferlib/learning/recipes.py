@@ -41,13 +41,13 @@ RECIPES = {
         drop_path=0.1, epochs=14, optimizer="adamw", peak_lr=1e-3, weight_decay=0.05, ema_decay=0.998,
         sizes=((0.0, 64), (0.5, 80)), preprocessing=Preprocessing(size=80, **_FACE),
     ),
-    # The same network goes on from there at a higher resolution, taught by three different ones: its former self, one
-    # that knows ImageNet, and one that has only ever seen FER2013+.
+    # The same network goes on from there at a higher resolution, taught by two others: one that knows ImageNet, and one
+    # that has only ever seen FER2013+.
     "convnext": TrainConfig(
         model="convnext_atto", stem="face", start="convnext_alone", layer_decay=0.9, dropout=0.2, drop_path=0.1,
-        epochs=13, optimizer="adamw", peak_lr=7e-4, warmup=0.1, weight_decay=0.05, ema_decay=0.998, mixup=0.2,
-        sizes=((0.0, 80), (0.3, 96)), preprocessing=Preprocessing(size=96, **_FACE), views=5,
-        teachers=("convnext_alone", "efficientnet_lite2", "custom_cnn"),
+        epochs=12, optimizer="adamw", peak_lr=7e-4, warmup=0.1, weight_decay=0.05, ema_decay=0.998, mixup=0.2,
+        sizes=((0.0, 96),), preprocessing=Preprocessing(size=96, **_FACE), views=5,
+        teachers=("efficientnet_lite2", "custom_cnn"),
     ),
 }  # fmt: skip
 

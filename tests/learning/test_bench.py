@@ -16,7 +16,7 @@ def tiny_checkpoint(name, size):
 
 
 def tiny_settings():
-    config = bench.settings("convnext")
+    config = bench.settings("convnext_alone")
     pre = replace(config.preprocessing, size=40)
     return replace(config, epochs=2, stem="conv", sizes=((0.0, 32), (0.5, 40)), preprocessing=pre)
 
@@ -50,10 +50,10 @@ def test_each_measurement_is_a_process_that_may_preload_a_library(monkeypatch):
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(bench, "tcmalloc_path", lambda: "libtcmalloc.so")
     monkeypatch.setenv("LD_PRELOAD", "libother.so")
-    found = bench.compare_loops("convnext", 512, rounds=2)
+    found = bench.compare_loops("convnext_alone", 512, rounds=2)
     assert [preload for _, preload in asked] == [None, "libtcmalloc.so", None, "libtcmalloc.so", "libtcmalloc.so"] * 2
-    assert asked[0][0] == ["usual", "convnext", "512"]
-    assert asked[-1][0] == ["recipe", "convnext", "512"]
+    assert asked[0][0] == ["usual", "convnext_alone", "512"]
+    assert asked[-1][0] == ["recipe", "convnext_alone", "512"]
     assert found["ratio"] == found["recipe_ratio"] == 1
     assert found["pictures_per_second"] == dict.fromkeys(bench.LOOPS, 250.0)
 

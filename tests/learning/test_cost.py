@@ -1,7 +1,7 @@
 import torch
 
 from ferlib.learning.checkpoints import Checkpoint
-from ferlib.learning.cost import model_cost
+from ferlib.learning.cost import model_cost, stem_table
 from ferlib.learning.transforms import Preprocessing
 
 
@@ -12,3 +12,11 @@ def test_cost_of_a_small_network_by_hand():
     assert cost["parameters"] == (9 * 4 + 4) + (1024 * 8 + 8)
     assert cost["multiply_adds"] == 9 * 4 * 256 + 1024 * 8
     assert cost["input"] == 16
+
+
+def test_stems_are_compared_by_what_they_leave_and_cost():
+    table = stem_table("convnext_atto", ["", "half", "face"], 64)
+    assert list(table["maps after the stem"]) == ["40 of 16x16", "40 of 32x32", "64 of 8x8"]
+    assert list(table["ConvNeXt blocks"]) == [12, 12, 10]
+    assert table.loc["half", "multiply-adds"] > 3 * table.loc["patches of 4x4", "multiply-adds"]
+    assert table.loc["face", "of these in the stem"] < table.loc["face", "parameters"] / 5

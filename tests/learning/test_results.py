@@ -77,3 +77,32 @@ def test_costs_are_read_or_asked_for(tmp_path):
     row = {"parameters": 3_121_128, "multiply_adds": 202_385_408, "input": 48, "milliseconds": 5.04}
     (tmp_path / "bench_models.json").write_text(json.dumps({"models": {"net": row}}))
     assert results.cost_table(tmp_path).loc["net"].tolist() == [48, 3.12, 202, 5.0]
+
+
+def publish_answers(name, answers, labels, ids):
+    folder = paths.PUBLISHED / name
+    folder.mkdir(parents=True)
+    probabilities = np.asarray(answers, np.float32)
+    np.savez(folder / "predictions_valid.npz", ids=ids, labels=labels, probabilities=probabilities, leaked=labels < 0)
+
+
+def test_an_ensemble_averages_logarithms(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "PUBLISHED", tmp_path)
+    sure = np.full((2, 8), 0.01)
+    sure[:, 0] = 0.93
+    unsure = np.full((2, 8), 0.1)
+    unsure[:, 1] = 0.3
+    publish_answers("sure", sure, np.array([0, 1]), np.array(["a", "b"]))
+    publish_answers("unsure", unsure, np.array([0, 1]), np.array(["a", "b"]))
+    publish_answers("other", unsure, np.array([0, 1]), np.array(["a", "c"]))
+    assert results.ensemble(["sure", "unsure"], "valid")["accuracy"] == 0.5  # the sure one wins: 0.093 against 0.003
+    assert results.ensemble(["unsure", "unsure"], "valid")["confusion"][1][1] == 1
+    with pytest.raises(ValueError, match="different images"):
+        results.ensemble(["sure", "other"], "valid")
+
+
+def test_the_ladder_counts_each_steps_gain():
+    steps = {"first": made_up("a").scores, "second": made_up("b", right=(True,) * 4).scores}
+    table = results.ladder(steps, ["valid", "test"])
+    assert list(table["gain"]) == ["", "+25.00"]
+    assert table.loc["first", "valid, %"].startswith("75.00 (")

@@ -1,0 +1,37 @@
+import pytest
+
+from ferlib.learning.models import build_model
+from ferlib.learning.optim import freeze_pretrained, rate_table
+from ferlib.learning.recipes import recipe
+
+
+def learning(model) -> set[str]:
+    return {name for name, weights in model.named_parameters() if weights.requires_grad}
+
+
+def test_stage_one_trains_the_last_layer_of_a_pretrained_network():
+    model = build_model("tf_efficientnet_lite0", channels=3)
+    freeze_pretrained(model, "", True)
+    assert learning(model) == {"classifier.weight", "classifier.bias"}
+    freeze_pretrained(model, "", False)
+    assert learning(model) == {name for name, _ in model.named_parameters()}
+
+
+@pytest.mark.parametrize("stem", ["lite", "face"])
+def test_stage_one_trains_everything_above_a_pretrained_stem(stem):
+    model = build_model("convnext_atto", channels=3, stem=stem)
+    freeze_pretrained(model, stem, True)
+    assert learning(model) == {name for name, _ in model.named_parameters() if not name.startswith("stem.")}
+    freeze_pretrained(model, stem, False)
+    assert any(name.startswith("stem.") for name in learning(model))
+
+
+def test_the_rates_are_told_from_the_input_up():
+    table = rate_table(recipe("convnext_alone"))
+    model = build_model(**recipe("convnext_alone").model_arguments())
+    assert table.index[0] == "stem.0.weight"
+    assert table.index[-1] == "head.norm.weight"
+    assert table["weights"].sum() == sum(weights.numel() for weights in model.parameters())
+    assert list(table["in stage one"]) == ["waits"] + ["learns"] * (len(table) - 1)
+    assert table["share of the rate"].is_monotonic_increasing
+    assert table["share of the rate"].iloc[-1] == 1
