@@ -1,6 +1,7 @@
 """The live demo as one widget: camera, photos and videos in tabs, with the same controls for all of them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ class PhotoTab:
         """Add a photo to the page; the sentence that goes with it. FerlibError for a file that is no picture."""
         image = load_picture(path)
         faces = read_faces(self.pipeline, image, self.settings)
-        sentence = summarise(name, faces, self.settings.threshold)
+        sentence = summarise(name, faces)
         data = encode_jpeg(annotate(image, faces), _PHOTO_SIDE, 90)
         shown = widgets.Image(value=data, format="jpeg", layout={"max_width": "100%", "object_fit": "contain"})
         shown.add_class("ferlib-photo")
@@ -130,16 +131,15 @@ def read_faces(pipeline: EmotionPipeline, image: Any, settings: LiveSettings) ->
     with pipeline.lock:
         detections = pipeline.detector(image, settings.min_face_size)
         crops = equalise(pipeline.crops(image, detections), settings.equalise)
-        return pipeline.classify_crops(detections, crops)
+        faces = pipeline.classify_crops(detections, crops)
+    return [replace(face, sure=face.confidence >= settings.threshold) for face in faces]
 
 
-def summarise(name: str, faces: list[Face], threshold: float = 0.0) -> str:
+def summarise(name: str, faces: list[Face]) -> str:
     """One sentence, such as ``"photo.jpg: 2 faces, happy 98 %, not sure."``."""
     if not faces:
         return f"{name}: no face found."
-    said = [
-        f"{one.emotion} {100 * one.confidence:.0f} %" if one.confidence >= threshold else "not sure" for one in faces
-    ]
+    said = [f"{one.emotion} {100 * one.confidence:.0f} %" if one.sure else one.label for one in faces]
     return f"{name}: {len(faces)} face{'s' if len(faces) > 1 else ''}, {', '.join(said)}."
 
 

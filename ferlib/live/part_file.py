@@ -12,7 +12,7 @@ from ferlib.live.pipeline import EmotionPipeline, Face
 from ferlib.live.tracking import TrackedFace, Tracker
 
 ENDING = ".part.jsonl"
-_FORM = 1  # of the lines; a file with another number is begun afresh
+_FORM = 2  # of the lines; a file with another number is begun afresh
 
 
 def beside(output: Path) -> Path:
@@ -42,12 +42,17 @@ def line(frame: int, time: float, faces: Sequence[Face]) -> str:
     return json.dumps({"frame": frame, "time": round(time, 4), "faces": packed}) + "\n"
 
 
-def resume(part: Path, wanted: dict[str, Any]) -> int:
-    """Make `part` ready to be added to, and say which frame to go on with.
+def damage(frame: int) -> str:
+    """What a frame leaves behind that could not be decoded."""
+    return json.dumps({"frame": frame, "damaged": True}) + "\n"
+
+
+def resume(part: Path, wanted: dict[str, Any]) -> tuple[int, int]:
+    """Make `part` ready to be added to; the frame to go on with, and how many before it were damaged.
 
     A last line that was cut off is removed; a file of another run (another `header`) is begun afresh.
     """
-    start, whole = 0, 0
+    start, damaged, whole = 0, 0, 0
     if part.is_file():
         with open(part, "rb") as handle:
             for number, text in enumerate(handle):
@@ -56,16 +61,17 @@ def resume(part: Path, wanted: dict[str, Any]) -> int:
                     break
                 whole += len(text)
                 start = value["frame"] + 1 if number else 0
+                damaged += value.get("damaged", False)
     if whole:
         with open(part, "r+b") as handle:
             handle.truncate(whole)
     else:
         part.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
-    return start
+    return start, damaged
 
 
 def followed(part: Path, smoothing: float) -> Iterator[tuple[int, float, list[TrackedFace]]]:
-    """Frame, time and tracked faces of every frame in a part file, one after another.
+    """Frame, time and tracked faces of every sound frame in a part file, one after another.
 
     `smoothing`: time constant of the probabilities, seconds.
     """
@@ -74,6 +80,8 @@ def followed(part: Path, smoothing: float) -> Iterator[tuple[int, float, list[Tr
         next(handle)  # the header
         for text in handle:
             value = json.loads(text)
+            if value.get("damaged"):
+                continue
             faces = [_unpacked(face) for face in value["faces"]]
             yield value["frame"], value["time"], tracker.update(faces, value["time"])
 

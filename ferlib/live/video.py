@@ -104,7 +104,7 @@ def _analyse(
     path: Path, pipeline: EmotionPipeline, part: Path, header: dict[str, Any], err: TextIO, progress: bool
 ) -> bool:
     """Bring the part file up to the video's end; True when frames were damaged or did not come."""
-    start = part_file.resume(part, header)
+    start, damaged = part_file.resume(part, header)
     source = VideoSource(path, header["every"], start)
     bar = tqdm(total=source.claimed, initial=start, unit="frame", file=err, leave=False,
                disable=not (progress and err.isatty()))  # fmt: skip
@@ -115,6 +115,7 @@ def _analyse(
                     frame = source.read()
                 except FerlibError as error:
                     tqdm.write(f"ferlib: {error}", file=err)
+                    handle.write(part_file.damage(source.seen - 1))
                     continue
                 finally:
                     bar.update(source.seen - bar.n)
@@ -132,7 +133,7 @@ def _analyse(
         err.write(
             f"ferlib: {path} claims {source.claimed} frames and gave {source.seen}; it is cut short or damaged.\n"
         )
-    return bool(source.damaged or short)
+    return bool(damaged or source.damaged or short)
 
 
 def _write(
@@ -153,11 +154,11 @@ def _write(
                 table.writerows(records.row(one, frame, time, threshold) for one in faces)
     if target is not None:
         with atomic_path(target) as temporary:
-            _draw(path, part, every, smoothing, temporary)
+            _draw(path, part, every, smoothing, threshold, temporary)
     return tracks
 
 
-def _draw(path: Path, part: Path, every: int, smoothing: float, target: Path) -> None:
+def _draw(path: Path, part: Path, every: int, smoothing: float, threshold: float, target: Path) -> None:
     """The annotated video, one frame for each that was read."""
     source, writer = VideoSource(path, every), None
     code = cv2.VideoWriter_fourcc(*"mp4v")
@@ -166,7 +167,8 @@ def _draw(path: Path, part: Path, every: int, smoothing: float, target: Path) ->
             picture = _frame(source, frame)
             if picture is None:
                 break
-            drawn = cv2.resize(annotate(picture, [_steadied(one) for one in faces], bars=False), picture.shape[1::-1])
+            steadied = [_steadied(one, threshold) for one in faces]
+            drawn = cv2.resize(annotate(picture, steadied, bars=False), picture.shape[1::-1])
             size = drawn.shape[1] & ~1, drawn.shape[0] & ~1  # the encoder takes even sizes only
             writer = writer or cv2.VideoWriter(str(target), code, source.rate / every, size)
             writer.write(cv2.cvtColor(drawn[: size[1], : size[0]], cv2.COLOR_RGB2BGR))
@@ -187,8 +189,9 @@ def _frame(source: VideoSource, index: int) -> np.ndarray | None:
             return None if frame is None else frame.image
 
 
-def _steadied(one: TrackedFace) -> Face:
-    return replace(one.face, emotion=one.emotion, confidence=one.confidence, probabilities=one.probabilities)
+def _steadied(one: TrackedFace, threshold: float) -> Face:
+    sure = one.confidence >= threshold
+    return replace(one.face, emotion=one.emotion, confidence=one.confidence, probabilities=one.probabilities, sure=sure)
 
 
 def _summary(path: Path, tracks: dict[int, _Track]) -> str:

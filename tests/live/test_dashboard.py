@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,6 +109,8 @@ def test_read_faces_follows_the_settings(photo):
     fakes = NoCrops(FakeDetector((60, 60, 140, 160)))
     assert len(read_faces(fakes, photo, LiveSettings(min_face_size=90))) == 1
     assert fakes.detector.least == 90
+    (face,) = read_faces(fakes, photo, LiveSettings(threshold=1.0))
+    assert face.label == "not sure"  # what the picture says then, too
     settings = LiveSettings()
     settings.threshold = 7
     with pytest.raises(FerlibError, match="threshold"):
@@ -115,7 +118,7 @@ def test_read_faces_follows_the_settings(photo):
 
 
 def test_the_sentence_of_a_picture(make):
-    faces = [make.face(emotion="happy", confidence=0.98), make.face(emotion="sad", confidence=0.4)]
-    assert summarise("a.jpg", faces, 0.5) == "a.jpg: 2 faces, happy 98 %, not sure."
+    faces = [make.face(emotion="happy", confidence=0.98), replace(make.face(emotion="sad"), sure=False)]
+    assert summarise("a.jpg", faces) == "a.jpg: 2 faces, happy 98 %, not sure."
     assert summarise("a.jpg", faces[:1]) == "a.jpg: 1 face, happy 98 %."
     assert summarise("a.jpg", []) == "a.jpg: no face found."

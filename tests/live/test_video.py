@@ -166,20 +166,38 @@ def test_a_truncated_video_is_done_as_far_as_it_goes_and_named(pipeline, clip, t
     assert 3 < len(rows_of(tmp_path / "rows.csv")) < 12
 
 
-def test_a_frame_that_cannot_be_decoded_is_named_and_passed_over(pipeline, clip, tmp_path, monkeypatch):
-    class Damaged(VideoSource):
-        def read(self):
-            frame = super().read()
-            if frame is not None and frame.index == 4:
-                self.damaged += 1
-                raise FerlibError("Frame 4 of clip.avi is damaged and was passed over.")
-            return frame
+class Damaged(VideoSource):
+    """A video whose fifth frame cannot be decoded."""
 
+    def read(self):
+        frame = super().read()
+        if frame is not None and frame.index == 4:
+            self.damaged += 1
+            raise FerlibError("Frame 4 of clip.avi is damaged and was passed over.")
+        return frame
+
+
+def test_a_frame_that_cannot_be_decoded_is_named_and_passed_over(pipeline, clip, tmp_path, monkeypatch):
     monkeypatch.setattr(video, "VideoSource", Damaged)
     status, _, err = run(clip, pipeline, csv=tmp_path / "rows.csv", annotate_dir=tmp_path / "out")
     assert status == 1
     assert err == "ferlib: Frame 4 of clip.avi is damaged and was passed over.\n"
     assert [row["frame"] for row in rows_of(tmp_path / "rows.csv")] == [str(k) for k in range(12) if k != 4]
+
+
+def test_a_run_that_goes_on_remembers_the_damage_before_it(pipeline, clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "VideoSource", Damaged)
+    assert run(clip, Counting(pipeline, stop=6), csv=tmp_path / "rows.csv")[0] == 130
+    status, _, err = run(clip, pipeline, csv=tmp_path / "rows.csv")
+    assert (status, err) == (1, "")  # named in the first part, counted in the second
+    assert [row["frame"] for row in rows_of(tmp_path / "rows.csv")] == [str(k) for k in range(12) if k != 4]
+
+
+def test_the_annotated_video_says_not_sure_below_the_threshold(pipeline, clip, tmp_path, monkeypatch):
+    said = set()
+    monkeypatch.setattr(video, "annotate", lambda picture, faces, bars: said.update(f.label for f in faces) or picture)
+    run(clip, pipeline, annotate_dir=tmp_path / "out", threshold=1.0)
+    assert said == {"not sure"}
 
 
 @pytest.mark.parametrize(
