@@ -11,22 +11,25 @@ import numpy as np
 
 
 class AreaSampler:
-    """Means over areas of one (H, W, 3) uint8 picture; the table takes 12 bytes a pixel and about 1 ms at 640x480.
+    """Means over areas of one (H, W, 3) uint8 picture; the table takes 16 bytes a pixel and about 1 ms at 640x480.
 
-    Sums above 2^31 (pictures of more than 8 megapixels) wrap around, and their differences come out right all the same.
+    It has a fourth channel, unused: NumPy gathers items of 16 bytes several times faster than those of 12. Sums above
+    2^31 (pictures of more than 8 megapixels) wrap around, and their differences come out right all the same.
     """
 
     def __init__(self, image: np.ndarray):
         self.height, self.width = image.shape[:2]
-        self._table = cv2.integral(image, sdepth=cv2.CV_32S)  # (H + 1, W + 1, 3)
+        table = cv2.integral(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), sdepth=cv2.CV_32S)
+        self._table = table.reshape(self.height + 1, self.width + 1, 4)  # row and column 0 hold zeros
 
     def resized(self, height: int, width: int) -> np.ndarray:
         """The whole picture as (1, 3, height, width) float32, 0..255."""
         top, bottom = _edges(self.height, height)
         left, right = _edges(self.width, width)
-        rows = self._table[bottom] - self._table[top]
-        sums = np.take(rows, right, axis=1) - np.take(rows, left, axis=1)
-        return _means(sums[None], (bottom - top)[None, :, None], (right - left)[None, None, :])
+        rows = _items(self._table[bottom] - self._table[top])
+        sums = _values(np.take(rows, right, axis=1))
+        sums -= _values(np.take(rows, left, axis=1))
+        return _means(sums[None], (bottom - top)[None, :, None] * (right - left)[None, None, :])
 
     def crops(self, corners: np.ndarray, side: int) -> np.ndarray:
         """The parts within `corners` as (N, 3, side, side) float32, 0..255.
@@ -36,14 +39,14 @@ class AreaSampler:
         x1, y1, x2, y2 = (column[:, None] for column in corners.astype(np.int64).T)
         left, right = _edges(x2 - x1, side)
         top, bottom = _edges(y2 - y1, side)
-        flat, stride = self._table.reshape(-1, 3), self.width + 1
+        flat, stride = _items(self._table).reshape(-1), self.width + 1
         above, below = (((y1 + rows) * stride)[:, :, None] for rows in (top, bottom))
         first, last = ((x1 + columns)[:, None, :] for columns in (left, right))
-        sums = np.take(flat, below + last, axis=0)
-        sums -= np.take(flat, above + last, axis=0)
-        sums -= np.take(flat, below + first, axis=0)
-        sums += np.take(flat, above + first, axis=0)
-        return _means(sums, (bottom - top)[:, :, None], (right - left)[:, None, :])
+        sums = _values(np.take(flat, below + last))
+        sums -= _values(np.take(flat, above + last))
+        sums -= _values(np.take(flat, below + first))
+        sums += _values(np.take(flat, above + first))
+        return _means(sums, (bottom - top)[:, :, None] * (right - left)[:, None, :])
 
 
 def _edges(length: np.ndarray | int, parts: int) -> tuple[np.ndarray, np.ndarray]:
@@ -52,7 +55,18 @@ def _edges(length: np.ndarray | int, parts: int) -> tuple[np.ndarray, np.ndarray
     return index * length // parts, -(-(index + 1) * length // parts)
 
 
-def _means(sums: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> np.ndarray:
-    """(N, h, w, 3) sums over areas of `heights` x `widths` -> (N, 3, h, w) means."""
-    shares = np.float32(1) / (heights * widths).astype(np.float32)
-    return np.ascontiguousarray((sums * shares[..., None]).transpose(0, 3, 1, 2), np.float32)
+def _items(table: np.ndarray) -> np.ndarray:
+    """(..., 4) int32 as (...) items of 16 bytes; their type is only a name for the size."""
+    return table.view(np.complex128)[..., 0]
+
+
+def _values(items: np.ndarray) -> np.ndarray:
+    return items[..., None].view(np.int32)
+
+
+def _means(sums: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """(N, h, w, 4) sums over (N, h, w) pixels each -> (N, 3, h, w) means."""
+    means = np.empty((len(sums), 3, *sums.shape[1:3]), np.float32)
+    np.copyto(means, sums.transpose(0, 3, 1, 2)[:, :3], casting="unsafe")
+    means *= (np.float32(1) / areas.astype(np.float32))[:, None]
+    return means

@@ -18,7 +18,8 @@ from ferlib.live.mtcnn_engine import Nets
 
 _CELL, _STRIDE = 12, 2  # pixels of a level: what the P-Net sees at once, and from one cell to the next
 _FACTOR = 0.709  # from one level of the pyramid to the next, about 1 / sqrt(2)
-_CHUNK = 24  # crops that go through a net at once: what stays in the processor's cache
+_CHUNK = {24: 16, 48: 4}  # crops of each size that go through a net at once: what stays in the processor's cache
+_BLOCK = 256  # boxes whose overlaps are computed at once
 _MOST = 4000  # candidates for the R-Net, the most probable; 200 faces give some 2000, and noise must not take minutes
 
 Faces = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -102,7 +103,7 @@ class Cascade:
         """Crops through a net: a row each."""
         if not len(corners):
             return np.zeros((0, 15 if side == 48 else 5), np.float32)
-        size = min(_CHUNK, -(-len(corners) // self.threads))
+        size = min(_CHUNK[side], -(-len(corners) // self.threads))
         chunks = [corners[start : start + size] for start in range(0, len(corners), size)]
         return np.concatenate(self._share(lambda chunk: net(sampler.crops(chunk, side)), chunks))
 
@@ -136,30 +137,43 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, most: float) -> np.ndarray:
 
     A box falls when its intersection over union with a kept one is above `most`.
     """
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    return _suppress(boxes, scores, most, 0, lambda shared, one, others: shared / (area[one] + area[others] - shared))
+    return _suppress(boxes, scores, most, 0, lambda shared, one, other: shared / (one + other - shared))
 
 
 def suppress_contained(boxes: np.ndarray, scores: np.ndarray, most: float) -> np.ndarray:
     """The same by the intersection over the smaller area, as facenet-pytorch's `nms_numpy` with "Min"."""
-    area = (boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)
-    return _suppress(boxes, scores, most, 1, lambda shared, one, others: shared / np.minimum(area[one], area[others]))
+    return _suppress(boxes, scores, most, 1, lambda shared, one, other: shared / np.minimum(one, other))
 
 
 def _suppress(boxes: np.ndarray, scores: np.ndarray, most: float, pixel: int, ratio: Callable) -> np.ndarray:
-    """The best box that is left, again and again, without those that overlap it too much."""
+    """The best box that is left, again and again, without those that overlap it too much.
+
+    Overlaps are computed for a block of the best at once; most of the time for one box after another was NumPy's calls.
+    """
     left, kept = np.argsort(-scores, kind="stable"), []
-    ordered = boxes[left]
-    with np.errstate(divide="ignore", invalid="ignore"):  # boxes without area overlap nothing
-        while len(left):
-            best, left = left[0], left[1:]
-            kept.append(best)
-            one, ordered = ordered[0], ordered[1:]
-            sides = np.minimum(ordered[:, 2:], one[2:]) - np.maximum(ordered[:, :2], one[:2]) + np.float32(pixel)
-            sides = np.maximum(sides, 0)
-            stays = ~(ratio(sides[:, 0] * sides[:, 1], best, left) > most)
-            left, ordered = left[stays], ordered[stays]
-    return np.array(kept, np.int64)
+    while len(left):
+        block, left = left[:_BLOCK], left[_BLOCK:]
+        falls = _overlap(boxes[block], boxes[block], pixel, ratio) > most
+        gone, best = np.zeros(len(block), bool), []
+        for index, row in enumerate(falls):
+            if not gone[index]:
+                best.append(index)
+                gone |= row
+        kept.append(block[best])
+        if len(left):
+            left = left[~(_overlap(boxes[kept[-1]], boxes[left], pixel, ratio) > most).any(axis=0)]
+    return np.concatenate(kept) if kept else np.zeros(0, np.int64)
+
+
+def _overlap(some: np.ndarray, others: np.ndarray, pixel: int, ratio: Callable) -> np.ndarray:
+    """(N, M) overlaps of (N, 4) and (M, 4) boxes; NaN, which is above nothing, between two without area."""
+    one, other = some.T[:, :, None], others.T[:, None, :]
+    across = np.minimum(one[2], other[2]) - np.maximum(one[0], other[0]) + np.float32(pixel)
+    down = np.minimum(one[3], other[3]) - np.maximum(one[1], other[1]) + np.float32(pixel)
+    shared = np.maximum(across, 0) * np.maximum(down, 0)
+    areas = [(box[2] - box[0] + np.float32(pixel)) * (box[3] - box[1] + np.float32(pixel)) for box in (one, other)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return ratio(shared, *areas)
 
 
 def _corners(boxes: np.ndarray, sampler: AreaSampler) -> tuple[np.ndarray, np.ndarray]:

@@ -24,6 +24,10 @@ import torch
 
 from ferlib.errors import FerlibError
 
+_BLOCK = 16
+"""Channels that ONNX Runtime keeps together. With 29 instead of 32 its convolution and its pool leave their blocked
+forms: the R-Net took 1.7 times as long."""
+
 
 @dataclass(frozen=True)
 class _Plan:
@@ -188,11 +192,10 @@ def _trunk(made: _Graph, plan: _Plan, tensors: dict[str, np.ndarray]) -> str:
             steep, above = mixed
             again = weight[:, steep] * (1 - above)[:, None, None]
             weight[:, steep] *= above[:, None, None]
-            weight, mixed = np.concatenate([weight, again], axis=1), None
+            weight, mixed = _padded(np.concatenate([weight, again], axis=1), axis=1), None
         if number in plan.split:
             steep = np.flatnonzero(slopes > 1)
-            if len(steep):
-                mixed = steep, slopes[steep]
+            mixed = steep, slopes[steep]
             last = _split_prelu(made, last, weight, bias, slopes, number)
         else:
             last = made.convolution(last, weight, bias, f"conv{number}")
@@ -210,11 +213,22 @@ def _split_prelu(
     """Convolution and PReLU as a x + relu((1 - a) x); channels with a > 1 as x, and their relu(x) at the end."""
     steep = np.flatnonzero(slopes > 1)
     low = np.concatenate([np.minimum(slopes, 1), np.zeros(len(steep))])
-    weight, bias = np.concatenate([weight, weight[steep]]), np.concatenate([bias, bias[steep]])
+    weight, bias, low = (_padded(one) for one in (_twice(weight, steep), _twice(bias, steep), low))
     bent = made.convolution(last, weight * (1 - low)[:, None, None, None], bias * (1 - low), f"bent{number}")
     bent = made.node("Relu", [bent], f"relu{number}")
     straight = made.convolution(last, weight * low[:, None, None, None], bias * low, f"straight{number}")
     return made.node("Add", [straight, bent], f"sum{number}")
+
+
+def _twice(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return np.concatenate([values, values[rows]])
+
+
+def _padded(values: np.ndarray, axis: int = 0) -> np.ndarray:
+    """With zeros up to a multiple of `_BLOCK` along `axis`."""
+    missing = [(0, 0)] * values.ndim
+    missing[axis] = (0, -values.shape[axis] % _BLOCK)
+    return np.pad(values, missing)
 
 
 def _dense_heads(made: _Graph, plan: _Plan, tensors: dict[str, np.ndarray], last: str) -> None:
