@@ -60,14 +60,19 @@ class Cascade:
         if inside.any():
             found[inside] = self._through(self.nets.onet, sampler, corners[inside], 48)
         size = squares[:, 2:] - squares[:, :2] + 1
-        across, down = found[:, 5:10] * size[:, :1] + squares[:, :1] - 1, found[:, 10:] * size[:, 1:] + squares[:, 1:2] - 1
+        across, down = (
+            found[:, 5:10] * size[:, :1] + squares[:, :1] - 1,
+            found[:, 10:] * size[:, 1:] + squares[:, 1:2] - 1,
+        )
         return _moved(squares, found[:, 1:5], 1), _probability(found[:, 0]), np.stack([across, down], axis=2)
 
     def _propose(self, sampler: AreaSampler, least: int) -> tuple[np.ndarray, np.ndarray]:
         """First stage: candidates of all levels as squares, and their probabilities."""
         levels = scales(sampler.height, sampler.width, least)
         jobs = [levels[:1], levels[1:]] if self._pool else [levels]
-        parts = [part for found in self._share(lambda job: [self._level(sampler, s) for s in job], jobs) for part in found]
+        parts = [
+            part for found in self._share(lambda job: [self._level(sampler, s) for s in job], jobs) for part in found
+        ]
         if not parts:
             return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
         boxes, scores, moves = (np.concatenate(values) for values in zip(*parts, strict=True))

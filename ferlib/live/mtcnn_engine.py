@@ -145,7 +145,8 @@ def graph(name: str) -> bytes:
         made.convolution(last, weight, bias, "out")
         before, after = [1, 3, "height", "width"], [1, 5, None, None]
     ends = [
-        helper.make_tensor_value_info(label, TensorProto.FLOAT, shape) for label, shape in (("x", before), ("out", after))
+        helper.make_tensor_value_info(label, TensorProto.FLOAT, shape)
+        for label, shape in (("x", before), ("out", after))
     ]
     model = helper.make_model(
         helper.make_graph(made.nodes, name, ends[:1], ends[1:], made.constants),
@@ -207,9 +208,7 @@ def _trunk(made: _Graph, plan: _Plan, tensors: dict[str, np.ndarray]) -> str:
     return last
 
 
-def _split_prelu(
-    made: _Graph, last: str, weight: np.ndarray, bias: np.ndarray, slopes: np.ndarray, number: int
-) -> str:
+def _split_prelu(made: _Graph, last: str, weight: np.ndarray, bias: np.ndarray, slopes: np.ndarray, number: int) -> str:
     """Convolution and PReLU as a x + relu((1 - a) x); channels with a > 1 as x, and their relu(x) at the end."""
     steep = np.flatnonzero(slopes > 1)
     low = np.concatenate([np.minimum(slopes, 1), np.zeros(len(steep))])
