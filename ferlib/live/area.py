@@ -1,9 +1,9 @@
 """Pictures and crops of any size as means over areas, quickly and exactly as torch's "area" interpolation gives them.
 
-facenet-pytorch shrinks with ``F.interpolate(mode="area")``: output pixel i of n is the plain mean of the input pixels from
-floor(i H / n) to ceil((i + 1) H / n). OpenCV's INTER_AREA weighs the pixels at the edges by their share instead, and
-enlarges by interpolation, so near a threshold it finds other faces. One summed-area table of the frame gives each such
-mean from four of its values, for all levels of a pyramid and all crops.
+facenet-pytorch shrinks with ``F.interpolate(mode="area")``: output pixel i of n is the plain mean of the input pixels
+from floor(i H / n) to ceil((i + 1) H / n). OpenCV's INTER_AREA weighs the pixels at the edges by their share instead,
+and enlarges by interpolation, so near a threshold it finds other faces. One summed-area table of the frame gives each
+such mean from four of its values, for all levels of a pyramid and all crops.
 """
 
 import cv2

@@ -1,8 +1,12 @@
 """Detect rarely, follow always: the faces of a stream's frames, at a fraction of the cost of finding them in each.
 
-Between two detections MTCNN's last net looks again where each face was. It gives box, landmarks and the probability that
-there is a face at all, so a face that is gone is noticed at once, which optical flow cannot do. A face whose crop has
-hardly changed keeps its emotion. Camera and videos go this way; `ferlib.live.following_bench` measures what it costs.
+Between two detections MTCNN's last net looks again where each face was. It gives box, landmarks and the probability
+that there is a face at all. On the made clips, detecting in each eighth frame, its boxes overlapped those of a
+detection by 0.93 on average and 0.82 at least, in 1.5 ms a frame. Optical flow (Lucas-Kanade, forwards and backwards)
+gave 0.93 and 0.73 in 2.3 ms, and followed a face out of the picture for three frames; looking where the last movement
+leads gave the same as looking where the face was. A face whose crop has hardly changed keeps its emotion.
+
+Camera and videos go this way; `ferlib.live.following_accuracy` measures what it costs in accuracy.
 """
 
 from collections.abc import Sequence
@@ -31,9 +35,9 @@ _CUT = 20.0  # mean difference of those in grey levels; a camera's noise gives 2
 class FaceFollower:
     """Finds and reads the faces of one stream, frame by frame.
 
-    It detects in every `detect_every`-th frame, when a face was lost, when two came to lie on each other, when the scene
-    or the frame's size changed, and while there is no face. Everything else depends only on the frames since the last
-    detection, so a stream may be taken up again at any frame that was detected in, with the same result.
+    It detects in every `detect_every`-th frame, when a face was lost, when two came to lie on each other, when the
+    scene or the frame's size changed, and while there is no face. A detection begins everything anew, so a stream may
+    be taken up again at any frame that was detected in, with the same result.
 
     Whoever shares the pipeline holds its lock around `step`.
     """

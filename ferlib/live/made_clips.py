@@ -1,4 +1,4 @@
-"""Made-up clips with faces that move, grow, turn, vanish and come back, from the photo that the installation carries."""
+"""Made-up clips: faces that move, grow, turn, vanish and come back, from the photo that the installation carries."""
 
 from collections.abc import Iterator
 
@@ -16,27 +16,27 @@ _NOISE = 3.0  # standard deviation in grey levels, as a webcam's in a lit room
 def made_clip(kind: str, frames: int = 45, seed: int = 0) -> Iterator[np.ndarray]:
     """(480, 640, 3) uint8 RGB frames, as 15 a second, with noise.
 
-    ``standing``: three faces sway. ``walking``: one crosses the picture at 10 pixels a frame. ``zooming``: one grows from
-    60 to 240 pixels. ``turning``: one turns by 25 degrees to either side. ``vanishing``: one of two is away for a sixth of
-    the time, twice. ``entering``: one comes in from the right, another leaves to the left. ``dimming``: the light falls to a
-    third. ``cut``: in the middle everything is somewhere else, on another ground.
+    ``standing``: three faces sway. ``walking``: one crosses the picture at 10 pixels a frame. ``zooming``: one grows
+    from 60 to 240 pixels. ``turning``: one turns by 25 degrees to either side. ``vanishing``: one of two is away for a
+    sixth of the time, twice. ``entering``: one comes in from the right, another leaves to the left. ``dimming``: the
+    light falls to a third. ``cut``: in the middle everything is somewhere else, on another ground.
     """
     random = np.random.default_rng(seed)
-    grounds = [_ground(random), _ground(random)]
+    grounds = [ground(random), ground(random)]
     for index in range(frames):
         share = index / max(1, frames - 1)
         picture = grounds[kind == "cut" and share >= 0.5].copy()
         for face in _places(kind, share, index):
-            _draw(picture, *face)
+            draw_head(picture, *face)
         light = 1 - 0.67 * share if kind == "dimming" else 1.0
         noise = cv2.randn(np.empty(picture.shape, np.int16), 0, _NOISE)
         yield np.clip(picture * light + noise, 0, 255).astype(np.uint8)
 
 
-def four_faces(width: int = 640, height: int = 480, count: int = 4, frames: int = 45, seed: int = 0) -> Iterator[np.ndarray]:
+def crowd(width: int = 640, height: int = 480, count: int = 4, frames: int = 45, seed: int = 0) -> Iterator[np.ndarray]:
     """Frames of any size in which `count` faces of about a fifth of the height (smaller when there are many) sway."""
     random = np.random.default_rng(seed)
-    ground = cv2.resize(_ground(random), (width, height))
+    ground = cv2.resize(ground(random), (width, height))
     columns = int(np.ceil(np.sqrt(count * width / height)))
     rows = -(-count // columns)
     side = min(0.22 * height, 0.55 * height / rows, 0.55 * width / columns)
@@ -44,7 +44,9 @@ def four_faces(width: int = 640, height: int = 480, count: int = 4, frames: int 
         picture = ground.copy()
         for face in range(count):
             x, y = (face % columns + 0.5) * width / columns, (face // columns + 0.5) * height / rows
-            _draw(picture, x + 0.1 * side * np.sin(0.2 * index + face), y, side, 0.1 * np.sin(0.1 * index), face % 2 == 1)
+            draw_head(
+                picture, x + 0.1 * side * np.sin(0.2 * index + face), y, side, 0.1 * np.sin(0.1 * index), face % 2 == 1
+            )
         noise = cv2.randn(np.empty(picture.shape, np.int16), 0, _NOISE)
         yield np.clip(picture + noise, 0, 255).astype(np.uint8)
 
@@ -72,8 +74,8 @@ def _places(kind: str, share: float, index: int) -> list[tuple[float, float, flo
     raise ValueError(f"unknown clip {kind!r}; choose one of {', '.join(CLIPS)}")
 
 
-def _draw(picture: np.ndarray, x: float, y: float, width: float, turn: float, mirrored: bool) -> None:
-    """The photo's head into the picture, in place, with soft edges."""
+def draw_head(picture: np.ndarray, x: float, y: float, width: float, turn: float, mirrored: bool) -> None:
+    """The photo's head into the picture, in place, with soft edges: centre and width of the face in pixels."""
     photo = sample_picture()[:260, 90:360]
     centre, scale = np.array([_FACE[0] - 90, _FACE[1]], float), width / _FACE[2]
     if scale < 0.6:  # a warp alone would alias
@@ -91,7 +93,7 @@ def _draw(picture: np.ndarray, x: float, y: float, width: float, turn: float, mi
     picture[:] = picture * (1 - cover) + head * cover
 
 
-def _ground(random: np.random.Generator) -> np.ndarray:
-    """Blotches, as an unsharp room has."""
+def ground(random: np.random.Generator) -> np.ndarray:
+    """Blotches, as an unsharp room has, (480, 640, 3) uint8."""
     coarse = random.integers(30, 220, (8, 10, 3), dtype=np.uint8)
     return cv2.GaussianBlur(cv2.resize(coarse, SIZE, interpolation=cv2.INTER_CUBIC), (0, 0), 12)

@@ -7,11 +7,11 @@ Three rewrites make the graphs faster and change no result beyond rounding (test
 
 - the normalisation (x - 127.5) / 128 is folded into the first convolution, which has no padding;
 - two scores and a softmax become one logit, the difference of the scores;
-- PReLU behind the first convolutions takes longer in ONNX Runtime than the convolutions themselves (P-Net at 193x145 on
-  one thread: PReLU 1.1 of 2.6 ms, convolution 0.2). It equals a x + relu((1 - a) x) for slopes a up to 1, and these are
-  two convolutions, of which one has a fused ReLU and the other a fused sum. A slope above 1 stands before a maximum, which
-  commutes with rising functions: that channel passes the pool twice, with slopes 1 and 0, and the next convolution
-  mixes the two. Behind deeper convolutions, where channels are many and pixels few, PReLU stays.
+- PReLU behind the first convolution takes longer in ONNX Runtime than the convolution itself (P-Net at 193x145 on one
+  thread: PReLU 1.1 of 2.6 ms, convolution 0.2). It equals a x + relu((1 - a) x) for slopes a up to 1: two convolutions,
+  one with a fused ReLU and one with a fused sum. A slope above 1 stands before a maximum, which commutes with rising
+  functions: that channel passes the pool twice, with slopes 1 and 0, and the next convolution mixes the two. Behind the
+  deeper convolutions, where channels are many and pixels few, a second convolution costs more than PReLU.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class _Plan:
 
 
 _PLANS = {
-    "pnet": _Plan({1: (2, 2)}, (1, 2), 3),
+    "pnet": _Plan({1: (2, 2)}, (1,), 3),
     "rnet": _Plan({1: (3, 2), 2: (3, 2)}, (1,), 3, dense=4, side=24),
     "onet": _Plan({1: (3, 2), 2: (3, 2), 3: (2, 2)}, (1,), 4, dense=5, heads=3, side=48),
 }  # fmt: skip
