@@ -56,6 +56,9 @@ def predict(
     model: Model = None,
     min_face: Annotated[int, typer.Option(min=20, help="Smallest face searched for, pixels.")] = 40,
     every: Annotated[int, typer.Option(min=1, help="Of a video: read one frame in so many.")] = 1,
+    detect_every: Annotated[
+        int, typer.Option(min=1, help="Of a video: detect in one of so many frames, follow the faces in the others.")
+    ] = 6,
 ) -> None:
     """Faces and emotions in pictures, or in one video.
 
@@ -70,13 +73,19 @@ def predict(
     if any(is_video(path) for path in paths):
         if as_json:
             raise FerlibError("--json is for pictures; the rows of a video go into a table: --csv FILE.")
-        raise typer.Exit(_predict_video(paths, csv, annotate, model, min_face, every))
+        raise typer.Exit(_predict_video(paths, csv, annotate, model, min_face, every, detect_every))
     pipeline = load_pipeline(model, min_face_size=min_face)
     raise typer.Exit(predict_paths(paths, pipeline, as_json=as_json, csv=csv, annotate_dir=annotate))
 
 
 def _predict_video(
-    paths: list[Path], csv: Path | None, annotate: Path | None, model: str | None, min_face: int, every: int
+    paths: list[Path],
+    csv: Path | None,
+    annotate: Path | None,
+    model: str | None,
+    min_face: int,
+    every: int,
+    detect_every: int,
 ) -> int:
     from ferlib.live.pipeline import load_pipeline
     from ferlib.live.video import predict_video
@@ -84,7 +93,7 @@ def _predict_video(
     if len(paths) > 1:
         raise FerlibError("give one video at a time, and no pictures with it.")
     pipeline = load_pipeline(model, min_face_size=min_face)
-    return predict_video(paths[0], pipeline, csv=csv, annotate_dir=annotate, every=every)
+    return predict_video(paths[0], pipeline, csv=csv, annotate_dir=annotate, every=every, detect_every=detect_every)
 
 
 @app.command()

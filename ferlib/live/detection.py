@@ -1,5 +1,6 @@
-"""Faces in a picture: facenet-pytorch's MTCNN with its sharp edges covered."""
+"""Faces in a picture: MTCNN with its sharp edges covered, and the same faces again in the next picture."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -7,15 +8,17 @@ from threading import Lock
 import cv2
 import numpy as np
 import torch
-from facenet_pytorch import MTCNN
 
 from ferlib.errors import FerlibError
+from ferlib.live.engines import EngineName, open_engine
+from ferlib.live.mtcnn import Faces, as_squares, suppress_contained
 from ferlib.live.pictures import check_picture
 
 MAX_SIDE = 1920  # pixels; a larger picture is scaled down to this before the search
 _SMALL = 256  # pixels; a picture with a shorter side than this may be one tightly cut face
 _BORDER = 0.25  # of the shorter side
 _GREY = 127  # MTCNN normalises with (x - 127.5) / 128, so this is its zero
+_SAME = 0.7  # share of the smaller of two boxes that the larger one covers, from which they are one face; MTCNN's own
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +33,12 @@ class Detection:
 class FaceDetector:
     """Finds faces in RGB pictures with MTCNN (Zhang et al. 2016); the weights come with facenet-pytorch.
 
-    `min_face_size`: the smallest face searched for, in pixels; smaller is slower (640x480 on one thread: 20 takes about
-    160 ms, 40 about 100, 80 about 50). `thresholds`: the least probability after each of the three stages; higher finds
-    fewer wrong faces and misses more true ones. `device`: where the nets run; they cannot be moved later, and on
-    Apple's MPS they fail, so leave them on the CPU there. `max_side`: pictures with a longer side are scaled down to it
-    for the search, and `min_face_size` then counts in the smaller picture.
+    `min_face_size`: the smallest face searched for, in pixels; smaller is slower. `thresholds`: the least probability
+    after each of the three stages; higher finds fewer wrong faces and misses more true ones. `device`: where the nets
+    run; they cannot be moved later, and on Apple's MPS they fail, so leave them on the CPU there. `max_side`: pictures
+    with a longer side are scaled down to it for the search, and `min_face_size` then counts in the smaller picture.
+    `engine`: "onnx", our cascade on ONNX Runtime; "torch", facenet-pytorch itself, which finds the same boxes some four
+    times as slowly; None for the first that works. `threads`: of the engine "onnx", at most the cores that there are.
 
     One detector may be shared between threads: calls run one after another.
     """
@@ -45,18 +49,26 @@ class FaceDetector:
         thresholds: Sequence[float] = (0.6, 0.7, 0.7),
         device: str | torch.device = "cpu",
         max_side: int = MAX_SIDE,
+        engine: EngineName | None = None,
+        threads: int = 2,
     ):
         _check_least(min_face_size)
         if len(thresholds) != 3 or not all(0 < t < 1 for t in thresholds):
             raise FerlibError(f"thresholds must be three numbers between 0 and 1, not {thresholds!r}.")
         if max_side <= min_face_size:
             raise FerlibError(f"max_side ({max_side}) must be larger than min_face_size ({min_face_size}).")
+        if threads < 1:
+            raise FerlibError(f"threads must be at least 1, not {threads}.")
         self.min_face_size = min_face_size
         self.max_side = max_side
+        self._least_probability = float(thresholds[2])
         self._lock = Lock()
-        self._mtcnn = MTCNN(
-            keep_all=True, min_face_size=min_face_size, thresholds=list(thresholds), device=torch.device(device)
-        ).eval()
+        self._engine = open_engine(engine, thresholds, device, min(threads, _cores()))
+
+    @property
+    def engine(self) -> EngineName:
+        """Which engine it is."""
+        return self._engine.name
 
     def __call__(self, image: np.ndarray, min_face_size: int | None = None) -> list[Detection]:
         """All faces of an (H, W, 3) uint8 RGB picture, from left to right; an empty list when there is none.
@@ -66,22 +78,47 @@ class FaceDetector:
         """
         check_picture(image)
         least = self.min_face_size if min_face_size is None else _check_least(min_face_size)
-        height, width = image.shape[:2]
         small, scale = _scale_down(image, self.max_side)
         small, border = _add_border(small)
         if min(small.shape[:2]) <= least:  # MTCNN would have no scale to search, and raises
             return []
-        with self._lock, torch.inference_mode():
-            self._mtcnn.min_face_size = least
-            boxes, confidences, points = self._mtcnn.detect(small, landmarks=True)
-        if boxes is None:
+        with self._lock:
+            found = self._engine.detect(small, least)
+        detections = [one for one in _detections(found, image.shape, scale, border) if one is not None]
+        return sorted(detections, key=lambda d: (d.box[0] + d.box[2], d.box[1]))
+
+    def refine(self, image: np.ndarray, detections: Sequence[Detection]) -> list[Detection | None]:
+        """Where the faces of the frame before are in this one, by MTCNN's last net alone on the old boxes.
+
+        In the given order; None for a face that is not there any more, has moved by more than about a third of its
+        size, or has come to lie on another one of them. About 0.5 ms a face. Raises FerlibError as a call does.
+        """
+        check_picture(image)
+        if not detections:
             return []
-        # MTCNN's arrays are of dtype object.
-        boxes = (np.asarray(boxes.tolist(), np.float64).reshape(-1, 2, 2) - border) / scale
-        points = (np.asarray(points.tolist(), np.float64).reshape(-1, 5, 2) - border) / scale
-        boxes = boxes.clip(0, [width, height]).reshape(-1, 4)
-        found = [_detection(*face) for face in zip(boxes, points, confidences, strict=True) if _is_sound(*face)]
-        return sorted(found, key=lambda d: (d.box[0] + d.box[2], d.box[1]))
+        framed, border = _add_border(image)
+        old = np.array([detection.box for detection in detections], np.float32) + np.float32(border)
+        with self._lock:
+            boxes, scores, points = self._engine.look(framed, as_squares(old))
+        good = np.flatnonzero(scores > self._least_probability)
+        good = good[suppress_contained(boxes[good], scores[good], _SAME)]
+        found = _detections((boxes[good], scores[good], points[good]), image.shape, np.ones(2), border)
+        by_index = dict(zip(good.tolist(), found, strict=True))
+        return [by_index.get(index) for index in range(len(detections))]
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _detections(found: Faces, shape: tuple[int, ...], scale: np.ndarray, border: int) -> list[Detection | None]:
+    """The engine's faces in the pixels of the picture that was given; None for one that lies outside it."""
+    boxes, scores, points = found
+    boxes = ((boxes.astype(np.float64).reshape(-1, 2, 2) - border) / scale).clip(0, shape[1::-1]).reshape(-1, 4)
+    points = (points.astype(np.float64) - border) / scale
+    faces = zip(boxes, points, scores, strict=True)
+    return [_detection(*face) if _is_sound(*face) else None for face in faces]
 
 
 def _check_least(pixels: int) -> int:

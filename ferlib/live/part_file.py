@@ -20,7 +20,7 @@ def beside(output: Path) -> Path:
     return output.with_name(output.name + ENDING)
 
 
-def header(video: Path, pipeline: EmotionPipeline, every: int) -> dict[str, Any]:
+def header(video: Path, pipeline: EmotionPipeline, every: int, detect_every: int) -> dict[str, Any]:
     """The first line: what must be equal for a run to go on where another stopped."""
     about = video.stat()
     return {
@@ -28,18 +28,19 @@ def header(video: Path, pipeline: EmotionPipeline, every: int) -> dict[str, Any]
         "bytes": about.st_size,
         "changed": about.st_mtime_ns,
         "every": every,
+        "detect_every": detect_every,
         "model": str(getattr(pipeline.classifier, "name", type(pipeline.classifier).__name__)),
         "least": pipeline.detector.min_face_size,
         "crop": repr(pipeline.crop),
     }
 
 
-def line(frame: int, time: float, faces: Sequence[Face]) -> str:
-    """What a frame leaves behind."""
+def line(frame: int, time: float, faces: Sequence[Face], detected: bool) -> str:
+    """What a frame leaves behind; `detected`: its faces were not followed from the frame before."""
     packed = [
         face.to_dict() | {"probabilities": [round(float(value), 6) for value in face.probabilities]} for face in faces
     ]
-    return json.dumps({"frame": frame, "time": round(time, 4), "faces": packed}) + "\n"
+    return json.dumps({"frame": frame, "time": round(time, 4), "detected": detected, "faces": packed}) + "\n"
 
 
 def damage(frame: int) -> str:
@@ -50,18 +51,21 @@ def damage(frame: int) -> str:
 def resume(part: Path, wanted: dict[str, Any]) -> tuple[int, int]:
     """Make `part` ready to be added to; the frame to go on with, and how many before it were damaged.
 
-    A last line that was cut off is removed; a file of another run (another `header`) is begun afresh.
+    A last line that was cut off is removed; a file of another run (another `header`) is begun afresh. Where faces are
+    followed, the frames since the last detection are read again: they depend on what only that run knew.
     """
-    start, damaged, whole = 0, 0, 0
+    start, damaged, whole, read, lost = 0, 0, 0, 0, 0
     if part.is_file():
         with open(part, "rb") as handle:
             for number, text in enumerate(handle):
                 value = _parsed(text)
                 if value is None or (number == 0 and value != wanted):
                     break
-                whole += len(text)
-                start = value["frame"] + 1 if number else 0
-                damaged += value.get("damaged", False)
+                if number and value.get("detected") and wanted["detect_every"] > 1:
+                    start, damaged, whole = value["frame"], lost, read
+                read, lost = read + len(text), lost + value.get("damaged", False)
+                if number == 0 or wanted["detect_every"] == 1:
+                    start, damaged, whole = value["frame"] + 1 if number else 0, lost, read
     if whole:
         with open(part, "r+b") as handle:
             handle.truncate(whole)

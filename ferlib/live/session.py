@@ -10,16 +10,12 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-import cv2
-import numpy as np
-
 from ferlib.errors import FerlibError
-from ferlib.learning.transforms import EQUALISE_MODES, equalise
+from ferlib.learning.transforms import EQUALISE_MODES
 from ferlib.live import records
-from ferlib.live.detection import Detection
+from ferlib.live.following import DETECT_EVERY, FaceFollower
 from ferlib.live.frames import Frame
-from ferlib.live.motion import follow
-from ferlib.live.pipeline import EmotionPipeline, Face
+from ferlib.live.pipeline import EmotionPipeline
 from ferlib.live.smoothing import TIME_CONSTANT
 from ferlib.live.sources import FrameSource
 from ferlib.live.timing import Latency, Stopwatch
@@ -35,7 +31,7 @@ class LiveSettings:
     """What can be changed while a session runs."""
 
     min_face_size: int = 60  # pixels; smaller is slower, see `FaceDetector`
-    detect_every: int = 2  # frames; between detections the faces are followed by optical flow
+    detect_every: int = DETECT_EVERY  # frames; between detections the faces are followed: see `FaceFollower`
     smoothing: float = TIME_CONSTANT  # seconds; 0 takes each frame as it is
     threshold: float = 0.0  # 0..1; a smaller confidence is shown as "not sure"
     equalise: str = "none"  # of the crops, before the classifier's own preprocessing: see `EQUALISE_MODES`
@@ -75,11 +71,10 @@ class LiveSession:
         self.reset()
 
     def reset(self) -> None:
-        """Begin a new stream: tracks, flow and clock are forgotten; the table and the latencies stay."""
+        """Begin a new stream: tracks, faces and clock are forgotten; the table and the latencies stay."""
         self._tracker = Tracker(time_constant=self.settings.smoothing)
-        self._grey: np.ndarray | None = None
-        self._detections: list[Detection] = []
-        self._since_detection = 0
+        self._follower = FaceFollower(self.pipeline)
+        self._size: tuple[int, ...] | None = None
         self._clock = float("-inf")
 
     def step(self, source: FrameSource) -> Answer | None:
@@ -126,12 +121,13 @@ class LiveSession:
         if frame.time < self._clock - _CLOCK_STEP:  # another clock: the page was opened again
             self.reset()
         self._clock = max(self._clock, frame.time)
-        if self._grey is not None and self._grey.shape != frame.image.shape[:2]:
+        size, self._size = self._size, frame.image.shape[:2]
+        if size is not None and size != self._size:
             self._tracker.reset()  # another camera or resolution: coordinates mean something else now
         with self.pipeline.lock:
-            with watch.step("detect"):
-                detections, detected = self._find(frame.image, settings)
-            faces = self._classify(frame.image, detections, settings, watch)
+            faces, detected = self._follower.step(
+                frame.image, settings.detect_every, settings.min_face_size, settings.equalise, watch
+            )
         with watch.step("track"):
             self._tracker.time_constant = settings.smoothing
             height, width = frame.image.shape[:2]
@@ -153,28 +149,6 @@ class LiveSession:
         with self._rows_lock:
             return list(self._rows)
 
-    def _find(self, image: np.ndarray, settings: LiveSettings) -> tuple[list[Detection], bool]:
-        """The faces, by detection or by following those of the last frame; True for a detection."""
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if settings.detect_every > 1 else image[..., 1]
-        detections = None
-        if self._grey is not None and self._since_detection + 1 < settings.detect_every and self._detections:
-            detections = follow(self._grey, grey, self._detections)
-        self._since_detection = 0 if detections is None else self._since_detection + 1
-        self._grey = None  # an error below must not leave an old frame with new faces
-        detected = detections is None
-        if detections is None:
-            detections = self.pipeline.detector(image, settings.min_face_size)
-        self._grey, self._detections = grey, detections
-        return detections, detected
-
-    def _classify(
-        self, image: np.ndarray, detections: list[Detection], settings: LiveSettings, watch: Stopwatch
-    ) -> list[Face]:
-        with watch.step("crop"):
-            crops = equalise(self.pipeline.crops(image, detections), settings.equalise)
-        with watch.step("classify"):
-            return self.pipeline.classify_crops(detections, crops)
-
     def _describe(self, found: TrackedFace, threshold: float) -> dict[str, Any]:
         face = found.face
         return {
@@ -190,7 +164,7 @@ class LiveSession:
 
     def _failure(self, sentence: str) -> Answer:
         self.latency.failed += 1
-        self._grey = None
+        self._follower.reset()  # nothing is followed across the gap
         return {
             "frame": None, "time": None, "width": 0, "height": 0, "detected": False, "faces": [], "error": sentence,
         }  # fmt: skip

@@ -20,6 +20,7 @@ from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
 from ferlib.live import part_file, records
 from ferlib.live.annotate import annotate
+from ferlib.live.following import DETECT_EVERY, FaceFollower
 from ferlib.live.pipeline import EmotionPipeline, Face
 from ferlib.live.smoothing import TIME_CONSTANT
 from ferlib.live.tracking import TrackedFace
@@ -46,6 +47,7 @@ def predict_video(
     csv: str | Path | None = None,
     annotate_dir: str | Path | None = None,
     every: int = 1,
+    detect_every: int = DETECT_EVERY,
     smoothing: float = TIME_CONSTANT,
     threshold: float | None = None,
     out: TextIO | None = None,
@@ -60,6 +62,7 @@ def predict_video(
         csv: a file for the table, `records.COLUMNS`.
         annotate_dir: a folder for ``<stem>.annotated.mp4``.
         every: read one frame in so many.
+        detect_every: of those, from one detection to the next; 1 detects in each: see `FaceFollower`.
         smoothing: time constant of the probabilities, seconds.
         threshold: confidence below which ``sure`` is 0 in the table; None: the pipeline's.
         out: gets a line a track (None: standard output).
@@ -67,14 +70,16 @@ def predict_video(
         progress: show the bar, if `err` is a terminal.
 
     Raises:
-        FerlibError: it is no video, or an output cannot be what it is named as.
+        FerlibError: it is no video, an output cannot be what it is named as, or `detect_every` is below 1.
     """
     path, out, err = Path(path), out or sys.stdout, err or sys.stderr
     target = None if annotate_dir is None else Path(annotate_dir) / f"{path.stem}{ANNOTATED_VIDEO}"
     threshold = pipeline.threshold if threshold is None else threshold
+    if detect_every < 1:
+        raise FerlibError(f"detect_every must be 1 or more, not {detect_every}.")
     _check_outputs(path, csv, annotate_dir)
     VideoSource(path, every).close()  # its sentence, if it is no video
-    header = part_file.header(path, pipeline, every)
+    header = part_file.header(path, pipeline, every, detect_every)
     with tempfile.TemporaryDirectory(prefix="ferlib-") as scratch:
         output = Path(csv) if csv is not None else target
         part = part_file.beside(Path(scratch) / path.name if output is None else output)
@@ -104,7 +109,7 @@ def _analyse(
     path: Path, pipeline: EmotionPipeline, part: Path, header: dict[str, Any], err: TextIO, progress: bool
 ) -> bool:
     """Bring the part file up to the video's end; True when frames were damaged or did not come."""
-    start, damaged = part_file.resume(part, header)
+    (start, damaged), follower = part_file.resume(part, header), FaceFollower(pipeline)
     source = VideoSource(path, header["every"], start)
     bar = tqdm(total=source.claimed, initial=start, unit="frame", file=err, leave=False,
                disable=not (progress and err.isatty()))  # fmt: skip
@@ -114,6 +119,7 @@ def _analyse(
                 try:
                     frame = source.read()
                 except FerlibError as error:
+                    follower.reset()  # a resumed run does not follow across a damaged frame either
                     tqdm.write(f"ferlib: {error}", file=err)
                     handle.write(part_file.damage(source.seen - 1))
                     continue
@@ -121,7 +127,8 @@ def _analyse(
                     bar.update(source.seen - bar.n)
                 if frame is None:
                     break
-                handle.write(part_file.line(frame.index, frame.time, pipeline(frame.image)))
+                found = follower.step(frame.image, header["detect_every"])
+                handle.write(part_file.line(frame.index, frame.time, *found))
                 handle.flush()
     finally:
         bar.close()

@@ -39,12 +39,17 @@ class FakeDetector:
 
     def __init__(self, *boxes, error=None):
         self.boxes, self.error, self.calls, self.least = list(boxes), error, 0, None
+        self.refined = 0
 
     def __call__(self, image, min_face_size=None):
         self.calls, self.least = self.calls + 1, min_face_size
         if self.error is not None:
             raise self.error
         return [made_face(box) for box in self.boxes]  # a Face has what a Detection has
+
+    def refine(self, image, detections):
+        self.refined += 1
+        return [made_face(box) for box in self.boxes[: len(detections)]]
 
 
 class NoCrops:

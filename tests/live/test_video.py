@@ -28,14 +28,15 @@ class Counting(EmotionPipeline):
         super().__init__(pipeline.detector, pipeline.classifier)
         self.read, self.stop = 0, stop
 
-    def __call__(self, image):
+    def crops(self, image, detections):
         if self.read == self.stop:
             raise KeyboardInterrupt
         self.read += 1
-        return super().__call__(image)
+        return super().crops(image, detections)
 
 
-def run(clip, pipeline, **options):
+def run(clip, pipeline, detect_every=1, **options):
+    options["detect_every"] = detect_every
     out, err = io.StringIO(), io.StringIO()
     return predict_video(clip, pipeline, out=out, err=err, **options), out.getvalue(), err.getvalue()
 
@@ -93,9 +94,6 @@ class Plain(NoCrops):
         super().__init__(detector)
         detector.min_face_size = 40
 
-    def __call__(self, image):
-        return self.classify_crops(self.detector(image), None)
-
 
 def test_one_frame_in_three(pipeline, clip, tmp_path):
     counting = Counting(pipeline)
@@ -117,6 +115,31 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_table(pipeline, clip, tmp
     assert second.read == 7
     assert target.read_text() == (tmp_path / "whole.csv").read_text()
     assert not part_file.beside(target).exists()
+
+
+def test_an_interrupted_run_that_follows_goes_on_from_its_last_detection(pipeline, clip, tmp_path):
+    run(clip, Counting(pipeline), csv=tmp_path / "whole.csv", detect_every=4)
+    target = tmp_path / "rows.csv"
+    assert run(clip, Counting(pipeline, stop=7), csv=target, detect_every=4)[0] == 130
+    second = Counting(pipeline)
+    assert run(clip, second, csv=target, detect_every=4)[0] == 0
+    assert second.read == 8  # frames 4 to 11: detected in 4 and 8, and 7 had not been read
+    assert target.read_text() == (tmp_path / "whole.csv").read_text()
+
+
+def test_following_finds_the_same_faces_with_fewer_detections(pipeline, clip, tmp_path):
+    run(clip, pipeline, csv=tmp_path / "each.csv")
+    run(clip, pipeline, csv=tmp_path / "followed.csv", detect_every=4)
+    each, followed = rows_of(tmp_path / "each.csv"), rows_of(tmp_path / "followed.csv")
+    assert [row["frame"] for row in followed] == [row["frame"] for row in each]
+    assert {row["track"] for row in followed} == {"1"}
+    for column in ("x1", "y1", "x2", "y2"):
+        np.testing.assert_allclose([float(r[column]) for r in followed], [float(r[column]) for r in each], atol=12)
+
+
+def test_an_impossible_detect_every_is_refused(pipeline, clip):
+    with pytest.raises(FerlibError, match="detect_every"):
+        run(clip, pipeline, detect_every=0)
 
 
 def test_a_line_that_was_cut_off_is_read_again(pipeline, clip, tmp_path):
