@@ -10,9 +10,10 @@ from PIL import Image
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
-from ferlib.live import predict
+from ferlib.live import predict, row_files
 from ferlib.live.pipeline import EmotionPipeline
-from ferlib.live.predict import CSV_COLUMNS, predict_paths
+from ferlib.live.predict import predict_paths
+from ferlib.live.row_files import CSV_COLUMNS
 
 
 class Terminal(io.StringIO):
@@ -260,11 +261,12 @@ def test_a_failing_csv_leaves_the_old_file(pipeline, face_file, tmp_path, monkey
         handle.write("half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(predict, "csv_writer", full)
+    monkeypatch.setattr(row_files, "csv_writer", full)
     status, out, err = run([face_file], pipeline, csv=target)
     assert status == 1
     assert target.read_text() == "old"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces.csv", "photo.png"]
+    left = ["faces.csv", "faces.csv.part.jsonl", "photo.png"]  # the next run only has to write the table
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
     assert "faces.csv" in err
     assert "1 face" in out
 
