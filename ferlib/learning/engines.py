@@ -4,6 +4,7 @@ A session takes (N, 48, 48) uint8 faces and gives probabilities or logits; `Grap
 """
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -72,11 +73,12 @@ class OpenVinoSession:
             compiled = core.compile_model(core.read_model(graph), "CPU", hints)
         except Exception as error:  # its errors have no common class of their own
             raise _unusable("OpenVINO", error) from error
-        self._request = compiled.create_infer_request()
+        self._request, self._lock = compiled.create_infer_request(), Lock()
 
     def run(self, faces: np.ndarray, output: str) -> np.ndarray:
         """As `Session` says."""
-        return np.array(self._request.infer({"faces": faces})[output])  # the request's own memory is used again
+        with self._lock:  # one request serves one call at a time, and its memory is used again
+            return np.array(self._request.infer({"faces": faces})[output])
 
 
 class GraphClassifier:

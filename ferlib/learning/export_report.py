@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ import torch
 from ferlib import paths
 from ferlib.data import cleaning, ferplus
 from ferlib.data.votes import hard_labels
-from ferlib.files import write_json
+from ferlib.files import atomic_path, write_json
 from ferlib.learning import checkpoints, export, quantisation
 from ferlib.learning.classifier import Classifier, load_classifier
 from ferlib.learning.metrics import labelled
@@ -18,12 +19,14 @@ from ferlib.learning.transforms import equalise
 from ferlib.provenance import code_commit
 
 
-def run(name: str | None = None, *, int8: bool = False, say: Callable[[str], None] = lambda _: None) -> dict:
+def run(
+    name: str | None = None, *, int8: bool = False, out: Path | None = None, say: Callable[[str], None] = lambda _: None
+) -> dict:
     """Export a checkpoint, and with `int8` decide on valid whether its 8-bit version is kept; JSON-ready.
 
     Without `int8` no data set is needed. With it, `data/published/NAME/export.json` gets the accuracies, and
     `data/checkpoints/NAME.int8.json` the ranges when 8 bits cost at most `quantisation.MOST` points; otherwise that
-    file is removed.
+    file is removed. `out` names a file for a copy of the graph in single precision.
 
     Raises:
         FerlibError: there is no such checkpoint, its graph differs from torch, or FER2013+ was not found.
@@ -32,6 +35,9 @@ def run(name: str | None = None, *, int8: bool = False, say: Callable[[str], Non
     checkpoint = checkpoints.load(name)
     say("writing the graph")
     graph = export.load_graph(about, lambda: checkpoint)
+    if out is not None:
+        with atomic_path(out) as temporary:
+            temporary.write_bytes(graph)
     found = {
         "model": about["name"], "layout": export.LAYOUT, "weights_sha256": about["weights_sha256"],
         "bytes": len(graph), "max_difference": export.largest_difference(checkpoint, graph),

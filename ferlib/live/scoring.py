@@ -19,8 +19,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ferlib.live.detection import FaceDetector
 from ferlib.live.pictures import load_picture
 from ferlib.live.pipeline import EmotionPipeline, Face, load_pipeline
+
+KIND = "threads"
+"""What `make_workers` makes; `ferlib bench live --folder` measures both."""
 
 _AHEAD = 2  # pictures under way or waiting to be fetched, for each worker
 
@@ -166,6 +170,29 @@ def in_order(tasks: Iterable[Task], workers: Workers) -> Iterator[tuple[Task, "F
             yield task, result
     finally:
         workers.close()
+
+
+def make_workers(count: int, kind: str = KIND, **options: Any) -> tuple[EmotionPipeline, Workers]:
+    """A pipeline, and workers that score `count` pictures at a time with pipelines like it.
+
+    Several leave one core to each: torch's own threads are set to one then, for the whole process.
+
+    Args:
+        count: at least 1; one worker is always a thread.
+        kind: ``"threads"`` or ``"processes"``.
+        options: of `load_pipeline`.
+    """
+    if count > 1:
+        import torch
+
+        torch.set_num_threads(1)
+        options = {"threads": 1, **options}
+    first = load_pipeline(**options)
+    if count > 1 and kind == "processes":
+        return first, Processes(count, **options)
+    detector = {key: value for key, value in options.items() if key not in ("model", "crop", "engine", "threads")}
+    more = [EmotionPipeline(FaceDetector(**detector), first.classifier, first.crop) for _ in range(count - 1)]
+    return first, Threads([first, *more])
 
 
 def cores() -> int:

@@ -1,5 +1,4 @@
 import sys
-import warnings
 
 import numpy as np
 import pytest
@@ -125,8 +124,8 @@ def test_a_graph_that_no_runtime_takes(tiny_checkpoint, monkeypatch):
         assert load_classifier("tiny").engine == "torch"
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_missing_checkpoint_is_not_hidden_by_the_fallback(tiny_checkpoint):
     for engine in (None, *ENGINES):
-        with warnings.catch_warnings(), pytest.raises(FerlibError, match="there is no checkpoint 'none'"):
-            warnings.simplefilter("error")
+        with pytest.raises(FerlibError, match="there is no checkpoint 'none'"):
             load_classifier("none", engine=engine)
