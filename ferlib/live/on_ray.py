@@ -85,8 +85,9 @@ def score_on_ray(
         here = {} if named else {"num_cpus": workers, "include_dashboard": False}
         ray.init(named, log_to_driver=False, **here)
     try:
+        actors = ray.data.ActorPoolStrategy(size=workers)
         rows = ray.data.from_items([{"source": name} for name in pictures]).map_batches(
-            PicturePredictor, fn_constructor_kwargs=options, batch_size=_BATCH, concurrency=workers, num_cpus=1
+            PicturePredictor, fn_constructor_kwargs=options, batch_size=_BATCH, compute=actors, num_cpus=1
         )
         rows.write_parquet(str(target), mode="overwrite")
     finally:

@@ -1,4 +1,5 @@
 import importlib.util
+import os
 import subprocess
 import sys
 import textwrap
@@ -86,7 +87,8 @@ def test_two_local_workers(tmp_path):
         "pickle.register_pickle_by_value(on_ray)")
     )  # fmt: skip
     command = [sys.executable, str(script), str(folder), str(tmp_path / "rows")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=paths.ROOT)
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
     assert "pictures: 6" in done.stdout, done.stderr[-2000:]
     rows = parquet.read_table(tmp_path / "rows").to_pylist()
     assert sorted(row["source"].rsplit("/", 1)[1] for row in rows) == [f"{n}-broken.png" for n in (1, 3, 5)]
