@@ -69,9 +69,8 @@ def predict_paths(
     finished = False
     try:
         with closing(in_order(_tasks(pictures, targets, log), workers or Threads([pipeline]))) as results:
-            for task, result in tqdm(
-                results, total=len(pictures), file=err, unit="picture", leave=False, disable=hidden
-            ):
+            bar = {"total": len(pictures), "unit": "picture", "leave": False, "disable": hidden}
+            for task, result in tqdm(results, file=err, **bar):
                 with _reporting(err, errors, task.path):
                     found = result.result()
                     if log is not None and task.known is None:
