@@ -71,9 +71,9 @@ bench: $(READY) ## Measure the live demo in Chromium; wants an idle machine (BEN
 
 # Pins stay as they are unless pyproject.toml forbids them; renew them all with: make lock UPGRADE=--upgrade
 lock: $(READY) ## Write requirements.lock for Linux, macOS and Windows from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra fetch --extra transfer --universal --python-version 3.11 \
-	  --fork-strategy fewest --no-annotate --no-emit-index-url --custom-compile-command "make lock" \
-	  --output-file requirements.lock --quiet $(UPGRADE)
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra fetch --extra openvino --extra parquet --extra ray \
+	  --extra transfer --universal --python-version 3.11 --fork-strategy fewest \
+	  --no-annotate --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock --quiet $(UPGRADE)
 
 clean: ## Remove caches and the copies of executed notebooks; .venv and training runs stay
 	rm -rf .pytest_cache .ruff_cache build dist data/runs/notebooks data/runs/smoke

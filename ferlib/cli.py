@@ -10,6 +10,7 @@ import typer
 
 from ferlib.cli_bench import bench_app
 from ferlib.cli_data import Json, data_app
+from ferlib.cli_export import export
 from ferlib.errors import FerlibError
 
 app = typer.Typer(
@@ -23,9 +24,16 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
+app.command()(export)
 
 Model = Annotated[str | None, typer.Option("--model", help="Checkpoint in data/checkpoints; default: the shipped one.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Overwrite what was published under this name.")]
+
+Engine = Annotated[
+    str | None,
+    typer.Option("--engine", metavar="onnx|int8|openvino|torch", help="What runs the model; default: ONNX Runtime."),
+]
+_MANY = 8  # files from which on several are read at a time
 
 
 def _version(wanted: bool) -> None:
@@ -59,41 +67,43 @@ def predict(
     detect_every: Annotated[
         int, typer.Option(min=1, help="Of a video: detect in one of so many frames, follow the faces in the others.")
     ] = 6,
+    parquet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of pictures: the same rows as Parquet (needs pyarrow).")
+    ] = None,
+    engine: Engine = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Pictures at a time; default: one a core for a folder.")
+    ] = None,
 ) -> None:
     """Faces and emotions in pictures, or in one video.
 
     Examples: `ferlib predict photo.jpg`, `ferlib predict holiday/ --csv faces.csv --annotate out/`,
     `ferlib predict *.png --json`, `ferlib predict clip.mp4 --csv rows.csv --annotate out/`. A picture that cannot be
-    read is named and left out; the status is 1 then. A video that was interrupted goes on where it stopped.
+    read is named and left out; the status is 1 then. What was interrupted while it made a table, of a folder or of a
+    video, goes on where it stopped.
     """
-    from ferlib.live.pipeline import load_pipeline
     from ferlib.live.predict import predict_paths
+    from ferlib.live.scoring import cores, make_workers
     from ferlib.live.video_source import is_video
 
+    how = {"model": model, "min_face_size": min_face, "engine": engine}
     if any(is_video(path) for path in paths):
-        if as_json:
-            raise FerlibError("--json is for pictures; the rows of a video go into a table: --csv FILE.")
-        raise typer.Exit(_predict_video(paths, csv, annotate, model, min_face, every, detect_every))
-    pipeline = load_pipeline(model, min_face_size=min_face)
-    raise typer.Exit(predict_paths(paths, pipeline, as_json=as_json, csv=csv, annotate_dir=annotate))
+        if as_json or parquet is not None:
+            raise FerlibError("--json and --parquet are for pictures; the rows of a video go into a table: --csv FILE.")
+        raise typer.Exit(_predict_video(paths, csv, annotate, how, every=every, detect_every=detect_every))
+    many = len(paths) >= _MANY or any(path.is_dir() for path in paths)
+    pipeline, working = make_workers(workers or (cores() if many else 1), **how)
+    tables = {"csv": csv, "parquet": parquet}
+    raise typer.Exit(predict_paths(paths, pipeline, as_json=as_json, **tables, annotate_dir=annotate, workers=working))
 
 
-def _predict_video(
-    paths: list[Path],
-    csv: Path | None,
-    annotate: Path | None,
-    model: str | None,
-    min_face: int,
-    every: int,
-    detect_every: int,
-) -> int:
+def _predict_video(paths: list[Path], csv: Path | None, annotate: Path | None, how: dict, **options: int) -> int:
     from ferlib.live.pipeline import load_pipeline
     from ferlib.live.video import predict_video
 
     if len(paths) > 1:
         raise FerlibError("give one video at a time, and no pictures with it.")
-    pipeline = load_pipeline(model, min_face_size=min_face)
-    return predict_video(paths[0], pipeline, csv=csv, annotate_dir=annotate, every=every, detect_every=detect_every)
+    return predict_video(paths[0], load_pipeline(**how), csv=csv, annotate_dir=annotate, **options)
 
 
 @app.command()

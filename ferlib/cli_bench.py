@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -34,6 +35,28 @@ def bench_models(
 
     loaded = [checkpoints.load(name) for name in checkpoints.available()]
     _tell(bench.compare_models(loaded), bench.render_models, as_json, "bench_models", publish)
+
+
+@bench_app.command("live")
+def bench_live(
+    model: Annotated[str | None, typer.Option(help="Checkpoint; default: the shipped one.")] = None,
+    engine: Annotated[str | None, typer.Option(metavar="onnx|int8|openvino|torch", help="Of our path.")] = None,
+    folder: Annotated[bool, typer.Option("--folder", help="Folder scoring and its memory, too (minutes).")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A few small pictures, to see that it works.")] = False,
+    as_json: Json = False,
+    publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
+) -> None:
+    """Milliseconds a frame beside facenet-pytorch and eager torch, and of one face with each engine."""
+    from ferlib.live import bench, bench_folder, bench_text
+
+    say = partial(typer.echo, err=True)
+    few = {"sizes": ((320, 240),), "faces": (1,), "threads": (1,), "rounds": 2, "warm_up": 1} if quick else {}
+    found = bench.compare(model, engine, **few, say=say)
+    found["classifier"] = bench.compare_engines(model, **({"rounds": 5, "warm_up": 1} if quick else {}))
+    if folder:
+        sizes = {"counts": (4, 8), "few": 2} if quick else {}
+        found["folder"] = bench_folder.compare_folders(model, **sizes, say=say)
+    _tell(found, bench_text.render, as_json, "bench_live", publish)
 
 
 def _tell(found: dict, render: Callable[[dict], str], as_json: bool, name: str, publish: bool) -> None:

@@ -1,5 +1,7 @@
 """The figures of the evaluation, ``figures/04_*.png``, from what `ferlib.study` stored; no data set is needed.
 
+``05_latency.png`` is drawn from what `ferlib bench live` stored.
+
 `build` makes them by name. Those of one model show the shipped default; those that compare show every studied model.
 """
 
@@ -19,7 +21,7 @@ from ferlib.errors import FerlibError
 from ferlib.learning import checkpoints
 from ferlib.learning.calibration import at_temperature
 from ferlib.learning.metrics import confused_pairs, curves
-from ferlib.plots import behaviour, comparison, confidence, scores
+from ferlib.plots import behaviour, comparison, confidence, latency, scores
 from ferlib.studies import Studied, differences, load, note, note_of_all, shown
 
 
@@ -30,18 +32,19 @@ def build(
 
     A figure for which a model lacks what it needs (a training history, a second model) is left out.
     """
-    for key in FIGURES if only is None else only:
+    for key in (*FIGURES, *LIVE_FIGURES) if only is None else only:
         figure = draw(models, key, name)
         if figure is not None:
-            yield f"04_{key}", figure
+            yield f"{'05' if key in LIVE_FIGURES else '04'}_{key}", figure
 
 
 def draw(models: Sequence[Studied], key: str, name: str | None = None) -> Figure | None:
     """The figure `key` of `FIGURES`, in the style of the study; None when there is not what it needs."""
-    if key not in FIGURES:
-        raise FerlibError(f"there is no figure {key!r}; choose from {', '.join(FIGURES)}.")
+    known = FIGURES | LIVE_FIGURES
+    if key not in known:
+        raise FerlibError(f"there is no figure {key!r}; choose from {', '.join(known)}.")
     plots.use_style()
-    return FIGURES[key](shown(models, name), models)
+    return known[key](shown(models, name), models)
 
 
 def write(
@@ -226,6 +229,19 @@ def _examples(one: Studied, _) -> Figure | None:
     return behaviour.attribution_examples(faces, maps, titles, f"{one.name}: {words}.")
 
 
+def _latency(one: Studied, _) -> Figure | None:
+    path = one.folder.parent / "bench_live.json"
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    threads = max(row["threads"] for row in found["rows"])
+    words = (
+        f"{found['model']} on {found['engine']}, {threads} threads of {found['cores']} cores; medians of "
+        f"{found['rounds']} pictures in turns, steps one after another; the line ends at the 95th percentile"
+    )
+    return latency.latency([row for row in found["rows"] if row["threads"] == threads], f"{words}.")
+
+
 def _named(checkpoint: checkpoints.Checkpoint, faces: np.ndarray) -> np.ndarray:
     from ferlib.learning.classifier import Classifier
 
@@ -241,3 +257,6 @@ FIGURES: dict[str, Callable[[Studied, Sequence[Studied]], Figure | None]] = {
     "live_path": _live_path, "attribution": _attribution, "attribution_examples": _examples,
 }  # fmt: skip
 """Name (``figures/04_NAME.png``) -> function of the shown model and all models; None leaves the figure out."""
+
+LIVE_FIGURES: dict[str, Callable[[Studied, Sequence[Studied]], Figure | None]] = {"latency": _latency}
+"""The same for ``figures/05_NAME.png``, the live demo's."""

@@ -202,3 +202,56 @@ def test_a_video_goes_alone(ferlib, more, sentence):
     status, _, err = ferlib("predict", "a.mp4", *more)
     assert status == 1
     assert sentence in err
+
+
+def test_predict_with_a_named_engine_and_a_table_for_both(ferlib, photo, tmp_path):
+    pytest.importorskip("pyarrow")
+    out = {}
+    for engine in ("torch", "onnx"):
+        status, out[engine], _ = ferlib(
+            "predict", photo, "--json", "--engine", engine, "--parquet", tmp_path / "a.parquet"
+        )
+        assert status == 0
+    faces = [json.loads(text)["faces"][0]["probabilities"] for text in out.values()]
+    assert list(faces[0].values()) == pytest.approx(list(faces[1].values()), abs=1e-4)
+    assert (tmp_path / "a.parquet").is_file()
+    status, _, err = ferlib("predict", photo, "--engine", "cuda")
+    assert (status, err) == (1, "ferlib: there is no engine 'cuda'; choose one of onnx, int8, openvino, torch.\n")
+
+
+def test_a_folder_is_read_by_as_many_workers_as_there_are_cores(ferlib, photo, monkeypatch):
+    from ferlib.live import predict, scoring
+
+    asked = []
+    monkeypatch.setattr(scoring, "cores", lambda: 3)
+    monkeypatch.setattr(
+        scoring, "make_workers", lambda count, **how: asked.append((count, how["min_face_size"])) or (0, 0)
+    )
+    monkeypatch.setattr(predict, "predict_paths", lambda *_, **__: 0)
+    assert ferlib("predict", photo)[0] == 0
+    assert ferlib("predict", photo.parent, "--min-face", "60")[0] == 0
+    assert ferlib("predict", photo.parent, "--workers", "5")[0] == 0
+    assert asked == [(1, 40), (3, 60), (5, 40)]
+
+
+def test_export_says_how_far_the_graph_is_from_torch(ferlib, tmp_path):
+    status, out, err = ferlib("export", "custom_cnn", "--out", tmp_path / "a.onnx", "--json")
+    assert (status, err) == (0, "writing the graph\n")
+    found = json.loads(out)
+    assert found["max_difference"] < 1e-4
+    assert found["bytes"] == (tmp_path / "a.onnx").stat().st_size
+    assert ferlib("export", "none")[0] == 1
+
+
+def test_bench_live_records_what_it_prints(ferlib, monkeypatch, tmp_path):
+    from ferlib.live import bench, bench_folder
+
+    monkeypatch.setattr(paths, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(bench, "compare", lambda model, engine, **how: {"model": model, "rounds": how.get("rounds")})
+    monkeypatch.setattr(bench, "compare_engines", lambda model, **how: {})
+    monkeypatch.setattr(bench_folder, "compare_folders", lambda model, **how: {"few": how.get("few")})
+    status, out, _ = ferlib("bench", "live", "--model", "m", "--quick", "--folder", "--json", "--publish")
+    wanted = {"model": "m", "rounds": 2, "classifier": {}, "folder": {"few": 2}}
+    assert (status, json.loads(out)) == (0, wanted)
+    assert json.loads((tmp_path / "bench_live.json").read_text()) == wanted
+    assert "folder" not in json.loads(ferlib("bench", "live", "--json")[1])

@@ -84,3 +84,22 @@ def test_the_committed_figures_are_all_there():
     names = {path.stem for path in Path(paths.FIGURES).glob("04_*.png")}
     made = {f"04_{name}" for name in figures.FIGURES} - ({"04_differences"} if len(models) == 1 else set())
     assert names == made
+
+
+def test_the_latency_figure_is_drawn_from_what_the_bench_stored(results, tmp_path):
+    assert list(figures.build(studies.load(results), only=["latency"])) == []
+    steps = {"detect": 20.0, "crop": 0.5, "classify": 2.0, "total": 22.5}
+    times = {step: {"p50": value, "p95": 2 * value} for step, value in steps.items()}
+    rows = [
+        {"width": width, "height": width, "faces": faces, "threads": threads, "path": path, **times}
+        for width in (640, 1280) for faces in (1, 4) for threads in (1, 2) for path in ("ours", "plain")
+    ]  # fmt: skip
+    found = {"model": "m", "engine": "onnx", "rounds": 30, "cores": 2, "rows": rows}
+    (results / "bench_live.json").write_text(json.dumps(found))
+    first, again = (figures.write(tmp_path / name, results, only=["latency"]) for name in "ab")
+    assert [path.name for path in first] == ["05_latency.png"]
+    assert first[0].read_bytes() == again[0].read_bytes()
+    ((_, figure),) = figures.build(studies.load(results), only=["latency"])
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names == ["1 face, ours", "1 face, plain", "4 faces, ours", "4 faces, plain"]
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["640 x 640 pixels", "1280 x 1280 pixels"]

@@ -34,7 +34,7 @@ def project(tmp_path, monkeypatch, drawn):
     checkpoints.save("tiny", build_model(**ARGUMENTS).state_dict(), about)
     folder = paths.PUBLISHED / "tiny"
     folder.mkdir(parents=True)
-    classifier = publication.load_classifier("tiny")
+    classifier = publication.load_classifier("tiny", engine="torch")
     for split, score in (("valid", publication.score_valid), ("test", publication.score_test)):
         np.savez(folder / f"predictions_{split}.npz", **score(classifier)[0])
     metrics = {"run": {"data_hash": drawn.content_hash}, "protocol": "p", "config": {"seed": 0}}
@@ -60,7 +60,7 @@ def test_a_study_measures_records_and_tunes_the_sidecar(project, found_by_a_fake
     assert sidecar["temperature"] == found["chosen_on_valid"]["temperature"]
     assert sidecar["threshold"] == found["chosen_on_valid"]["threshold"]
     assert (sidecar["chosen_on"], sidecar["threshold_risk"]) == ("valid", 0.9)
-    tuned = publication.load_classifier("tiny")
+    tuned = publication.load_classifier("tiny", engine="torch")
     assert tuned.threshold == sidecar["threshold"]
     assert found["test"]["live_path"][0]["found"] == 0
     assert found["test"]["robustness"]["n"] == 12
@@ -76,7 +76,7 @@ def test_the_stored_predictions_stay_those_of_temperature_one(project, found_by_
         again = publication.evaluate_model("tiny", split, recompute=True)
         assert again["max_difference"] == 0
     faces = np.zeros((1, 48, 48), np.uint8)
-    tuned = publication.load_classifier("tiny")
+    tuned = publication.load_classifier("tiny", engine="torch")
     raw, scaled = tuned.predict_proba(faces, calibrated=False), tuned.predict_proba(faces)
     logits = np.log(raw) / tuned.about["temperature"]
     assert np.allclose(scaled, np.exp(logits) / np.exp(logits).sum(), atol=1e-5)

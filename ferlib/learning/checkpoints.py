@@ -92,28 +92,41 @@ def load(name: str | None = None, folder: Path | None = None) -> Checkpoint:
     Raises:
         FerlibError: no such checkpoint, a missing or unreadable sidecar, a damaged weights file, another class order.
     """
+    about, path = describe(name, folder)
+    try:
+        return _build(path.stem, load_file(path), about)
+    except (SafetensorError, RuntimeError) as error:
+        raise _damaged(path) from error
+    except (TypeError, ValueError, FerlibError) as error:
+        raise FerlibError(
+            f"the sidecar of {path.stem!r} cannot be used ({error}); get it again (git checkout)."
+        ) from error
+
+
+def describe(name: str | None = None, folder: Path | None = None) -> tuple[dict, Path]:
+    """The sidecar of a checkpoint, checked against its weights, and the weights' path; the network is not built.
+
+    Raises:
+        FerlibError: as `load`.
+    """
     name, folder = name or DEFAULT_MODEL, folder or paths.CHECKPOINTS
     path = folder / f"{name}.safetensors"
     if not path.is_file():
         found = ", ".join(available(folder)) or "none"
         raise FerlibError(f"there is no checkpoint {name!r}; choose one of these: {found}.")
-    about = _read_sidecar(path.with_suffix(".json"))
+    about = _read_sidecar(path.with_suffix(".json")) | {"name": name}
     if about["classes"] != list(EMOTIONS):
         raise FerlibError(
             f"the checkpoint {name!r} was made for the class order {', '.join(map(str, about['classes']))}, "
             f"but this version uses {', '.join(EMOTIONS)}; train or download it again."
         )
-    damaged = FerlibError(
-        f"the weights file {path.name} is damaged or cut short; get it again (git checkout, or train)."
-    )
     if sha256(path) != about["weights_sha256"]:
-        raise damaged
-    try:
-        return _build(name, load_file(path), about)
-    except (SafetensorError, RuntimeError) as error:
-        raise damaged from error
-    except (TypeError, ValueError, FerlibError) as error:
-        raise FerlibError(f"the sidecar of {name!r} cannot be used ({error}); get it again (git checkout).") from error
+        raise _damaged(path)
+    return about, path
+
+
+def _damaged(path: Path) -> FerlibError:
+    return FerlibError(f"the weights file {path.name} is damaged or cut short; get it again (git checkout, or train).")
 
 
 def _build(name: str, stored: dict[str, torch.Tensor], about: dict) -> Checkpoint:

@@ -180,7 +180,7 @@ def evaluate_model(name: str | None, split: str, *, recompute: bool = False) -> 
     }  # fmt: skip
     if recompute:
         same_data(metrics["run"]["data_hash"], f"{name} was published with")
-        classifier = load_classifier(name)
+        classifier = load_classifier(name, engine="torch")
         again, _ = score_test(classifier) if split == "test" else score_valid(classifier)
         difference = float(np.abs(again["probabilities"] - predictions["probabilities"]).max())
         about |= {"source": "recomputed", "max_difference": difference}

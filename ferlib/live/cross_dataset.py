@@ -141,7 +141,7 @@ def evaluate_folder(
     """
     from ferlib.learning.classifier import load_classifier
 
-    tree, classifier = find_classes(folder, numbering), load_classifier(model)
+    tree, classifier = find_classes(folder, numbering), load_classifier(model, engine="torch")
     find = _finder() if detect else None
     found, probabilities = evaluate_tree(tree, classifier.predict_proba, find)
     return {"model": classifier.name, "folder": folder.name, "detect": detect, **found}, tree, probabilities

@@ -109,16 +109,19 @@ class EmotionPipeline:
 
 
 def load_pipeline(
-    model: str | None = None, *, crop: CropSpec | None = None, **detector_options: Any
-) -> EmotionPipeline:
+    model: str | None = None, *, crop: CropSpec | None = None, engine: str | None = None, threads: int | None = None,
+    **detector_options: Any,
+) -> EmotionPipeline:  # fmt: skip
     """The pipeline with a shipped or trained classifier; nothing is downloaded.
 
-    `model`: a checkpoint's name, None for the default one. `detector_options` go to `FaceDetector`: `min_face_size`,
-    `thresholds`, `device`, `max_side`.
+    `model`: a checkpoint's name, None for the default one. `engine` and `threads` are the classifier's, as
+    `load_classifier` has them. `detector_options` go to `FaceDetector`: `min_face_size`, `thresholds`, `device`,
+    `max_side`.
     """
     from ferlib.learning.classifier import load_classifier  # brings timm, which is slow to import
 
-    return EmotionPipeline(FaceDetector(**detector_options), load_classifier(model), crop)
+    how = {key: value for key, value in (("engine", engine), ("threads", threads)) if value is not None}
+    return EmotionPipeline(FaceDetector(**detector_options), load_classifier(model, **how), crop)
 
 
 def _face(detection: Detection, probabilities: np.ndarray, threshold: float) -> Face:

@@ -1,10 +1,9 @@
-"""Files in, emotions out: as text, JSON lines, CSV, and annotated pictures."""
+"""Files in, emotions out: as text, JSON lines, CSV, Parquet, and annotated pictures."""
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from csv import writer as csv_writer
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -16,14 +15,11 @@ from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
 from ferlib.live.annotate import annotate
-from ferlib.live.pictures import ANNOTATED, find_pictures, load_picture
+from ferlib.live.picture_log import PictureLog
+from ferlib.live.pictures import ANNOTATED, find_pictures
 from ferlib.live.pipeline import EmotionPipeline, Face
-
-CSV_COLUMNS = (
-    "source", "face", "x1", "y1", "x2", "y2", "detection_confidence", "emotion", "confidence", "sure", *EMOTIONS,
-)  # fmt: skip
-"""Columns of the CSV file: `face` counts from 1, from left to right; `sure` is 1 when the confidence reaches the
-model's threshold, else 0; the last eight are probabilities."""
+from ferlib.live.row_files import need_pyarrow, rows_of, write_csv, write_parquet
+from ferlib.live.scoring import Scored, Task, Threads, Workers, in_order
 
 _BAR = 24  # characters of a full bar
 
@@ -34,7 +30,9 @@ def predict_paths(
     *,
     as_json: bool = False,
     csv: str | Path | None = None,
+    parquet: str | Path | None = None,
     annotate_dir: str | Path | None = None,
+    workers: Workers | None = None,
     out: TextIO | None = None,
     err: TextIO | None = None,
     progress: bool = True,
@@ -43,38 +41,68 @@ def predict_paths(
 
     Results go to `out` (None: standard output) as tables, or with `as_json` as one JSON object a line: ``source``,
     ``width``, ``height`` and ``faces``, each as `Face.to_dict` gives it; coordinates are pixels of the upright picture.
-    `csv` names a file that gets one row a face with `CSV_COLUMNS`; a picture without faces has no row. `annotate_dir`
-    gets ``<stem>.annotated.png`` of each picture. These files are written whole or not at all.
+    `csv` and `parquet` name files that get a row a face with `row_files.CSV_COLUMNS`; a picture without faces has none.
+    `annotate_dir` gets ``<stem>.annotated.png`` of each picture. These files are written whole or not at all.
+
+    `workers` score several pictures at a time, with pipelines like `pipeline` (None: this one alone, while the next
+    picture is decoded). Everything comes in the order of the pictures all the same, and memory does not grow with
+    their number. What was found lies in a file beside the first table until all is done: a run that was interrupted
+    writes the rows that it has, and the next one with the same settings goes on from there.
 
     What cannot be read or written is reported on `err` (None: standard error) in one sentence each, and the rest is
     still done. `progress` shows a bar on `err` if that is a terminal and there are several pictures.
 
     Raises:
-        FerlibError: before any work, for a `csv` that is a folder or one of the pictures, and for an `annotate_dir`
-            that is a file.
+        FerlibError: before any work, for a table that is a folder or one of the pictures, for an `annotate_dir` that
+            is a file, and for `parquet` without pyarrow.
     """
     out, err = out or sys.stdout, err or sys.stderr
     errors: list[str] = []
     pictures = _gather(paths, err, errors)
-    _check_outputs(pictures, csv, annotate_dir)
+    tables = [(Path(name), write) for name, write in ((csv, write_csv), (parquet, write_parquet)) if name is not None]
+    _check_outputs(pictures, [name for name, _ in tables], annotate_dir)
+    if parquet is not None:
+        need_pyarrow()
     targets = _targets(pictures, Path(annotate_dir)) if annotate_dir is not None else {}
-    rows: list[list] = []
+    log = PictureLog(tables[0][0], pipeline) if tables else None
     hidden = not (progress and len(pictures) > 1 and err.isatty())
+    finished = False
     try:
-        for path in tqdm(pictures, file=err, unit="picture", leave=False, disable=hidden):
-            with _reporting(err, errors, path):
-                image = load_picture(path)
-                faces = pipeline(image)
-                rows += [_csv_row(path, index, face) for index, face in enumerate(faces, 1)]
-                text = _json_line(path, image, faces) if as_json else describe(path, image, faces, bar_character(out))
-                _say(out, text)
-                if path in targets:
-                    write_png(targets[path], annotate(image, faces))
+        with closing(in_order(_tasks(pictures, targets, log), workers or Threads([pipeline]))) as results:
+            bar = {"total": len(pictures), "unit": "picture", "leave": False, "disable": hidden}
+            for task, result in tqdm(results, file=err, **bar):
+                with _reporting(err, errors, task.path):
+                    found = result.result()
+                    if log is not None and task.known is None:
+                        log.add(found)
+                    _say(out, _json_line(found) if as_json else _described(found, bar_character(out)))
+                    if found.image is not None:
+                        write_png(targets[task.path], annotate(found.image, found.faces))
+        finished = True
     finally:  # also when the reader of `out` went away, as with "| head", or on Ctrl-C: what was done is kept
-        if csv is not None:
-            with _reporting(err, errors, Path(csv)):
-                _write_csv(Path(csv), rows)
+        if log is not None:
+            finished &= _write_tables(tables, pictures, log, err, errors)
+            log.close(finished=finished)
     return 1 if errors else 0
+
+
+def _tasks(pictures: Iterable[Path], targets: dict[Path, Path], log: PictureLog | None) -> Iterator[Task]:
+    """What is to be done for each picture: of those that an earlier run has done, only what is missing."""
+    for path in pictures:
+        known = log.find(path) if log is not None else None
+        yield Task(path, path in targets and not (known is not None and targets[path].is_file()), known)
+
+
+def _write_tables(
+    tables: Sequence[tuple[Path, Callable[[Path, Iterable[list]], None]]], pictures: Sequence[Path], log: PictureLog,
+    err: TextIO, errors: list[str],
+) -> bool:  # fmt: skip
+    """Write each table from the log, row by row; False when one could not be written."""
+    before = len(errors)
+    for target, write in tables:
+        with _reporting(err, errors, target):
+            write(target, (row for path in pictures for row in rows_of(path, log.faces(path))))
+    return len(errors) == before
 
 
 def _gather(paths: Iterable[str | Path], err: TextIO, errors: list[str]) -> list[Path]:
@@ -87,12 +115,14 @@ def _gather(paths: Iterable[str | Path], err: TextIO, errors: list[str]) -> list
     return list(found.values())
 
 
-def _check_outputs(pictures: Sequence[Path], csv: str | Path | None, annotate_dir: str | Path | None) -> None:
+def _check_outputs(pictures: Sequence[Path], tables: Sequence[Path], annotate_dir: str | Path | None) -> None:
     """FerlibError, before any work is done, for outputs that cannot be what they are named as."""
-    if csv is not None and Path(csv).resolve() in {path.resolve() for path in pictures}:
-        raise FerlibError(f"{csv} is one of the pictures; name another file for the table.")
-    if csv is not None and Path(csv).is_dir():
-        raise FerlibError(f"{csv} is a folder; name a file for the table.")
+    for table in tables:
+        if table.resolve() in {path.resolve() for path in pictures}:
+            raise FerlibError(f"{table} is one of the pictures; name another file for the table.")
+        if table.exists() and not table.is_file():
+            what = "a folder" if table.is_dir() else "no ordinary file"
+            raise FerlibError(f"{table} is {what}; name a file for the table.")
     if annotate_dir is not None and Path(annotate_dir).exists() and not Path(annotate_dir).is_dir():
         raise FerlibError(f"{annotate_dir} is a file; name a folder for the annotated pictures.")
 
@@ -134,19 +164,24 @@ def bar_character(stream: TextIO) -> str:
     return "█"
 
 
-def _json_line(path: Path, image: np.ndarray, faces: Sequence[Face]) -> str:
+def _json_line(found: Scored) -> str:
     """ASCII only, so that it is valid JSON in every encoding."""
-    height, width = image.shape[:2]
-    value = {"source": str(path), "width": width, "height": height, "faces": [face.to_dict() for face in faces]}
+    faces = [face.to_dict() for face in found.faces]
+    value = {"source": str(found.source), "width": found.width, "height": found.height, "faces": faces}
     return json.dumps(value, allow_nan=False)
 
 
 def describe(source: str | Path, image: np.ndarray, faces: Sequence[Face], block: str = "#") -> str:
     """Text for people: a heading, a line for each face, and for a single face its eight bars made of `block`."""
     height, width = image.shape[:2]
+    return _described(Scored(Path(source), width, height, list(faces)), block)
+
+
+def _described(found: Scored, block: str) -> str:
+    faces, size = found.faces, f"{found.source}  {found.width} x {found.height}"
     if not faces:
-        return f"{source}  {width} x {height}, no face found\n"
-    lines = [f"{source}  {width} x {height}, {len(faces)} face{'s' if len(faces) > 1 else ''}"]
+        return f"{size}, no face found\n"
+    lines = [f"{size}, {len(faces)} face{'s' if len(faces) > 1 else ''}"]
     lines.append(f"  {'face':>4}  {'emotion':<8}  {'confidence':>10}  {'detection':>9}  box x1, y1, x2, y2")
     for index, face in enumerate(faces, 1):
         box = ", ".join(f"{value:.0f}" for value in face.box)
@@ -159,29 +194,6 @@ def describe(source: str | Path, image: np.ndarray, faces: Sequence[Face], block
         for name, value in zip(EMOTIONS, faces[0].probabilities, strict=True):
             lines.append(f"        {name:<8}  {100 * value:>8.1f} %  {block * round(_BAR * float(value))}".rstrip())
     return "\n".join(lines) + "\n"
-
-
-def _csv_row(path: Path, index: int, face: Face) -> list:
-    value = face.to_dict()
-    return [
-        str(path),
-        index,
-        *value["box"],
-        value["detection_confidence"],
-        value["emotion"],
-        value["confidence"],
-        int(value["sure"]),
-        *value["probabilities"].values(),
-    ]
-
-
-def _write_csv(target: Path, rows: list[list]) -> None:
-    # surrogateescape: a file name that is not valid text comes back as the bytes that it is
-    with (
-        atomic_path(target) as temporary,
-        open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as handle,
-    ):
-        csv_writer(handle).writerows([CSV_COLUMNS, *rows])
 
 
 def write_png(target: str | Path, image: np.ndarray) -> None:

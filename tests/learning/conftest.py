@@ -41,6 +41,7 @@ def tiny_checkpoint(tmp_path, monkeypatch, tiny):
 
     torch.manual_seed(0)
     monkeypatch.setattr(paths, "CHECKPOINTS", tmp_path / "checkpoints")
+    monkeypatch.setattr(paths, "PROCESSED", tmp_path / "processed")
     arguments = {"name": "custom_cnn", "channels": 1, "width": 0.125, "dropout": 0.0}
     model = build_model(**arguments)
     about = {"model": arguments, "preprocessing": replace(tiny).preprocessing.to_dict(), "config": {"seed": 0}}

@@ -2,6 +2,7 @@ import csv
 import errno
 import io
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -10,9 +11,12 @@ from PIL import Image
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
-from ferlib.live import predict
+from ferlib.live import predict, row_files
+from ferlib.live.detection import FaceDetector
 from ferlib.live.pipeline import EmotionPipeline
-from ferlib.live.predict import CSV_COLUMNS, predict_paths
+from ferlib.live.predict import predict_paths
+from ferlib.live.row_files import CSV_COLUMNS
+from ferlib.live.scoring import Threads
 
 
 class Terminal(io.StringIO):
@@ -260,11 +264,12 @@ def test_a_failing_csv_leaves_the_old_file(pipeline, face_file, tmp_path, monkey
         handle.write("half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(predict, "csv_writer", full)
+    monkeypatch.setattr(row_files, "csv_writer", full)
     status, out, err = run([face_file], pipeline, csv=target)
     assert status == 1
     assert target.read_text() == "old"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces.csv", "photo.png"]
+    left = ["faces.csv", "faces.csv.part.jsonl", "photo.png"]  # the next run only has to write the table
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
     assert "faces.csv" in err
     assert "1 face" in out
 
@@ -320,3 +325,59 @@ def test_people_are_told_not_sure_and_the_guess_stays_in_the_data(detector, make
     assert "not sure" in out
     row = next(csv.DictReader((tmp_path / "faces.csv").open()))
     assert (row["emotion"], row["sure"]) == ("angry", "0")
+
+
+class Interrupted(io.StringIO):
+    """Ctrl-C comes after so many lines of JSON."""
+
+    def __init__(self, lines):
+        super().__init__()
+        self.left = lines
+
+    def flush(self):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def folder(tmp_path, photo):
+    inside = tmp_path / "pictures"
+    inside.mkdir()
+    for index in range(4):
+        Image.fromarray(np.roll(photo, index, axis=1)).save(inside / f"{index}.png")
+    return inside
+
+
+def test_an_interrupted_folder_goes_on_where_it_stopped(pipeline, folder, tmp_path):
+    target, drawn = tmp_path / "faces.csv", tmp_path / "drawn"
+    with pytest.raises(KeyboardInterrupt):
+        predict_paths([folder], pipeline, csv=target, as_json=True, out=Interrupted(2), err=io.StringIO())
+    assert len(target.read_text().splitlines()) == 3  # what was done is there
+    before = len(pipeline.classifier.batches)
+    status, out, err = run([folder], pipeline, csv=target, as_json=True, annotate_dir=drawn)
+    assert (status, err) == (0, "")
+    assert len(pipeline.classifier.batches) - before == 2  # the other two
+    assert [line["source"] for line in lines_of(out)] == [str(folder / f"{index}.png") for index in range(4)]
+    assert len(list(drawn.iterdir())) == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["drawn", "faces.csv", "pictures"]
+    whole = tmp_path / "whole.csv"
+    run([folder], pipeline, csv=whole)
+    assert target.read_text() == whole.read_text()
+
+
+def test_workers_change_neither_rows_nor_their_order(pipeline, folder, tmp_path, make):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    one = run([folder], pipeline, csv=tmp_path / "one.csv")
+    workers = Threads([EmotionPipeline(FaceDetector(), make.classifier()) for _ in range(2)])
+    both = {"csv": tmp_path / "two.csv", "parquet": tmp_path / "two.parquet"}
+    assert run([folder], pipeline, workers=workers, **both) == one
+    assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()
+    assert parquet.read_table(tmp_path / "two.parquet").num_rows == 4
+
+
+def test_parquet_without_pyarrow_is_refused_before_any_work(pipeline, folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(FerlibError, match="Parquet needs the package pyarrow"):
+        run([folder], pipeline, parquet=tmp_path / "a.parquet")
+    assert pipeline.classifier.batches == []

@@ -1,0 +1,232 @@
+"""How long a frame takes, ours beside the plain path, in one run and in turns, so that a disturbance meets both.
+
+The plain path is what a tutorial has: facenet-pytorch's MTCNN with its defaults, Pillow crops, and the same network in
+eager torch. A second plain row searches for faces of our own smallest size only. Pictures are composed of one
+public-domain face at several sizes.
+"""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from facenet_pytorch import MTCNN
+from PIL import Image
+
+from ferlib.errors import FerlibError
+from ferlib.learning import quantisation
+from ferlib.learning.checkpoints import describe
+from ferlib.learning.classifier import ENGINES, load_classifier
+from ferlib.live.pictures import sample_picture
+from ferlib.live.pipeline import EmotionPipeline, load_pipeline
+from ferlib.live.scoring import cores
+from ferlib.provenance import code_commit
+
+SIZES = ((640, 480), (1280, 720))
+FACES = (1, 4, 16)
+THREADS = (1, 2)
+STEPS = ("detect", "crop", "classify", "total")
+LEAST = 40
+"""Smallest face that we search for, pixels: the default of the camera and of `ferlib predict`."""
+
+OURS, PLAIN, PLAIN_LEAST = "ours", "plain", f"plain, {LEAST} px"
+
+_HEAD = (slice(30, 210), slice(130, 310))  # of the sample picture: the face with hair and neck, 180 pixels square
+_FACE_IN_HEAD = 0.55  # width of the face as a share of that square
+_SMALLEST, _LARGEST = 64, 200  # widths of the pasted faces, pixels
+
+
+def compose(width: int, height: int, faces: int, seed: int = 0) -> np.ndarray:
+    """A (height, width, 3) uint8 RGB picture with `faces` faces (a square number) of 64 to 200 pixels on a grid."""
+    random, side = np.random.default_rng(seed), round(faces**0.5)
+    slope = np.linspace(70, 170, width, dtype=np.float32)[None, :, None] + np.zeros((height, 1, 3), np.float32)
+    picture, head = slope.astype(np.uint8), sample_picture()[_HEAD]
+    cell_width, cell_height = width // side, height // side
+    largest = min(cell_width, cell_height, round(_LARGEST / _FACE_IN_HEAD))
+    smallest = min(round(_SMALLEST / _FACE_IN_HEAD), largest)
+    for index in range(side * side):
+        size = int(random.integers(smallest, largest + 1))
+        left = index % side * cell_width + int(random.integers(0, cell_width - size + 1))
+        top = index // side * cell_height + int(random.integers(0, cell_height - size + 1))
+        picture[top : top + size, left : left + size] = cv2.resize(head, (size, size), interpolation=cv2.INTER_AREA)
+    return picture
+
+
+class PlainPath:
+    """Facenet-pytorch and eager torch, a frame at a time.
+
+    Args:
+        model: name of a checkpoint.
+        options: of facenet-pytorch's ``MTCNN``.
+    """
+
+    def __init__(self, model: str | None, **options: Any) -> None:
+        self._mtcnn = MTCNN(**options)
+        self._classifier = load_classifier(model, engine="torch")
+
+    def __call__(self, picture: np.ndarray) -> tuple[dict[str, float], int]:
+        """Milliseconds of each of `STEPS`, and the number of faces."""
+        start = time.perf_counter()
+        image = Image.fromarray(picture)
+        boxes, _ = self._mtcnn.detect(image)
+        boxes = [] if boxes is None else [tuple(map(float, box)) for box in boxes]
+        found = time.perf_counter()
+        cut = [np.asarray(image.crop(tuple(map(round, box))).convert("L").resize((48, 48))) for box in boxes]
+        cropped = time.perf_counter()
+        if cut:
+            self._classifier.predict_proba(np.stack(cut))
+        return _steps(start, found, cropped, time.perf_counter()), len(boxes)
+
+
+class OurPath:
+    """The pipeline of the camera, each frame by itself."""
+
+    def __init__(self, pipeline: EmotionPipeline) -> None:
+        self._pipeline = pipeline
+
+    def __call__(self, picture: np.ndarray) -> tuple[dict[str, float], int]:
+        """Milliseconds of each of `STEPS`, and the number of faces."""
+        start = time.perf_counter()
+        detections = self._pipeline.detector(picture)
+        found = time.perf_counter()
+        crops = self._pipeline.crops(picture, detections)
+        cropped = time.perf_counter()
+        self._pipeline.classify_crops(detections, crops)
+        return _steps(start, found, cropped, time.perf_counter()), len(detections)
+
+
+def _steps(start: float, found: float, cropped: float, end: float) -> dict[str, float]:
+    seconds = (found - start, cropped - found, end - cropped, end - start)
+    return {name: 1000 * value for name, value in zip(STEPS, seconds, strict=True)}
+
+
+def compare(
+    model: str | None = None, engine: str | None = None, *, sizes: Sequence[tuple[int, int]] = SIZES,
+    faces: Sequence[int] = FACES, threads: Sequence[int] = THREADS, rounds: int = 30, warm_up: int = 3,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict:  # fmt: skip
+    """Milliseconds of each step on each path, medians and 95th percentiles, and how many times as fast; JSON-ready.
+
+    Args:
+        model: a checkpoint; engine: of our classifier, None for the default.
+        sizes: of the pictures, (width, height); faces: in each, square numbers; threads: of torch and the engine.
+        rounds: pictures of each kind that count; warm_up: as many that do not, before them.
+        say: hears what is being measured.
+    """
+    rows, before = [], torch.get_num_threads()
+    try:
+        for count in threads:
+            torch.set_num_threads(count)
+            ours = load_pipeline(model, engine=engine, threads=count, min_face_size=LEAST)
+            paths = {OURS: OurPath(ours), PLAIN: PlainPath(model)}
+            paths[PLAIN_LEAST] = PlainPath(model, min_face_size=LEAST)
+            for width, height in sizes:
+                for many in faces:
+                    say(f"{width}x{height}, {many} faces, {count} threads")
+                    setting = {"width": width, "height": height, "faces": many, "threads": count}
+                    rows += [setting | row for row in _in_turns(paths, width, height, many, rounds, warm_up)]
+    finally:
+        torch.set_num_threads(before)
+    about, _ = describe(model)
+    return {
+        "model": about["name"], "engine": ours.classifier.engine, "least": LEAST, "rounds": rounds, "rows": rows,
+        "ratios": ratios(rows), **machine(),
+    }  # fmt: skip
+
+
+def _in_turns(paths: dict[str, Callable], width: int, height: int, faces: int, rounds: int, warm_up: int) -> list[dict]:
+    times: dict[str, list[dict]] = {name: [] for name in paths}
+    found: dict[str, list[int]] = {name: [] for name in paths}
+    for turn in range(warm_up + rounds):
+        picture = compose(width, height, faces, seed=turn)
+        for name, path in paths.items():
+            milliseconds, seen = path(picture)
+            if turn >= warm_up:
+                times[name].append(milliseconds)
+                found[name].append(seen)
+    return [
+        {
+            "path": name, "found": float(np.mean(found[name])),
+            **{step: _percentiles([one[step] for one in values]) for step in STEPS},
+        }
+        for name, values in times.items()
+    ]  # fmt: skip
+
+
+def _percentiles(values: Sequence[float]) -> dict[str, float]:
+    middle, high = np.percentile(values, [50, 95])
+    return {"p50": round(float(middle), 3), "p95": round(float(high), 3)}
+
+
+def ratios(rows: Sequence[dict]) -> list[dict]:
+    """How many times as fast as each plain path ours is, for each setting and step, by medians."""
+    keys, result = ("width", "height", "faces", "threads"), []
+    by_setting: dict[tuple, dict[str, dict]] = {}
+    for row in rows:
+        by_setting.setdefault(tuple(row[key] for key in keys), {})[row["path"]] = row
+    for setting, paths in by_setting.items():
+        for name, other in paths.items():
+            if name != OURS:
+                times = {step: other[step]["p50"] / max(paths[OURS][step]["p50"], 1e-3) for step in STEPS}
+                result.append(dict(zip(keys, setting, strict=True)) | {"against": name} | times)
+    return result
+
+
+def compare_engines(model: str | None = None, rounds: int = 300, warm_up: int = 10) -> dict:
+    """Milliseconds of one face on one thread with each engine that can be had, in turns: first call and steady state.
+
+    ``load`` is the time of `load_classifier` with the graph made before, ``first`` that of its first face.
+    """
+    face, before = np.random.default_rng(0).integers(0, 256, (1, 48, 48), dtype=np.uint8), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        loaded, found, times = {}, {}, {}
+        for engine in usable_engines(model):
+            load_classifier(model, engine=engine, threads=1)  # makes the graph, if there is none
+            start = time.perf_counter()
+            loaded[engine] = load_classifier(model, engine=engine, threads=1)
+            ready = time.perf_counter()
+            loaded[engine].predict_proba(face)
+            found[engine] = {"load": 1000 * (ready - start), "first": 1000 * (time.perf_counter() - ready)}
+            times[engine] = []
+        for _ in range(warm_up + rounds):
+            for engine, classifier in loaded.items():
+                start = time.perf_counter()
+                classifier.predict_proba(face)
+                times[engine].append(1000 * (time.perf_counter() - start))
+    finally:
+        torch.set_num_threads(before)
+    for engine, values in times.items():
+        found[engine] |= _percentiles(values[warm_up:])
+    eager = found["torch"]["p50"]
+    return {name: one | {"times_as_fast_as_torch": eager / one["p50"]} for name, one in found.items()}
+
+
+def usable_engines(model: str | None) -> list[str]:
+    """The engines that this checkpoint and this installation have."""
+    about, _ = describe(model)
+    usable = []
+    for engine in ENGINES:
+        try:
+            if engine == "int8":
+                quantisation.read_ranges(about)
+            if engine == "openvino":
+                version("openvino")
+        except (FerlibError, PackageNotFoundError):
+            continue
+        usable.append(engine)
+    return usable
+
+
+def machine() -> dict:
+    """What the times depend on besides the model: the code, the processor's cores, and the versions."""
+    packages = {name: version(name) for name in ("torch", "onnxruntime", "facenet-pytorch", "numpy")}
+    return {
+        "code_commit": code_commit(), "cores": os.cpu_count(), "usable_cores": cores(),
+        "processor": platform.machine(), **packages,
+    }  # fmt: skip
