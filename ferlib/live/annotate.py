@@ -20,12 +20,13 @@ _CARD_TEXT = 0.8  # of the labels' text
 _MOST_BESIDE = 4  # more faces than this get a panel
 
 
-def annotate(image: np.ndarray, faces: Sequence[Face], *, bars: bool = True) -> np.ndarray:
+def annotate(image: np.ndarray, faces: Sequence[Face], *, bars: bool = True, numbered: bool = False) -> np.ndarray:
     """A copy of an (H, W, 3) uint8 RGB picture with every face boxed in its class colour and labelled, the same type.
 
     With `bars`, each face's eight probabilities are drawn beside its box when all find room on the picture. Otherwise
     the faces are numbered and a panel to the right of the picture has a card for each: then the result is wider, and
-    higher when the cards need it. Pictures under 200 pixels are enlarged. A picture without faces stays as it is.
+    higher when the cards need it. `numbered` numbers several faces in any case, for a list beside the picture. Pictures
+    under 200 pixels are enlarged. A picture without faces stays as it is.
     """
     check_picture(image)
     if not faces:
@@ -37,7 +38,7 @@ def annotate(image: np.ndarray, faces: Sequence[Face], *, bars: bool = True) -> 
     tags = _tags(words, boxes, picture.size, text)
     card = Card.of(round(_CARD_TEXT * text))
     places = _places_beside(picture.size, boxes, tags, card) if bars else []
-    if places is None:
+    if places is None or numbered:
         words, tags = _numbered_tags(faces, boxes, picture.size, text)
     draw = ImageDraw.Draw(picture, "RGBA")
     for face, box in zip(faces, boxes, strict=True):

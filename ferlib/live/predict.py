@@ -65,7 +65,7 @@ def predict_paths(
             with _reporting(err, errors, path):
                 image = load_picture(path)
                 faces = pipeline(image)
-                rows += [_csv_row(path, index, face) for index, face in enumerate(faces, 1)]
+                rows += [csv_row(path, index, face) for index, face in enumerate(faces, 1)]
                 text = _json_line(path, image, faces) if as_json else describe(path, image, faces, bar_character(out))
                 _say(out, text)
                 if path in targets:
@@ -161,7 +161,8 @@ def describe(source: str | Path, image: np.ndarray, faces: Sequence[Face], block
     return "\n".join(lines) + "\n"
 
 
-def _csv_row(path: Path, index: int, face: Face) -> list:
+def csv_row(path: str | Path, index: int, face: Face) -> list:
+    """The values of `CSV_COLUMNS` for face number `index` of a picture."""
     value = face.to_dict()
     return [
         str(path),
