@@ -4,9 +4,6 @@ The page is `ferlib.live.web_page`. It listens on this machine only: it has no p
 machine, and browsers give the camera to localhost and https alone.
 """
 
-import os
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,10 +14,10 @@ UPLOAD_LIMIT = 100  # megabytes of one file
 EXTRA = {"streamlit": "streamlit", "streamlit_webrtc": "streamlit-webrtc"}  # module -> package of the extra `app`
 
 
-def command(port: int = PORT, dark: bool = False, browser: bool = True) -> list[str]:
-    """The command line that serves the page.
+def arguments(port: int = PORT, dark: bool = False, browser: bool = True) -> list[str]:
+    """What Streamlit's own command line is told.
 
-    Its options keep Streamlit from asking for an address, from sending statistics, and from looking for this machine's
+    The options keep it from asking for a mail address, from sending statistics, and from looking up this machine's
     address outside.
     """
     page = Path(__file__).parent / "live" / "web_page.py"
@@ -39,11 +36,11 @@ def command(port: int = PORT, dark: bool = False, browser: bool = True) -> list[
         "logger.level": "error",
     }
     told = [f"--{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in options.items()]
-    return [sys.executable, "-m", "streamlit", "run", str(page), *told]
+    return ["run", str(page), *told]
 
 
-def serve(port: int = PORT, dark: bool = False, browser: bool = True) -> int:
-    """Serve the page until it is interrupted; the exit status.
+def serve(port: int = PORT, dark: bool = False, browser: bool = True) -> None:
+    """Serve the page until it is interrupted.
 
     Args:
         port: of the address.
@@ -59,11 +56,6 @@ def serve(port: int = PORT, dark: bool = False, browser: bool = True) -> int:
             f"the application needs {' and '.join(missing)}; install them with: pip install -e '.[app]' "
             "(or use 'ferlib app --notebook', which needs neither)."
         )
-    process = subprocess.Popen(command(port, dark, browser), env={**os.environ, "PYTHONUNBUFFERED": "1"})
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        return process.wait()  # Ctrl-C reached it as well
-    finally:
-        if process.poll() is None:
-            process.terminate()
+    from streamlit.web.cli import main
+
+    main(arguments(port, dark, browser), prog_name="ferlib", standalone_mode=False)

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import time
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -133,13 +134,16 @@ def test_ten_seconds_of_live_video(visit):
     page.get_by_text("1 face now").wait_for()
     inner = next(one for one in page.frames if one != page.main_frame and one.query_selector("video"))
     colour = [int(COLOURS["happy"][i : i + 2], 16) for i in (1, 3, 5)]
-    seen = []
-    for _ in range(11):
-        page.wait_for_timeout(1000)
+    seen, started = [inner.evaluate(VIDEO, colour)], time.monotonic()
+    while (passed := time.monotonic() - started) < 10 or (
+        seen[-1]["frames"] < seen[0]["frames"] + 20 and passed < PATIENCE
+    ):
+        page.wait_for_timeout(500)
         seen.append(inner.evaluate(VIDEO, colour))
-    frames = [one["frames"] for one in seen]
-    assert all(later > earlier for earlier, later in zip(frames, frames[2:], strict=False)), seen
-    assert sum(one["boxed"] > 100 for one in seen) >= 9, seen
+    thirds = [seen[len(seen) * part // 3 - (part == 3)]["frames"] for part in range(4)]
+    assert thirds == sorted(set(thirds)), seen  # new frames in every third of the time
+    assert thirds[-1] >= thirds[0] + 20, seen
+    assert sum(one["boxed"] > 100 for one in seen) > 0.8 * len(seen), seen
     if "FERLIB_SCREENSHOTS" in os.environ:
         page.wait_for_timeout(2000)
     screenshot(page, "web_live")

@@ -1,6 +1,7 @@
 """The live camera of the web application: frames that come by WebRTC go back with the faces drawn on them.
 
-streamlit-webrtc calls `Webcam.recv_queued` on a thread of its own with the frames that came meanwhile; the newest counts.
+streamlit-webrtc calls `Webcam.recv_queued` on a thread of its own with the frames that came meanwhile; the newest one
+counts.
 """
 
 from typing import TYPE_CHECKING
