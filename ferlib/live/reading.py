@@ -24,6 +24,7 @@ from ferlib.live.predict import CSV_COLUMNS, csv_row
 from ferlib.live.session import LiveSettings
 
 LARGEST_UPLOAD = 70_000_000  # pixels; the cameras of telephones give 64 megapixels at most, but for a few
+_LIMITS = "\n## Bias, Risks, and Limitations"
 PREVIEW_SIDE = 1400  # pixels; longer side of what the page shows
 
 
@@ -124,12 +125,12 @@ def annotated_png(image: np.ndarray, faces: Sequence[Face], threshold: float) ->
 
 
 def model_card_limits() -> str:
-    """The section "Limits" of the model card, as Markdown; FerlibError when the card or the section is missing."""
+    """The section on limits of the model card, as Markdown; FerlibError when the card or the section is missing."""
     path = paths.CHECKPOINTS / "README.md"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    _, found, rest = text.partition("\n## Limits")
+    _, found, rest = text.partition(_LIMITS)
     if not found:
-        raise FerlibError(f"{paths.relative(path)} has no section Limits; check out the file again.")
+        raise FerlibError(f"{paths.relative(path)} has no section on limits; check out the file again.")
     return rest.partition("\n")[2].partition("\n## ")[0].strip()
 
 
