@@ -66,7 +66,7 @@ def model_table(metrics: list[dict]) -> str:
     """Markdown: one row a shipped model, what it is and how it is used; from the sidecars and the measured speed."""
     speeds = _read(paths.PUBLISHED / "bench_models.json").get("models", {})
     lines = [
-        "| model | input | parameters | multiply-adds | ms a face, one thread | temperature | \"not sure\" below |",
+        '| model | input | parameters | multiply-adds | ms a face, one thread | temperature | "not sure" below |',
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     for one in metrics:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ferlib.errors import FerlibError
 
 PORT = 8501
-UPLOAD_LIMIT = 100  # megabytes of one file
+UPLOAD_LIMIT = 250  # megabytes that a file may have to be looked at; the page says what it makes of it
 EXTRA = {"streamlit": "streamlit", "streamlit_webrtc": "streamlit-webrtc"}  # module -> package of the extra `app`
 
 

@@ -119,7 +119,7 @@ class Capture:
     def __init__(self, gives):
         self.gives, self.released = gives, False
 
-    def isOpened(self):  # noqa: N802  (OpenCV's name)
+    def isOpened(self):  # the name is OpenCV's
         return True
 
     def read(self):

@@ -23,6 +23,7 @@ from ferlib.live.pipeline import EmotionPipeline, Face
 from ferlib.live.predict import CSV_COLUMNS, csv_row
 from ferlib.live.session import LiveSettings
 
+HEAVIEST_UPLOAD = 100_000_000  # bytes of one file
 LARGEST_UPLOAD = 70_000_000  # pixels; the cameras of telephones give 64 megapixels at most, but for a few
 _LIMITS = "\n## Bias, Risks, and Limitations"
 PREVIEW_SIDE = 1400  # pixels; longer side of what the page shows
@@ -63,8 +64,12 @@ def read_upload(pipeline: EmotionPipeline, data: bytes, name: str, settings: Liv
     """The same from the bytes of a file.
 
     Raises:
-        FerlibError: one sentence for what is empty, no picture, damaged, or has more than `LARGEST_UPLOAD` pixels.
+        FerlibError: one sentence for what is empty, no picture, damaged, or has more than `HEAVIEST_UPLOAD` bytes or
+            `LARGEST_UPLOAD` pixels.
     """
+    if len(data) > HEAVIEST_UPLOAD:
+        limit = f"{HEAVIEST_UPLOAD / 1e6:.0f} MB is the most for one picture"
+        raise FerlibError(f"{name} has {len(data) / 1e6:.0f} MB, and {limit}; scale it down first.")
     return read_picture(pipeline, decode_picture(data, name, LARGEST_UPLOAD), name, settings)
 
 

@@ -7,6 +7,11 @@ PROMISE = (
     "Pictures stay on this machine and are forgotten when you close the page. An expression is not a feeling: "
     "please do not point this at people who have not agreed."
 )
+# Less empty room above the title; and the label says how large a picture may be, not how much the server would take.
+STYLE = """<style>
+[data-testid="stMainBlockContainer"] { padding-top: 3.5rem; }
+[data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
+</style>"""
 
 
 def icon() -> Image.Image:
@@ -23,6 +28,7 @@ def icon() -> Image.Image:
 def main() -> None:
     """The whole page."""
     st.set_page_config(page_title="Facial expressions", page_icon=icon(), layout="wide")
+    st.html(STYLE)
     st.title("Facial expressions")
     st.caption(PROMISE)
     with st.spinner("Starting …"):  # the first visitor waits some seconds for torch

@@ -15,6 +15,7 @@ from ferlib.live.frames import encode_jpeg
 from ferlib.live.pictures import decode_picture, sample_picture
 from ferlib.live.pipeline import EmotionPipeline, load_pipeline
 from ferlib.live.reading import (
+    HEAVIEST_UPLOAD,
     PREVIEW_SIDE,
     Reading,
     annotated_png,
@@ -84,7 +85,9 @@ def _controls() -> tuple[EmotionPipeline, LiveSettings]:
 def _pictures(pipeline: EmotionPipeline, settings: LiveSettings) -> None:
     """Uploads, or the sample picture while there are none."""
     files = st.file_uploader(
-        f"Pictures, {MOST_PICTURES} at most, up to 100 MB each", accept_multiple_files=True, key="files"
+        f"Pictures, {MOST_PICTURES} at most, up to {HEAVIEST_UPLOAD / 1e6:.0f} MB each",
+        accept_multiple_files=True,
+        key="files",
     )
     if not files:
         st.caption("Until you choose pictures: the sample picture, astronaut Eileen Collins (NASA, public domain).")

@@ -54,8 +54,10 @@ def test_a_large_picture_is_kept_small_and_drawn_where_its_faces_are(fakes):
         (b"", "x.jpg is empty (0 bytes)"),
         (b"this is text", "x.jpg is not a picture that can be read; give a JPEG or PNG file."),
         (jpeg(picture())[:400], "x.jpg is cut short or damaged"),
+        (bytes(200_000_000), "x.jpg has 200 MB, and 100 MB is the most for one picture; scale it down first."),
         (png(10_000, 10_000), "x.jpg has more than 70 megapixels; scale it down first."),
     ],
+    ids=["empty", "text", "cut short", "200 MB", "100 megapixels"],
 )
 def test_a_bad_upload_is_one_sentence(fakes, data, sentence):
     with pytest.raises(FerlibError) as told:

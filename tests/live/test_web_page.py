@@ -14,7 +14,7 @@ from ferlib.errors import FerlibError
 from ferlib.learning import checkpoints
 
 pytest.importorskip("streamlit", reason="the extra app is not installed")
-from streamlit.testing.v1 import AppTest  # noqa: E402  (after the check that it is there)
+from streamlit.testing.v1 import AppTest
 
 PAGE = paths.ROOT / "ferlib" / "live" / "web_page.py"
 PICTURE = np.full((300, 400, 3), 90, np.uint8)

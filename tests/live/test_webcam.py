@@ -22,7 +22,8 @@ def test_a_frame_comes_back_in_its_size_with_a_box():
     drawn = camera.draw(FRAME, 0.0)
     assert drawn.shape == FRAME.shape
     changed = np.argwhere((drawn != FRAME).any(axis=2))
-    assert np.abs(changed.max(axis=0) - (160, 180)).max() <= 4  # the box's lower right corner
+    assert abs(changed[:, 0].max() - 160) <= 4  # the box's lower edge; its label may be wider than it
+    assert abs(changed[:, 1].min() - 100) <= 4
     assert (camera.frames, camera.with_faces) == (1, 1)
     assert camera.status().startswith("1 frames, 1 face now, ")
 
