@@ -81,7 +81,7 @@ def versions() -> list[Finding]:
 
 def packages() -> list[Finding]:
     """The dependencies of pyproject.toml: installed, and in their ranges."""
-    wanted = [one for one in _requirements() if one.marker is None or one.marker.evaluate({"extra": ""})]
+    wanted = [one for one in _requirements() if _applies(one, "")]
     bad = [said for one in wanted if (said := _lacking(one))]
     if bad:
         return [Finding("packages", "problem", "; ".join(bad), "run 'make setup', or: pip install -e .")]
@@ -170,8 +170,7 @@ def extras() -> list[Finding]:
     """The optional packages, extra by extra; Chromium is needed by the browser tests only, so it is not looked for."""
     findings = []
     for extra in metadata.metadata("ferlib").get_all("Provides-Extra") or []:
-        wanted = [one for one in _requirements() if one.marker and one.marker.evaluate({"extra": extra})]
-        wanted = [one for one in wanted if not one.marker.evaluate({"extra": ""})]
+        wanted = [one for one in _requirements() if _applies(one, extra) and not _applies(one, "")]
         bad = [said for one in wanted if (said := _lacking(one))]
         purpose = PURPOSES.get(extra, "")
         name = f"extra {extra}"
@@ -193,6 +192,11 @@ def writable() -> list[Finding]:
 
 def _requirements() -> list[Requirement]:
     return [Requirement(line) for line in metadata.requires("ferlib") or []]
+
+
+def _applies(wanted: Requirement, extra: str) -> bool:
+    """Whether it is wanted on this machine, with that extra."""
+    return wanted.marker is None or wanted.marker.evaluate({"extra": extra})
 
 
 def _lacking(wanted: Requirement) -> str:

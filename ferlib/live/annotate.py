@@ -32,7 +32,7 @@ def annotate(image: np.ndarray, faces: Sequence[Face], *, bars: bool = True, num
     if not faces:
         return image.copy()
     picture, zoom = _enlarge(Image.fromarray(image))
-    boxes = [tuple(value * zoom for value in face.box) for face in faces]
+    boxes = [_zoomed(face.box, zoom) for face in faces]
     text = _text_size(picture.size)
     words = labels(faces, numbered=False)
     tags = _tags(words, boxes, picture.size, text)
@@ -57,6 +57,11 @@ def _enlarge(picture: Image.Image) -> tuple[Image.Image, int]:
     if zoom > 1:
         picture = picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.BICUBIC)
     return picture, zoom
+
+
+def _zoomed(box: Rectangle, zoom: int) -> Rectangle:
+    x1, y1, x2, y2 = box
+    return x1 * zoom, y1 * zoom, x2 * zoom, y2 * zoom
 
 
 def _text_size(size: tuple[int, int]) -> int:

@@ -6,6 +6,8 @@ page is closed: nothing is written to a file and nothing leaves this machine.
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -99,8 +101,8 @@ def _pictures(pipeline: EmotionPipeline, settings: LiveSettings) -> None:
         st.warning(f"{len(files)} pictures were given; the first {MOST_PICTURES} are read.")
     readings = []
     for number, file in enumerate(files[:MOST_PICTURES]):
-        if found := _upload(file.getvalue(), file.name, pipeline, settings, number):
-            readings.append(found)
+        if one := _upload(file.getvalue(), file.name, pipeline, settings, number):
+            readings.append(one)
     if len(readings) > 1:
         _download_table(readings, settings.threshold, "the table of all pictures", "faces.csv", "all")
 
@@ -116,6 +118,7 @@ def _live(pipeline: EmotionPipeline, settings: LiveSettings) -> None:
     """The camera's video with the faces drawn on it."""
     from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
+    make: Any = lambda: Webcam(pipeline, replace(settings))  # noqa: E731  Any: it need not be of their base class
     picture, faces = st.columns([3, 2], gap="large")
     with picture:
         stream = webrtc_streamer(
@@ -123,7 +126,7 @@ def _live(pipeline: EmotionPipeline, settings: LiveSettings) -> None:
             mode=WebRtcMode.SENDRECV,
             rtc_configuration={"iceServers": []},  # browser and server are one machine: no helper of another's is asked
             media_stream_constraints={"video": {"width": 640, "height": 480}, "audio": False},
-            video_processor_factory=lambda: Webcam(pipeline, LiveSettings(threshold=settings.threshold)),
+            video_processor_factory=make,
             media_toggle_controls=False,
         )
         st.caption("Press START and allow the camera. Boxes follow as fast as this machine can read faces.")
