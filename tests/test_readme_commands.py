@@ -37,9 +37,9 @@ def commands():
     lines = [line.split("  #")[0].strip() for block in blocks("bash") for line in block.splitlines()]
     prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
     written = [part.strip() for code in re.findall(r"`([^`\n]+)`", prose) for part in code.split("&&")]
-    found = [
-        one for one in written if re.match(r"(\.venv/bin/|make |python3? |ferlib |conda |pip |FERLIB_DATA=\S+ )", one)
-    ]
+    start = r"(\.venv/bin/|make |python3? |ferlib |conda |pip )"
+    found = [one for one in written if re.match(start, one)]
+    found += re.findall(r"FERLIB_DATA=\S+ ferlib [a-z ]*[a-z]", README)  # in the tree
     return list(dict.fromkeys(one for one in [*lines, *found] if one))
 
 
@@ -64,9 +64,10 @@ def ferlib(command):
     """Exit status of a command line in this process."""
     arguments = [word for word in shlex.split(command) if "=" not in word or word.startswith("-")]
     assert arguments[0].removeprefix(".venv/bin/") == "ferlib"
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["ferlib", *arguments[1:]])
-        cli.main()
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
     return stop.value.code or 0
 
 

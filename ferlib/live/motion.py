@@ -1,6 +1,7 @@
 """Faces followed by optical flow between two detections: a few milliseconds where MTCNN takes a hundred."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from ferlib.live.detection import Detection
 
 _GRID = 5  # points a side that are followed in each box
-_WINDOW = {"winSize": (21, 21), "maxLevel": 3}  # of Lucas-Kanade, pixels and pyramid levels
+_WINDOW: dict[str, Any] = {"winSize": (21, 21), "maxLevel": 3}  # of Lucas-Kanade, pixels and pyramid levels
 _RETURN = 1.5  # pixels; a point that does not come back to where it was, by the way back, is lost
 _LEAST_POINTS = 8  # of the grid; with fewer the face is lost
 _LEAST_SIDE = 12.0  # pixels
@@ -26,8 +27,8 @@ def follow(before: np.ndarray, after: np.ndarray, detections: Sequence[Detection
     if not detections:
         return []
     starts = np.concatenate([_points(detection) for detection in detections]).astype(np.float32)
-    ends, found, _ = cv2.calcOpticalFlowPyrLK(before, after, starts, None, **_WINDOW)
-    returns, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, ends, None, **_WINDOW)
+    ends, found, _ = cv2.calcOpticalFlowPyrLK(before, after, starts, None, **_WINDOW)  # type: ignore[call-overload]  # None is allowed
+    returns, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, ends, None, **_WINDOW)  # type: ignore[call-overload]
     good = (found[:, 0] & found_back[:, 0]).astype(bool) & (np.abs(starts - returns).max(axis=1) < _RETURN)
     moved = []
     for index, detection in enumerate(detections):
