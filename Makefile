@@ -6,7 +6,7 @@ BIN = .venv/bin
 READY = .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke reproduce full figures refresh test check lint lab app bench lock clean
+.PHONY: help setup demo smoke reproduce full figures refresh test check lint api lab app doctor bench lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -44,37 +44,47 @@ refresh: $(READY) ## Execute the committed notebooks in place and normalise thei
 	$(BIN)/python -m ferlib.notebooks refresh
 
 # The unit tests come last, so that their summary ends the output.
-test: $(READY) ## Run every check: style, notebooks on drawn faces, committed notebooks, unit and real-data tests
+test: $(READY) ## Run every check: style, types, notebooks on drawn faces, committed notebooks, unit and real-data tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/python -m ferlib.notebooks smoke
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
-	$(BIN)/python -m pytest -rs
+	$(BIN)/python -m pytest -rs --cov --cov-report=term:skip-covered
 
-check: $(READY) ## Run the quick half of the tests: style and unit tests, no notebooks
+check: $(READY) ## Run the quick half of the tests: style, types and unit tests, no notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not notebooks and not realdata"
 
-lint: $(READY) ## Look for style errors and show what the formatter would change
+lint: $(READY) ## Look for errors of style and types, and show what the formatter would change
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 	$(BIN)/ruff format --diff .
+
+api: $(READY) ## Write the API page from the docstrings into build/api
+	$(BIN)/pdoc --docformat google --output-directory build/api ferlib
+	@echo "Open build/api/index.html"
 
 lab: $(READY) ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-app: $(READY) ## Serve the live demo of notebook 05 as an application on localhost
+app: $(READY) ## Serve the application on localhost: pictures, snapshots and the live camera
 	$(BIN)/ferlib app
+
+doctor: $(READY) ## Say what is installed and found here, and what to do about the rest
+	$(BIN)/ferlib doctor
 
 bench: $(READY) ## Measure the live demo in Chromium; wants an idle machine (BENCH="--slow 2000": a slow kernel)
 	$(BIN)/python tests/bench_camera.py $(BENCH)
 
 # Pins stay as they are unless pyproject.toml forbids them; renew them all with: make lock UPGRADE=--upgrade
 lock: $(READY) ## Write requirements.lock for Linux, macOS and Windows from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra fetch --extra openvino --extra parquet --extra ray \
-	  --extra transfer --universal --python-version 3.11 --fork-strategy fewest \
+	$(BIN)/uv pip compile pyproject.toml --extra app --extra dev --extra fetch --extra openvino --extra parquet \
+	  --extra ray --extra transfer --universal --python-version 3.11 --fork-strategy fewest \
 	  --no-annotate --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock --quiet $(UPGRADE)
 
 clean: ## Remove caches and the copies of executed notebooks; .venv and training runs stay
-	rm -rf .pytest_cache .ruff_cache build dist data/runs/notebooks data/runs/smoke
+	rm -rf .pytest_cache .ruff_cache .mypy_cache .coverage build dist data/runs/notebooks data/runs/smoke
 	find ferlib tests notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +

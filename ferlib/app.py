@@ -1,4 +1,4 @@
-"""Notebook 05 as an application in the browser, with Voila: ``make app``, or ``ferlib app``.
+"""Notebook 05 as an application in the browser, with Voila: ``ferlib app --notebook``.
 
 Only the code cells tagged ``app`` run. The address is this machine's own; any other one needs a token, which is made up
 and shown at the start, because whoever opens the page uses this machine.
@@ -16,6 +16,7 @@ from ferlib import paths
 from ferlib.errors import FerlibError
 
 NOTEBOOK = "05_live_demo.ipynb"
+PORT = 8866
 TAG = "app"
 TITLE = """\
 # Facial expressions, live
@@ -61,7 +62,7 @@ def is_this_machine(address: str) -> bool:
 
 
 def serve(
-    ip: str = "127.0.0.1", port: int = 8866, source: str | None = None, dark: bool = False, browser: bool = True
+    ip: str = "127.0.0.1", port: int = PORT, source: str | None = None, dark: bool = False, browser: bool = True
 ) -> None:
     """Serve the application until it is interrupted.
 

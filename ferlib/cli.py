@@ -9,9 +9,25 @@ from typing import Annotated
 import typer
 
 from ferlib.cli_bench import bench_app
-from ferlib.cli_data import Json, data_app
+from ferlib.cli_data import data_app
 from ferlib.cli_export import export
+from ferlib.cli_options import Json, Model, Quiet
+from ferlib.cli_predict import predict
 from ferlib.errors import FerlibError
+
+EPILOG = """
+Examples:
+
+- `ferlib demo`: the whole way once, on a photo that came with the installation
+- `ferlib predict photo.jpg`: your own pictures; `--csv faces.csv --annotate out/` for tables and boxes
+- `ferlib app`: pictures and camera in the browser
+- `ferlib doctor`: what is installed and found, and what to do about the rest
+- `ferlib evaluate --split test`: how good the shipped model is
+
+`ferlib COMMAND --help` says more. The data set is found through the environment variable FERLIB_DATA.
+Status: 0 done, 1 something failed and was named, 2 wrong usage, 130 interrupted. NO_COLOR=1 switches colours off.
+Completion with the tab key: `ferlib --install-completion`, then open a new terminal.
+"""
 
 app = typer.Typer(
     name="ferlib",
@@ -19,21 +35,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
-    epilog="First steps: **ferlib demo**, then **ferlib predict photo.jpg**. "
-    "The data set is found through the environment variable FERLIB_DATA.",
+    epilog=EPILOG,
 )
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
 app.command()(export)
 
-Model = Annotated[str | None, typer.Option("--model", help="Checkpoint in data/checkpoints; default: the shipped one.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Overwrite what was published under this name.")]
-
-Engine = Annotated[
-    str | None,
-    typer.Option("--engine", metavar="onnx|int8|openvino|torch", help="What runs the model; default: ONNX Runtime."),
-]
-_MANY = 8  # files from which on several are read at a time
 
 
 def _version(wanted: bool) -> None:
@@ -53,57 +61,7 @@ def _root(
     """Find every face in a picture and say which of eight emotions it shows, with probabilities."""
 
 
-@app.command()
-def predict(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Pictures, or folders of pictures.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a picture.")] = False,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a CSV with one row a face.")] = None,
-    annotate: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write each picture with boxes, labels and bars there.")
-    ] = None,
-    model: Model = None,
-    min_face: Annotated[int, typer.Option(min=20, help="Smallest face searched for, pixels.")] = 40,
-    every: Annotated[int, typer.Option(min=1, help="Of a video: read one frame in so many.")] = 1,
-    detect_every: Annotated[
-        int, typer.Option(min=1, help="Of a video: detect in one of so many frames, follow the faces in the others.")
-    ] = 6,
-    parquet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Of pictures: the same rows as Parquet (needs pyarrow).")
-    ] = None,
-    engine: Engine = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Pictures at a time; default: one a core for a folder.")
-    ] = None,
-) -> None:
-    """Faces and emotions in pictures, or in one video.
-
-    Examples: `ferlib predict photo.jpg`, `ferlib predict holiday/ --csv faces.csv --annotate out/`,
-    `ferlib predict *.png --json`, `ferlib predict clip.mp4 --csv rows.csv --annotate out/`. A picture that cannot be
-    read is named and left out; the status is 1 then. What was interrupted while it made a table, of a folder or of a
-    video, goes on where it stopped.
-    """
-    from ferlib.live.predict import predict_paths
-    from ferlib.live.scoring import cores, make_workers
-    from ferlib.live.video_source import is_video
-
-    how = {"model": model, "min_face_size": min_face, "engine": engine}
-    if any(is_video(path) for path in paths):
-        if as_json or parquet is not None:
-            raise FerlibError("--json and --parquet are for pictures; the rows of a video go into a table: --csv FILE.")
-        raise typer.Exit(_predict_video(paths, csv, annotate, how, every=every, detect_every=detect_every))
-    many = len(paths) >= _MANY or any(path.is_dir() for path in paths)
-    pipeline, working = make_workers(workers or (cores() if many else 1), **how)
-    tables = {"csv": csv, "parquet": parquet}
-    raise typer.Exit(predict_paths(paths, pipeline, as_json=as_json, **tables, annotate_dir=annotate, workers=working))
-
-
-def _predict_video(paths: list[Path], csv: Path | None, annotate: Path | None, how: dict, **options: int) -> int:
-    from ferlib.live.pipeline import load_pipeline
-    from ferlib.live.video import predict_video
-
-    if len(paths) > 1:
-        raise FerlibError("give one video at a time, and no pictures with it.")
-    return predict_video(paths[0], load_pipeline(**how), csv=csv, annotate_dir=annotate, **options)
+app.command()(predict)
 
 
 @app.command()
@@ -116,20 +74,47 @@ def demo(
     run_demo(out)
 
 
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """What is installed and found here, and what to do about the rest; the status is 1 when something is missing."""
+    from ferlib import doctor as looks
+
+    findings = looks.examine()
+    typer.echo(json.dumps(looks.as_dict(findings)) if as_json else looks.render(findings))
+    raise typer.Exit(0 if looks.healthy(findings) else 1)
+
+
 @app.command("app")
-def live_app(
-    source: Annotated[str | None, typer.Option(help="browser, device, none, or a video, picture or folder.")] = None,
-    ip: Annotated[
-        str, typer.Option(help="Address to listen on; any but this machine's own needs a token.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8866,
+def web_app(
+    notebook: Annotated[
+        bool, typer.Option("--notebook", help="The live demo of notebook 05 instead, with videos (Voila).")
+    ] = False,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: 8501; with --notebook 8866.")] = None,
     dark: Annotated[bool, typer.Option("--dark", help="The dark theme.")] = False,
     browser: Annotated[bool, typer.Option(help="Open a window.")] = True,
+    ip: Annotated[
+        str | None,
+        typer.Option(help="With --notebook: address to listen on; any but this machine's own needs a token."),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="With --notebook: browser, device, none, or a video, picture or folder.")
+    ] = None,
 ) -> None:
-    """The live demo of notebook 05 as an application in the browser, until Ctrl-C."""
-    from ferlib.app import serve
+    """Pictures, snapshots and the live camera in the browser, on this machine only, until Ctrl-C.
 
-    serve(ip, port, source, dark, browser)
+    It needs the extra `app` (`pip install -e '.[app]'`; `make setup` brings it). `ferlib app --notebook` needs nothing
+    more and serves the live demo of notebook 05, with tracks, time line, videos and other cameras.
+    """
+    if notebook:
+        from ferlib import app as notebook_app
+
+        notebook_app.serve(ip or "127.0.0.1", port or notebook_app.PORT, source, dark, browser)
+        return
+    if ip is not None or source is not None:
+        raise typer.BadParameter("these belong to --notebook", param_hint="--ip and --source")
+    from ferlib import web_app as page
+
+    page.serve(port or page.PORT, dark, browser)
 
 
 @app.command()
@@ -192,6 +177,8 @@ def train(
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of weights, order and augmentation.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Another length than the recipe's.")] = None,
     precision: Annotated[str | None, typer.Option(metavar="no|fp16|bf16", help="Of the forward pass.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Train a published recipe on FERLIB_DATA. Interrupted anywhere, the same command goes on from the last epoch.
 
@@ -203,11 +190,16 @@ def train(
         raise typer.BadParameter("choose no, fp16 or bf16", param_hint="--precision")
     changes = {"seed": seed} | ({"epochs": epochs} if epochs else {})
     try:
-        best = runs.train(recipes.recipe(recipe, **changes), name or recipe, precision=precision)
+        best = runs.train(recipes.recipe(recipe, **changes), name or recipe, precision=precision, progress=not quiet)
     except KeyboardInterrupt:
         typer.echo("\nferlib: stopped; the same command goes on from the last whole epoch.", err=True)
         raise typer.Exit(130) from None
-    typer.echo(f"best epoch {best['epoch']}: {best['valid_accuracy']:.2%} of valid (run data/runs/{name or recipe})")
+    if as_json:
+        typer.echo(json.dumps({"run": name or recipe, **{key: best[key] for key in ("epoch", "valid_accuracy")}}))
+    elif not quiet:
+        typer.echo(
+            f"best epoch {best['epoch']}: {best['valid_accuracy']:.2%} of valid (run data/runs/{name or recipe})"
+        )
 
 
 @app.command()
@@ -225,6 +217,8 @@ def study(
     name: Annotated[str | None, typer.Argument(help="A published model; default: the shipped one.")] = None,
     risk: Annotated[float, typer.Option(min=0.001, max=0.999, help="Share of wrong answers to allow.")] = 0.1,
     images: Annotated[int, typer.Option(min=1, help="Test images for robustness and the live path.")] = 1000,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Evaluate a published model in full: calibrate it on valid, then measure test once. Takes some minutes.
 
@@ -232,8 +226,10 @@ def study(
     """
     from ferlib import study as full
 
-    found = full.run(name, risk=risk, images=images, say=lambda what: typer.echo(what, err=True))
-    typer.echo(full.render(found))
+    say = (lambda _: None) if quiet else (lambda what: typer.echo(what, err=True))
+    found = full.run(name, risk=risk, images=images, say=say)
+    if as_json or not quiet:
+        typer.echo(json.dumps(found) if as_json else full.render(found))
 
 
 @app.command()

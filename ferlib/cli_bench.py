@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ferlib.cli_data import Json
+from ferlib.cli_options import Json
 
 bench_app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine; leave it idle meanwhile.")
 

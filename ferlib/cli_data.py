@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
+from ferlib.cli_options import Json
 from ferlib.errors import FerlibError
 
 data_app = typer.Typer(no_args_is_help=True, help="Get the FER2013+ data set, and look at what you have.")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 @data_app.command()

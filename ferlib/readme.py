@@ -13,6 +13,7 @@ from ferlib.files import atomic_path
 from ferlib.learning import anchors
 
 _SPLITS = ("valid", "test")
+_PARTS = ("train", "valid", "test")
 
 
 def load_metrics() -> list[dict]:
@@ -61,17 +62,86 @@ def fill(text: str, name: str, content: str) -> str:
     return f"{head}{begin}\n{content}\n{end}{rest.split(end)[1]}"
 
 
+def model_table(metrics: list[dict]) -> str:
+    """Markdown: one row a shipped model, what it is and how it is used; from the sidecars and the measured speed."""
+    speeds = _read(paths.PUBLISHED / "bench_models.json").get("models", {})
+    lines = [
+        '| model | input | parameters | multiply-adds | ms a face, one thread | temperature | "not sure" below |',
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for one in metrics:
+        name = one["model"]
+        about, speed = _read(paths.CHECKPOINTS / f"{name}.json"), speeds.get(name)
+        shape = about.get("preprocessing", {})
+        colour = "grey" if shape.get("channels", 1) == 1 else "grey in three channels"
+        cells = [name, f"{shape.get('size', '–')} px, {colour}"]
+        if speed is None:
+            cells += ["–"] * 3
+        else:
+            millions = (f"{speed[key] / 1e6:.1f} M" for key in ("parameters", "multiply_adds"))
+            cells += [*millions, f"{speed['milliseconds']:.1f}"]
+        threshold = about.get("threshold")
+        cells += [f"{about.get('temperature', 1.0):.3f}", "–" if threshold is None else f"{threshold:.3f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def class_tables(metrics: list[dict]) -> str:
+    """`class_table` of every model on test, each under its name."""
+    if not metrics:
+        return "No model is published yet."
+    return "\n\n".join(f"`{one['model']}`:\n\n{class_table(one)}" for one in metrics)
+
+
+def count_table(check: dict) -> str:
+    """Markdown: images of each split, and how many of them each label rule keeps, for both label files."""
+    lines = [_line("", *_PARTS), "|---|---:|---:|---:|", _line("all images", *_counts(check["images"]))]
+    for labels, rules in check["kept"].items():
+        lines += [_line(f"`{labels}`, {rule.replace('_', '-')}", *_counts(row)) for rule, row in rules.items()]
+    return "\n".join(lines)
+
+
+def emotion_table(check: dict) -> str:
+    """Markdown: images of each emotion in each split, by the majority rule."""
+    lines = [_line("emotion (majority)", *_PARTS), "|---|---:|---:|---:|"]
+    return "\n".join([*lines, *(_line(name, *_counts(row)) for name, row in check["classes"].items())])
+
+
+def leak_table(check: dict) -> str:
+    """Markdown: images of each split that show a photo which also sits in another split."""
+    rows = check["leaked"]
+    lines = [_line("", *_PARTS), "|---|---:|---:|---:|"]
+    for title, part, whole in (("images", "images", "of_images"), ("with a majority", "labelled", "of_labelled")):
+        cells = [f"{rows[name][part]:,} ({100 * rows[name][part] / rows[name][whole]:.1f} %)" for name in _PARTS]
+        lines.append(_line(f"{title} also in another split", *cells))
+    training = check["training"]
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in check["dropped"].items())
+    return "\n".join([
+        *lines, "",
+        f"Training keeps {training['images']:,} of {check['images']['train']:,} images (left out: {dropped}); "
+        f"{training['with a crossentropy target']:,} of them have a target.",
+    ])  # fmt: skip
+
+
 def pages() -> dict[Path, str]:
     """Each page that holds generated numbers, with its up-to-date text."""
-    metrics = load_metrics()
-    from ferlib.learning.checkpoints import DEFAULT_MODEL
-
-    shipped = [one for one in metrics if one["model"] == DEFAULT_MODEL]
-    readme, card = paths.ROOT / "README.md", paths.CHECKPOINTS / "README.md"
+    metrics, check = load_metrics(), _read(paths.PUBLISHED / "data_check.json")
     results = results_table(metrics)
-    texts = {readme: fill(readme.read_text(encoding="utf-8"), "results", results)}
-    card_text = fill(card.read_text(encoding="utf-8"), "results", results)
-    texts[card] = fill(card_text, "classes", class_table(shipped[0]) if shipped else "No model is published yet.")
+    blocks = {
+        paths.ROOT / "README.md": {"results": results},
+        paths.CHECKPOINTS / "README.md": {
+            "models": model_table(metrics), "results": results, "classes": class_tables(metrics),
+        },
+        paths.DATA / "README.md": {
+            "counts": count_table(check), "emotions": emotion_table(check), "leaks": leak_table(check),
+        },
+    }  # fmt: skip
+    texts = {}
+    for path, named in blocks.items():
+        text = path.read_text(encoding="utf-8")
+        for name, content in named.items():
+            text = fill(text, name, content)
+        texts[path] = text
     return texts
 
 
@@ -81,6 +151,18 @@ def main() -> None:
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
         print(f"written: {paths.relative(path)}")
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _line(title: str, *cells: str) -> str:
+    return f"| {' | '.join((title, *cells))} |"
+
+
+def _counts(row: dict[str, int]) -> list[str]:
+    return [f"{row[name]:,}" for name in _PARTS]
 
 
 def _row(metrics: dict) -> str:

@@ -99,7 +99,7 @@ def run(
     started, commit = time.perf_counter(), code_commit()
     checkpoint = checkpoints.load(name)
     published = results is None
-    folder = (paths.PUBLISHED if published else results) / checkpoint.name
+    folder = (paths.PUBLISHED if results is None else results) / checkpoint.name
     if published:
         stored = publication.published_metrics(checkpoint.name)
         publication.same_data(stored["run"]["data_hash"], f"{checkpoint.name} was published with")
@@ -116,7 +116,7 @@ def run(
     if published:
         _check_stored(checkpoint.name, read)
     attribution = read["test"][1].pop("attribution")
-    study = {
+    study: dict[str, Any] = {
         "model": checkpoint.name,
         "about": _about(checkpoint, root) | {"images": images, "code_commit": commit},
         "chosen_on_valid": chosen.__dict__,
@@ -255,5 +255,5 @@ def _write(folder: Path, study: dict, attribution: dict[str, np.ndarray], predic
         with atomic_path(folder / f"predictions_{split}.npz") as temporary:
             np.savez_compressed(temporary, **found)
     with atomic_path(folder / "attribution.npz") as temporary:
-        np.savez_compressed(temporary, **attribution)
+        np.savez_compressed(temporary, **attribution)  # type: ignore[arg-type]  # its flag is no array
     write_json(folder / "study.json", study)

@@ -155,7 +155,7 @@ def survive_a_restart(page):
 def test_the_application_in_voila(tmp_path, camera):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "ferlib.cli", "app", "--no-browser", "--port", str(port)]
+    command = [sys.executable, "-m", "ferlib.cli", "app", "--notebook", "--no-browser", "--port", str(port)]
     with server(command, tmp_path, f"http://127.0.0.1:{port}/"):
         for name in THEMES:
             page = camera.new_page(viewport={"width": 1180, "height": 1120})

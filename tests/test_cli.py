@@ -1,4 +1,6 @@
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -255,3 +257,75 @@ def test_bench_live_records_what_it_prints(ferlib, monkeypatch, tmp_path):
     assert (status, json.loads(out)) == (0, wanted)
     assert json.loads((tmp_path / "bench_live.json").read_text()) == wanted
     assert "folder" not in json.loads(ferlib("bench", "live", "--json")[1])
+
+
+def test_help_has_examples_states_and_completion(ferlib):
+    out = " ".join(ferlib("--help")[1].split())
+    for words in ("ferlib predict photo.jpg", "ferlib doctor", "2 wrong usage", "ferlib --install-completion"):
+        assert words in out
+
+
+def test_quiet_says_nothing_and_still_writes(ferlib, photo, tmp_path):
+    assert ferlib("predict", photo, "--quiet", "--csv", tmp_path / "out.csv") == (0, "", "")
+    assert (tmp_path / "out.csv").read_text().count("\n") == 2
+    status, out, err = ferlib("predict", photo, tmp_path / "gone.png", "-q", "--json")
+    assert status == 1
+    assert json.loads(out)["faces"]
+    assert "gone.png does not exist" in err
+
+
+def test_interrupting_gives_130(ferlib, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ferlib.live.demo.run_demo", interrupted)
+    assert ferlib("demo")[0] == 130
+
+
+@pytest.mark.parametrize("options", [["--ip", "0.0.0.0"], ["--source", "none"]])
+def test_options_of_the_notebook_application_belong_to_it(ferlib, options):
+    status, _, err = ferlib("app", *options)
+    assert status == 2
+    assert "these belong to --notebook" in err
+
+
+def test_the_two_applications(ferlib, monkeypatch):
+    from ferlib import app, web_app
+
+    served = []
+    monkeypatch.setattr(app, "serve", lambda *given: served.append(("notebook", *given)))
+    monkeypatch.setattr(web_app, "serve", lambda *given: served.append(("page", *given)))
+    ferlib("app", "--no-browser")
+    ferlib("app", "--notebook", "--port", "9000", "--source", "none")
+    assert served == [("page", 8501, False, False), ("notebook", "127.0.0.1", 9000, "none", False, True)]
+
+
+def terminal_output(arguments, **variables):
+    """What the command writes to a terminal."""
+    pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
+    master, slave = pty.openpty()
+    hidden = {"NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"}
+    kept = {name: value for name, value in os.environ.items() if name not in hidden}
+    command = [sys.executable, "-m", "ferlib.cli", *arguments]
+    environment = {**kept, "TERM": "xterm-256color", "COLUMNS": "100", **variables}
+    process = subprocess.Popen(command, stdout=slave, stderr=slave, stdin=slave, env=environment)
+    os.close(slave)
+    text = b""
+    try:
+        while part := os.read(master, 65536):
+            text += part
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    finally:
+        process.wait()
+        os.close(master)
+    return text.decode()
+
+
+COLOURED = re.compile(r"\x1b\[(?:[\d;]*;)?(?:3[0-7]|9[0-7]|38;[\d;]+)m")
+
+
+def test_colours_only_on_a_terminal_that_wants_them(ferlib):
+    assert "\x1b[" not in ferlib("--help")[1]
+    assert COLOURED.search(terminal_output(["--help"]))
+    assert not COLOURED.search(terminal_output(["--help"], NO_COLOR="1"))

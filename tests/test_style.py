@@ -329,3 +329,30 @@ def test_nothing_of_fer2013_is_tracked():
 def png_size(path: Path) -> tuple[int, int]:
     """Width and height in pixels, which stand at bytes 16 to 24 of every PNG (its IHDR chunk)."""
     return struct.unpack(">II", path.read_bytes()[16:24])
+
+
+def undocumented(source: str) -> Iterator[str]:
+    """Public functions, classes and methods without a docstring; the module itself too."""
+    tree = ast.parse(source)
+    if not ast.get_docstring(tree):
+        yield "the module"
+    places: list[tuple[str, ast.AST]] = [("", tree)]
+    while places:
+        prefix, place = places.pop()
+        for node in ast.iter_child_nodes(place):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or node.name.startswith("_"):
+                continue
+            if not ast.get_docstring(node):
+                yield f"{prefix}{node.name}"
+            if isinstance(node, ast.ClassDef):
+                places.append((f"{prefix}{node.name}.", node))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_every_public_name_is_documented(path: Path):
+    assert list(undocumented(path.read_text())) == []
+
+
+def test_undocumented_names_are_noticed():
+    source = "class A:\n  def f(self): ...\n  def _g(self): ...\ndef h():\n  'Says.'\n  def inner(): ...\n"
+    assert list(undocumented(source)) == ["the module", "A", "A.f"]

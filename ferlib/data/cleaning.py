@@ -90,7 +90,7 @@ def find_copies(images: np.ndarray) -> Copies:
     near = _similar_pairs(images, images, hashes, hashes, SIMILARITY["near"])
     flipped = np.ascontiguousarray(images[:, :, ::-1])
     mirrored = _similar_pairs(flipped, images, perceptual_hashes(flipped), hashes, SIMILARITY["mirrored"])
-    found = {}
+    found: dict[tuple[int, int], tuple[str, float]] = {}
     for kind, pairs in zip(KINDS, (exact, near, mirrored), strict=True):
         for first, second, similarity in pairs:
             found.setdefault((int(first), int(second)), (kind, similarity))
@@ -171,7 +171,7 @@ def _exact_pairs(images: np.ndarray) -> list[tuple[int, int, float]]:
     """Each later copy with the first image of the same pixels."""
     _, first, inverse = np.unique(pixel_hashes(images), return_index=True, return_inverse=True)
     origin = first[inverse]
-    return [(origin[index], index, 1.0) for index in np.flatnonzero(origin != np.arange(len(images)))]
+    return [(int(origin[index]), int(index), 1.0) for index in np.flatnonzero(origin != np.arange(len(images)))]
 
 
 def _similar_pairs(left, right, left_hashes, right_hashes, least: float) -> list[tuple[int, int, float]]:
@@ -230,7 +230,7 @@ def _drop_reasons(table: pd.DataFrame, data: FerData, group: np.ndarray) -> np.n
     reasons[train & (reasons == "") & (drop_reasons(data.votes, "crossentropy") == "not a face")] = "not a face"
     candidates = np.flatnonzero(train & (reasons == ""))
     # Of several copies the first one stays whose votes give a target, so that no photo is lost to one spread vote.
-    usable = targets(data.votes, "crossentropy").any(axis=1)
+    usable = np.asarray(targets(data.votes, "crossentropy").any(axis=1))
     order = candidates[np.argsort(~usable[candidates], kind="stable")]
     kept = pd.Series(order, index=order).groupby(group[order]).transform("first").to_numpy()
     for index, first in zip(order, kept, strict=True):

@@ -111,7 +111,7 @@ def draw_face(emotion: str, rng: np.random.Generator, size: int = 48) -> np.ndar
     return _light(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA), rng)
 
 
-def draw_faces(labels: Sequence[int], seed: int, size: int = 48) -> np.ndarray:
+def draw_faces(labels: Sequence[int] | np.ndarray, seed: int, size: int = 48) -> np.ndarray:
     """Draw one face per class index of `labels`; (N, size, size) uint8.
 
     Face i depends on `seed`, i and its label only, so a longer list begins with the same pictures. Raises FerlibError
@@ -283,5 +283,5 @@ def _light(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     blur = rng.uniform(-0.6, 0.6) * size / 48
     if blur > 0.2:  # about every third picture
         lit = cv2.GaussianBlur(lit, (0, 0), blur)
-    lit += np.float32(rng.uniform(0.5, 5)) * rng.standard_normal((size, size), dtype=np.float32)
+    lit = lit + np.float32(rng.uniform(0.5, 5)) * rng.standard_normal((size, size), dtype=np.float32)
     return lit.clip(0, 255).astype(np.uint8)

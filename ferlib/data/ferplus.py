@@ -63,7 +63,7 @@ def make_data(ids, images, votes, split, source: str, problems: tuple[str, ...] 
     _check_ids(ids)
     rows = np.empty(len(ids), dtype=_ROW)
     rows["id"], rows["split"], rows["votes"], rows["image"] = ids, split, votes, images
-    order = np.lexsort((rows["id"], [readers.SPLITS.index(name) for name in rows["split"]]))
+    order = np.lexsort((rows["id"], np.array([readers.SPLITS.index(name) for name in rows["split"]])))
     return _from_rows(rows[order], source, problems)
 
 

@@ -177,7 +177,9 @@ def _unpack(source: Path, goal: Path) -> None:
     with tarfile.open(source, "r:*") as archive:
         for member in archive:
             if member.isfile() and PurePosixPath(member.name).name == _IMAGES:
-                with archive.extractfile(member) as packed, open(goal, "wb") as handle:
+                packed = archive.extractfile(member)
+                assert packed is not None  # it is None for what is no file only
+                with packed, open(goal, "wb") as handle:
                     shutil.copyfileobj(packed, handle)
                 return
     raise FerlibError(f"{source.name} holds no {_IMAGES}; get it from Kaggle again.")

@@ -8,7 +8,7 @@ and four names stand twice, once far from their place.
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,9 +108,9 @@ def _displacement(entry: Entry) -> int:
     return abs(entry.row - int("0" + "".join(filter(str.isdigit, entry.name))))
 
 
-def _vote_row(fields: list[str | None], where: str) -> np.ndarray:
+def _vote_row(fields: Sequence[str | None], where: str) -> np.ndarray:
     try:
-        numbers = [float(field) for field in fields]
+        numbers = [float("missing" if field is None else field) for field in fields]
     except (TypeError, ValueError):
         numbers = [-1.0]
     if any(number < 0 or number > 10 or number % 1 for number in numbers) or sum(numbers) > 10:

@@ -233,9 +233,9 @@ def _class_folders(root: Path) -> Iterator[tuple[str, str, Path]]:
     """(split, emotion, folder) of a one-folder-per-class tree, sorted."""
     for split_folder in sorted(path for path in root.iterdir() if path.is_dir()):
         split = _SPLIT_NAMES.get("".join(filter(str.isalpha, split_folder.name.lower())))
-        for folder in sorted(path for path in split_folder.iterdir() if path.is_dir()) if split else []:
+        for folder in sorted(path for path in split_folder.iterdir() if path.is_dir()):
             emotion = emotion_of_folder(folder.name)
-            if emotion:
+            if split and emotion:
                 yield split, emotion, folder
 
 

@@ -44,24 +44,24 @@ _UNKNOWN, _NOT_A_FACE = VOTE_COLUMNS.index("unknown"), VOTE_COLUMNS.index("NF")
 _SPLIT_SHARE = 0.12  # images that split the taggers
 
 
-def simulate_votes(labels: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+def simulate_votes(labels: Sequence[int] | np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Votes of ten made-up taggers for images of the classes `labels`; (N, 10) uint8 in `labels.VOTE_COLUMNS` order.
 
     Most taggers name the class, some a neighbour of it, a few "unknown"; about one image in eight splits them. Now
     and then a tagger is missing, so a row sums to 9 or 10.
     """
-    labels = np.asarray(labels, dtype=np.int64)
+    classes = np.asarray(labels, dtype=np.int64)
     confused = np.zeros((len(EMOTIONS), len(VOTE_COLUMNS)))
     for emotion, others in _CONFUSIONS.items():
         for other, weight in others.items():
             confused[INDEX[emotion], COLUMN_OF_EMOTION[INDEX[other]]] = weight / sum(others.values())
     confused[:, _UNKNOWN] = 0.12
     confused /= confused.sum(axis=1, keepdims=True)
-    split = rng.random(len(labels)) < _SPLIT_SHARE
-    agreement = np.where(split, rng.uniform(0.3, 0.6, len(labels)), rng.uniform(0.75, 1, len(labels)))
-    chances = confused[labels] * (1 - agreement[:, None])
-    chances[np.arange(len(labels)), np.take(COLUMN_OF_EMOTION, labels)] += agreement
-    taggers = _TAGGERS - (rng.random(len(labels)) < 0.05)
+    split = rng.random(len(classes)) < _SPLIT_SHARE
+    agreement = np.where(split, rng.uniform(0.3, 0.6, len(classes)), rng.uniform(0.75, 1, len(classes)))
+    chances = confused[classes] * (1 - agreement[:, None])
+    chances[np.arange(len(classes)), np.take(COLUMN_OF_EMOTION, classes)] += agreement
+    taggers = _TAGGERS - (rng.random(len(classes)) < 0.05)
     return rng.multinomial(taggers, chances).astype(np.uint8)
 
 
@@ -149,8 +149,9 @@ def _draw_splits(sizes: dict[str, int], seed: int, rng: np.random.Generator) -> 
         drawn = np.concatenate([ensured, rng.choice(len(EMOTIONS), size - len(ensured), p=_SHARES)])
         labels.append(drawn)
         votes.append(np.concatenate([_clear_votes(ensured), simulate_votes(drawn[len(ensured) :], rng)]))
-    names, labels, votes = np.repeat(list(sizes), list(sizes.values())), np.concatenate(labels), np.concatenate(votes)
-    rows = [_Row(*row) for row in zip(names, labels.tolist(), draw_faces(labels, seed), votes, strict=True)]
+    names, chosen = np.repeat(list(sizes), list(sizes.values())), np.concatenate(labels)
+    parts = zip(names, chosen.tolist(), draw_faces(chosen, seed), np.concatenate(votes), strict=True)
+    rows = [_Row(*row) for row in parts]
     return {split: [row for row in rows if row.split == split] for split in sizes}
 
 
@@ -181,12 +182,13 @@ def _votes_for(column: int) -> np.ndarray:
     return _TAGGERS * (np.arange(len(VOTE_COLUMNS)) == column).astype(np.uint8)
 
 
-def _clear_votes(labels: Sequence[int]) -> np.ndarray:
+def _clear_votes(labels: Sequence[int] | np.ndarray) -> np.ndarray:
     return np.stack([_votes_for(COLUMN_OF_EMOTION[label]) for label in labels])
 
 
 def _nearly(image: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
     """`image` as a second download or crop would have it; the four ways take turns."""
+    changed: np.ndarray
     if number % 4 == 0:
         changed = image * 1.06 + rng.uniform(4, 10)
     elif number % 4 == 1:
@@ -194,7 +196,7 @@ def _nearly(image: np.ndarray, number: int, rng: np.random.Generator) -> np.ndar
         changed = cv2.warpAffine(image, shift, image.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
     elif number % 4 == 2:
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 85))])
-        changed = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+        changed = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))
     else:
         changed = image + rng.normal(0, 3, image.shape)
     return changed.clip(0, 255).astype(np.uint8)

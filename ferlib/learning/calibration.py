@@ -4,6 +4,7 @@ What is fitted here (temperature, threshold) is fitted on the validation split o
 """
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -140,7 +141,7 @@ def choose_threshold(confidence: np.ndarray, right: np.ndarray, risk: float) -> 
 def selective(confidence: np.ndarray, right: np.ndarray, answered: np.ndarray, seed: int = 0) -> dict:
     """How many images are answered, and how often rightly, with a 95 % interval; `answered` is (N,) bool."""
     right = np.asarray(right, bool)[answered]
-    result = {"n": len(answered), "answered": int(answered.sum()), "coverage": float(answered.mean())}
+    result: dict[str, Any] = {"n": len(answered), "answered": int(answered.sum()), "coverage": float(answered.mean())}
     if len(right):
         interval = list(bootstrap_mean(right, seed))
         result |= {"accuracy": float(right.mean()), "interval": interval, "least": float(confidence[answered].min())}

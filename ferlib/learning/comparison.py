@@ -24,10 +24,10 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """P-values adjusted for multiple comparisons (Holm 1979), which bounds the chance of any false alarm."""
-    p_values = np.asarray(p_values, np.float64)
-    order = np.argsort(p_values, kind="stable")
-    factors = np.arange(len(p_values), 0, -1)
-    adjusted = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1.0)
+    values = np.asarray(p_values, np.float64)
+    order = np.argsort(values, kind="stable")
+    factors = np.arange(len(values), 0, -1)
+    adjusted = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
     result = np.empty_like(adjusted)
     result[order] = adjusted
     return result

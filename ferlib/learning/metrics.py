@@ -92,7 +92,7 @@ def more_scores(probabilities: np.ndarray, labels: np.ndarray, seed: int = 0) ->
     kept, wanted = labelled(probabilities, labels)
     matrix = sk.confusion_matrix(wanted, kept.argmax(axis=1), labels=range(len(EMOTIONS)))
     found = {
-        name: {"value": _number(score(matrix)), "interval": list(bootstrap_matrix(score, matrix, seed))}
+        name: {"value": _number(float(score(matrix))), "interval": list(bootstrap_matrix(score, matrix, seed))}
         for name, score in (("balanced_accuracy", balanced_accuracy), ("macro_precision", _macro_precision))
     }
     with_kappa = float(kappa(matrix))

@@ -89,7 +89,7 @@ def publish(name: str, *, replace: bool = False) -> dict:
     scores = {split: summarise(found) for split, found in predictions.items()}
     for split, found in predictions.items():
         with atomic_path(folder / f"predictions_{split}.npz") as temporary:
-            np.savez_compressed(temporary, **found)
+            np.savez_compressed(temporary, **found)  # type: ignore[arg-type]  # its flag is no array
     with atomic_path(folder / "history.csv") as temporary:
         shutil.copyfile(paths.RUNS / name / "history.csv", temporary)
     checkpoints.save(name, state, {**sidecar, "scores": {split: scores[split]["all"] for split in scores}})

@@ -1,6 +1,7 @@
 """The published recipes by name; ``ferlib train NAME`` runs one. Each was chosen on valid; `CHANGELOG.md` says how."""
 
 from dataclasses import replace
+from typing import Any
 
 from ferlib.errors import FerlibError
 from ferlib.learning.config import TrainConfig
@@ -8,8 +9,8 @@ from ferlib.learning.face_resnet import FACE_MEAN, FACE_STD
 from ferlib.learning.pretrained import LITE_MEAN, LITE_STD
 from ferlib.learning.transforms import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 
-_FACE = {"channels": 3, "mean": FACE_MEAN, "std": FACE_STD}
-_IMAGENET = {"channels": 3, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+_FACE: dict[str, Any] = {"channels": 3, "mean": FACE_MEAN, "std": FACE_STD}
+_IMAGENET: dict[str, Any] = {"channels": 3, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 
 RECIPES = {
     # From scratch, grey.

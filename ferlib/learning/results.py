@@ -148,7 +148,7 @@ def score_table(results: Sequence[Result]) -> pd.DataFrame:
     """One row a model: accuracy in percent with its 95 % interval and macro-F1 on each split that was scored."""
     rows = {}
     for one in results:
-        row = {"seed": one.config.seed}
+        row: dict[str, int | str] = {"seed": one.config.seed}
         for split, found in one.scores.items():
             low, high = found["accuracy_interval"]
             row[f"{split} n"] = found["n"]

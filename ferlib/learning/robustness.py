@@ -37,8 +37,8 @@ def contrast(face: np.ndarray, factor: float, _: np.random.Generator) -> np.ndar
 
 def jpeg(face: np.ndarray, quality: float, _: np.random.Generator) -> np.ndarray:
     """JPEG and back at a quality of 1 to 100."""
-    _, data = cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
-    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    data = cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])[1]
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))
 
 
 def rotation(face: np.ndarray, degrees: float, generator: np.random.Generator) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The same scores for groups of images, by any column of a table that the user supplies, and the gap between them."""
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,8 @@ def group_scores(probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarr
     """
     labels, groups = np.asarray(labels), np.asarray(groups, object)
     probabilities = np.asarray(probabilities)
-    rows, draws = {}, {}
+    rows: dict[str, dict[str, Any]] = {}
+    draws: dict[str, np.ndarray] = {}
     generator = np.random.default_rng(seed)
     for name in sorted(set(groups[labels >= 0]) - {""}):
         inside = (groups == name) & (labels >= 0)
@@ -65,7 +67,7 @@ def group_scores(probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarr
     found = {"groups": rows, "without_group": int(((groups == "") & (labels >= 0)).sum())}
     if len(draws) > 1:
         accuracy = {name: rows[name]["accuracy"] for name in draws}
-        best, worst = max(accuracy, key=accuracy.get), min(accuracy, key=accuracy.get)
+        best, worst = max(accuracy, key=accuracy.__getitem__), min(accuracy, key=accuracy.__getitem__)
         every = np.stack(list(draws.values()))
         found["gap"] = {
             "best": best, "worst": worst, "difference": accuracy[best] - accuracy[worst],

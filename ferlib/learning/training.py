@@ -9,6 +9,7 @@ import csv
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -102,7 +103,7 @@ class _Run:
         self.model = build_model(**config.model_arguments())
         if not (folder / _CHECKPOINT).is_file():
             _begin(self.model, config, start, data.images[:512])
-        self.model.to(self.device, memory_format=torch.channels_last)
+        self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
         self.average = copy.deepcopy(self.model).eval() if config.ema_decay else self.model
         self.net, self.optimizer = self.accelerator.prepare(self.model, make_optimizer(self.model, config))
         self.images, self.targets = data.images.to(self.device), data.targets.to(self.device)
@@ -111,8 +112,10 @@ class _Run:
         weighted = config.balance == "loss"
         self.class_weights = class_weights(self.targets, config.balance_power) if weighted else None
         self.steps = max(1, len(data.images) // config.batch_size)
-        self.epoch, self.history, self.commits = 0, [], []
-        self.best = {"epoch": 0, "valid_accuracy": -1.0, "state": None}
+        self.epoch = 0
+        self.history: list[dict] = []
+        self.commits: list[str] = []
+        self.best: dict[str, Any] = {"epoch": 0, "valid_accuracy": -1.0, "state": None}
 
     def is_over(self) -> bool:
         """Whether all epochs are done, or valid has not improved for `patience` of them."""

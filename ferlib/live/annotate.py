@@ -20,24 +20,25 @@ _CARD_TEXT = 0.8  # of the labels' text
 _MOST_BESIDE = 4  # more faces than this get a panel
 
 
-def annotate(image: np.ndarray, faces: Sequence[Face], *, bars: bool = True) -> np.ndarray:
+def annotate(image: np.ndarray, faces: Sequence[Face], *, bars: bool = True, numbered: bool = False) -> np.ndarray:
     """A copy of an (H, W, 3) uint8 RGB picture with every face boxed in its class colour and labelled, the same type.
 
     With `bars`, each face's eight probabilities are drawn beside its box when all find room on the picture. Otherwise
     the faces are numbered and a panel to the right of the picture has a card for each: then the result is wider, and
-    higher when the cards need it. Pictures under 200 pixels are enlarged. A picture without faces stays as it is.
+    higher when the cards need it. `numbered` numbers several faces in any case, for a list beside the picture. Pictures
+    under 200 pixels are enlarged. A picture without faces stays as it is.
     """
     check_picture(image)
     if not faces:
         return image.copy()
     picture, zoom = _enlarge(Image.fromarray(image))
-    boxes = [tuple(value * zoom for value in face.box) for face in faces]
+    boxes = [_zoomed(face.box, zoom) for face in faces]
     text = _text_size(picture.size)
     words = labels(faces, numbered=False)
     tags = _tags(words, boxes, picture.size, text)
     card = Card.of(round(_CARD_TEXT * text))
     places = _places_beside(picture.size, boxes, tags, card) if bars else []
-    if places is None:
+    if places is None or numbered:
         words, tags = _numbered_tags(faces, boxes, picture.size, text)
     draw = ImageDraw.Draw(picture, "RGBA")
     for face, box in zip(faces, boxes, strict=True):
@@ -56,6 +57,11 @@ def _enlarge(picture: Image.Image) -> tuple[Image.Image, int]:
     if zoom > 1:
         picture = picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.BICUBIC)
     return picture, zoom
+
+
+def _zoomed(box: Rectangle, zoom: int) -> Rectangle:
+    x1, y1, x2, y2 = box
+    return x1 * zoom, y1 * zoom, x2 * zoom, y2 * zoom
 
 
 def _text_size(size: tuple[int, int]) -> int:

@@ -96,7 +96,7 @@ class CameraWidget(anywidget.AnyWidget):
             "stop": self._close,
             "export": lambda: self._export(str(content.get("format"))),
         }
-        action = actions.get(content.get("type") if isinstance(content, dict) else None)
+        action = actions.get(str(content.get("type"))) if isinstance(content, dict) else None
         if action is not None:
             action()
 
@@ -109,7 +109,7 @@ class CameraWidget(anywidget.AnyWidget):
         pictures: list[bytes] = []
         try:
             self._note(content)
-            if self.mode == "browser":
+            if isinstance(self._source, BrowserSource):
                 self._source.feed(buffers[0] if buffers else b"", content.get("time"))
                 reply["answer"] = self.session.step(self._source)
             else:
@@ -180,7 +180,8 @@ class _Tap:
     """A source that remembers the frame it gave last."""
 
     def __init__(self, source: FrameSource):
-        self.name, self._source, self.frame = source.name, source, None
+        self.name, self._source = source.name, source
+        self.frame: Frame | None = None
 
     def read(self) -> Frame | None:
         self.frame = self._source.read()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from ferlib.data.labels import EMOTIONS, INDEX, emotion_of_folder
 from ferlib.errors import FerlibError
@@ -58,7 +59,9 @@ def find_classes(folder: Path, numbering: str | None = None) -> ClassTree:
         raise FerlibError(f"{folder} is not a folder; name one that holds a folder for each class.")
     if numbering is not None and numbering not in NUMBERED:
         raise FerlibError(f"there is no numbering {numbering!r}; choose one of {', '.join(NUMBERED)}.")
-    files, labels, left_out = [], [], {}
+    files: list[Path] = []
+    labels: list[int] = []
+    left_out: dict[str, int] = {}
     for path in find_pictures(folder):
         above = path.relative_to(folder).parts[:-1]
         emotion = next(filter(None, (_emotion(name, numbering) for name in reversed(above))), None)
@@ -94,7 +97,8 @@ def evaluate_tree(
     """
     probabilities = np.zeros((len(tree.files), len(EMOTIONS)), np.float32)
     missed = np.ones(len(tree.files), bool)
-    for start in range(0, len(tree.files), _BATCH):
+    starts = range(0, len(tree.files), _BATCH)
+    for start in tqdm(starts, unit="batch", leave=False, disable=None):  # None: only where a terminal shows it
         faces = [_face(path, find) for path in tree.files[start : start + _BATCH]]
         places = [start + place for place, face in enumerate(faces) if face is not None]
         if places:

@@ -1,7 +1,6 @@
 """The live demo as one widget: camera, photos and videos in tabs, with the same controls for all of them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,14 @@ import ipywidgets as widgets
 import pandas as pd
 from IPython.display import display
 
-from ferlib.learning.transforms import EQUALISE_MODES, equalise
+from ferlib.learning.transforms import EQUALISE_MODES
 from ferlib.live import records
 from ferlib.live.annotate import annotate
 from ferlib.live.camera import CameraWidget
 from ferlib.live.frames import encode_jpeg
 from ferlib.live.pictures import load_picture
-from ferlib.live.pipeline import EmotionPipeline, Face, load_pipeline
+from ferlib.live.pipeline import EmotionPipeline, load_pipeline
+from ferlib.live.reading import read_faces, summarise
 from ferlib.live.session import LiveSession, LiveSettings
 from ferlib.live.upload import PICTURES, VIDEOS, DropZone
 from ferlib.live.video_source import VideoSource
@@ -123,24 +123,6 @@ class VideoTab:
         self.view = CameraWidget(self.session, path)
         self.place.children = (self.view,)
         return f"{name} is ready; press Start below."
-
-
-def read_faces(pipeline: EmotionPipeline, image: Any, settings: LiveSettings) -> list[Face]:
-    """The faces of one (H, W, 3) uint8 RGB picture under the demo's settings."""
-    settings.check()
-    with pipeline.lock:
-        detections = pipeline.detector(image, settings.min_face_size)
-        crops = equalise(pipeline.crops(image, detections), settings.equalise)
-        faces = pipeline.classify_crops(detections, crops)
-    return [replace(face, sure=face.confidence >= settings.threshold) for face in faces]
-
-
-def summarise(name: str, faces: list[Face]) -> str:
-    """One sentence, such as ``"photo.jpg: 2 faces, happy 98 %, not sure."``."""
-    if not faces:
-        return f"{name}: no face found."
-    said = [f"{one.emotion} {100 * one.confidence:.0f} %" if one.sure else one.label for one in faces]
-    return f"{name}: {len(faces)} face{'s' if len(faces) > 1 else ''}, {', '.join(said)}."
 
 
 def _controls(settings: LiveSettings) -> widgets.Box:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -53,10 +54,18 @@ def load_picture(source: str | Path | Image.Image) -> np.ndarray:
     path = Path(source)
     _check_file(path)
     try:
-        with _open(path) as image:
+        with _open(path, str(path)) as image:
             return _decode(image, str(path))
     except OSError as error:
         raise FerlibError(f"{path} cannot be opened ({error.strerror or error}); check its permissions.") from error
+
+
+def decode_picture(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """The bytes of a picture file as `load_picture` gives it; its sentences call it `name`."""
+    if not data:
+        raise FerlibError(_empty(name))
+    with _open(BytesIO(data), name, max_pixels) as image:
+        return _decode(image, name, max_pixels)
 
 
 def check_picture(image: np.ndarray) -> None:
@@ -117,7 +126,7 @@ def _check_file(path: Path) -> None:
     if not path.is_file():
         raise FerlibError(f"{path} is not a regular file; give a picture.")
     if path.stat().st_size == 0:
-        raise FerlibError(f"{path} is empty (0 bytes); copy or download it again.")
+        raise FerlibError(_empty(str(path)))
 
 
 @cache
@@ -135,29 +144,33 @@ def _no_warnings() -> Iterator[None]:
         yield
 
 
-def _open(path: Path) -> Image.Image:
+def _open(file: Path | BytesIO, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read the header only."""
     try:
         with _no_warnings():  # our own limit is checked next; Pillow's warning would come first, at 89 megapixels
-            return Image.open(path, formats=_formats())
+            return Image.open(file, formats=_formats())
     except UnidentifiedImageError as error:
-        hint = "export it as JPEG first" if path.suffix.lower() in (".heic", ".heif") else "give a JPEG or PNG file"
-        raise FerlibError(f"{path} is not a picture that can be read; {hint}.") from error
+        hint = "export it as JPEG first" if name.lower().endswith((".heic", ".heif")) else "give a JPEG or PNG file"
+        raise FerlibError(f"{name} is not a picture that can be read; {hint}.") from error
     except Image.DecompressionBombError as error:
-        raise FerlibError(_too_large(str(path))) from error
+        raise FerlibError(_too_large(name, max_pixels)) from error
     except (OSError, *_DAMAGE) as error:
         if getattr(error, "errno", None):  # not the data but the file system
             raise
-        raise FerlibError(f"{path} is cut short or damaged; copy or download it again.") from error
+        raise FerlibError(f"{name} is cut short or damaged; copy or download it again.") from error
 
 
-def _too_large(name: str) -> str:
-    return f"{name} has more than {MAX_PIXELS // 1_000_000} megapixels; scale it down first."
+def _empty(name: str) -> str:
+    return f"{name} is empty (0 bytes); copy or download it again."
 
 
-def _decode(image: Image.Image, name: str) -> np.ndarray:
-    if image.width * image.height > MAX_PIXELS:
-        raise FerlibError(_too_large(name))
+def _too_large(name: str, max_pixels: int) -> str:
+    return f"{name} has more than {max_pixels // 1_000_000} megapixels; scale it down first."
+
+
+def _decode(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    if image.width * image.height > max_pixels:
+        raise FerlibError(_too_large(name, max_pixels))
     if image.width * image.height == 0:
         raise FerlibError(f"{name} has no pixels; give another picture.")
     if image.mode == "LAB":
@@ -167,7 +180,7 @@ def _decode(image: Image.Image, name: str) -> np.ndarray:
         turn = _UPRIGHT.get(_orientation(image))
         rgb = _to_rgb(image)
     except Image.DecompressionBombError as error:
-        raise FerlibError(_too_large(name)) from error
+        raise FerlibError(_too_large(name, max_pixels)) from error
     except (OSError, *_DAMAGE) as error:
         raise FerlibError(f"{name} is cut short or damaged; copy or download it again.") from error
     except MemoryError as error:

@@ -35,7 +35,7 @@ def moving_clip(seconds: float = 6.0, rate: float = 10.0) -> Iterator[np.ndarray
 
 def write_clip(path: str | Path, seconds: float = 6.0, rate: float = 10.0) -> Path:
     """`moving_clip` as a video file; the suffix chooses the format, .mp4 or .avi."""
-    code = cv2.VideoWriter_fourcc(*("MJPG" if Path(path).suffix == ".avi" else "mp4v"))
+    code = cv2.VideoWriter.fourcc(*("MJPG" if Path(path).suffix == ".avi" else "mp4v"))
     with atomic_path(path) as temporary:
         writer = cv2.VideoWriter(str(temporary), code, rate, (640, 480))
         for frame in moving_clip(seconds, rate):

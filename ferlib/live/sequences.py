@@ -81,7 +81,7 @@ def identity_switches(made: Scene, tracker: Tracker | None = None) -> int:
     return switches
 
 
-def made_face(box: Sequence[float], probabilities: np.ndarray | None = None) -> Face:
+def made_face(box: Sequence[float] | np.ndarray, probabilities: np.ndarray | None = None) -> Face:
     """A face with landmarks where they should be in `box`; `probabilities` (8,), by default mostly neutral."""
     x1, y1, x2, y2 = (float(value) for value in box)
     if probabilities is None:

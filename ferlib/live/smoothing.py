@@ -43,7 +43,7 @@ class LabelSmoother:
         """
         new = np.asarray(probabilities, np.float64)
         kept = self._kept(max(0.0, time - self._time)) if self._sum is not None else 0.0
-        self._sum = new if kept == 0 else kept * self._sum + new
+        self._sum = new if kept == 0 or self._sum is None else kept * self._sum + new
         self._weight = kept * self._weight + 1
         self._time = time
         mean = self._sum / self._weight
@@ -71,7 +71,9 @@ class SmoothingReport:
         return 1 - self.flicker_after / self.flicker_before if self.flicker_before else 0.0
 
 
-def flicker(labels: Sequence[int], times: Sequence[float], truth: Sequence[int] | None = None) -> float:
+def flicker(
+    labels: Sequence[int] | np.ndarray, times: Sequence[float], truth: Sequence[int] | np.ndarray | None = None
+) -> float:
     """Label changes a second; with the true labels, only the changes beyond theirs (0 or more).
 
     Raises FerlibError when the three differ in length. A sequence without duration has no flicker.
@@ -96,7 +98,7 @@ def smooth(
 def measure_smoothing(
     probabilities: np.ndarray,
     times: Sequence[float],
-    truth: Sequence[int],
+    truth: Sequence[int] | np.ndarray,
     time_constant: float = TIME_CONSTANT,
     margin: float = MARGIN,
 ) -> SmoothingReport:
@@ -126,6 +128,6 @@ def measure_smoothing(
     )
 
 
-def _changes(labels: Sequence[int]) -> int:
+def _changes(labels: Sequence[int] | np.ndarray) -> int:
     values = np.asarray(labels)
     return int((values[1:] != values[:-1]).sum())

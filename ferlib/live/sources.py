@@ -70,10 +70,10 @@ class BrowserSource:
 class PictureSource:
     """Pictures one after another, `seconds` apart: files, folders, or (H, W, 3) uint8 RGB arrays."""
 
-    def __init__(self, pictures: str | Path | Sequence[str | Path | np.ndarray], seconds: float = 1.0):
-        single = isinstance(pictures, str | Path | np.ndarray)
+    def __init__(self, pictures: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], seconds: float = 1.0):
+        given = [pictures] if isinstance(pictures, str | Path | np.ndarray) else pictures
         self._pictures: list[Path | np.ndarray] = []
-        for picture in [pictures] if single else pictures:
+        for picture in given:
             self._pictures += [picture] if isinstance(picture, np.ndarray) else find_pictures(picture)
         if not self._pictures:
             raise FerlibError("There are no pictures in the list; give at least one.")

@@ -43,9 +43,9 @@ class DropZone(anywidget.AnyWidget):
     def take(self, name: str, data: bytes) -> str:
         """A whole file at once, as if it had been dropped; what would be said to the user."""
         try:
-            self._begin(name, len(data))
-            self._path.write_bytes(data)
-            return self._handle(self._path, Path(name).name)
+            path = self._begin(name, len(data))
+            path.write_bytes(data)
+            return self._handle(path, Path(name).name)
         except FerlibError as error:
             return self._told(error, name)
 
@@ -80,7 +80,8 @@ class DropZone(anywidget.AnyWidget):
             return {"type": "more", "offset": offset + len(data)}
         return {"type": "done", "sentence": self._handle(self._path, Path(name).name)}
 
-    def _begin(self, name: str, size: int) -> None:
+    def _begin(self, name: str, size: int) -> Path:
+        """An empty file in the place of the last one."""
         if size == 0:
             raise FerlibError(f"{name} is empty (0 bytes); copy or download it again.")
         if size > self.limit:
@@ -92,6 +93,7 @@ class DropZone(anywidget.AnyWidget):
             self._path.unlink(missing_ok=True)
         self._path = Path(self._folder.name) / f"upload{Path(name).suffix[:8].lower()}"
         self._path.write_bytes(b"")
+        return self._path
 
     def _told(self, error: FerlibError, name: str) -> str:
         """The sentence with the user's name of the file for the temporary one."""

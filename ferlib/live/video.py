@@ -168,7 +168,7 @@ def _write(
 def _draw(path: Path, part: Path, every: int, smoothing: float, threshold: float, target: Path) -> None:
     """The annotated video, one frame for each that was read."""
     source, writer = VideoSource(path, every), None
-    code = cv2.VideoWriter_fourcc(*"mp4v")
+    code = cv2.VideoWriter.fourcc(*"mp4v")
     try:
         for frame, _, faces in part_file.followed(part, smoothing):
             picture = _frame(source, frame)

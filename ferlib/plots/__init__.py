@@ -64,8 +64,8 @@ def emotion_strips(
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 0.34 * len(strips) + 1.3))
     seen = {label for _, labels in strips.values() for label in labels}
-    for row, (times, labels) in enumerate(strips.values()):
-        times = np.asarray(times, float)
+    for row, (seconds, labels) in enumerate(strips.values()):
+        times = np.asarray(seconds, float)
         lasting = np.diff(times, append=times[-1:] + (np.median(np.diff(times)) if len(times) > 1 else 0.1))
         lasting = lasting if step is None else np.minimum(lasting, step)
         colours = [COLOURS[label] for label in labels]
@@ -149,7 +149,7 @@ def group_sizes(axis: Axes, sizes: Mapping[int, int]) -> None:
     pooled = {str(size): 0 for size in range(2, 9)} | {"9+": 0}
     for size, groups in sizes.items():
         pooled[str(size) if size < 9 else "9+"] += groups
-    bars = axis.bar(pooled.keys(), pooled.values(), color=SPLIT_COLOURS["train"], width=0.7)
+    bars = axis.bar(list(pooled), list(pooled.values()), color=SPLIT_COLOURS["train"], width=0.7)
     axis.bar_label(bars, labels=[f"{value:,}" for value in pooled.values()], fontsize=7.5, padding=1)
     axis.set(title="Groups of copies", xlabel="images in the group", ylabel="groups (log scale)", yscale="symlog")
     axis.grid(axis="x", visible=False)

@@ -30,8 +30,8 @@ def robustness(studies: Mapping[str, Mapping], human: Mapping[str, float | None]
                 color=colour, markersize=3, linewidth=1.1, capsize=1.5, elinewidth=0.8, label=model,
             )  # fmt: skip
             axis.axhline(percent(found["clean"]["accuracy"]), color=colour, linewidth=0.9, linestyle="--")
-        if human.get("against_majority"):
-            axis.axhline(percent(human["against_majority"]), color=HUMAN_COLOUR, linewidth=0.9, linestyle=(0, (1, 1)))
+        if line := human.get("against_majority"):
+            axis.axhline(percent(line), color=HUMAN_COLOUR, linewidth=0.9, linestyle=(0, (1, 1)))
         axis.set(title=change, xticks=range(1, 6), ylim=(0, 100))
         axis.title.set_fontsize(8.5)
         axis.set_xticklabels([f"{strength:g}" for strength in about["strengths"]], fontsize=7)
@@ -95,7 +95,7 @@ def mean_attribution(maps: np.ndarray, counts: np.ndarray, mean_face: np.ndarray
 
 
 def attribution_examples(
-    faces: Sequence[np.ndarray], maps: Sequence[np.ndarray], titles: Sequence[str], note: str
+    faces: Sequence[np.ndarray] | np.ndarray, maps: Sequence[np.ndarray] | np.ndarray, titles: Sequence[str], note: str
 ) -> Figure:
     """Single faces and their Grad-CAM maps; for drawn faces and the bundled photo only."""
     figure, axes = plt.subplots(2, len(faces), figsize=(WIDTH, 2.15 * WIDTH / len(faces) + 0.35), squeeze=False)

@@ -27,8 +27,9 @@ def human_lines(axis: Axes, human: Mapping[str, float | None], *, upright: bool 
         ("against_majority", (0, (1, 1)), "one tagger, against the majority"),
         ("against_others", (0, (4, 2)), "one tagger, against the other nine"),
     ):
-        if human.get(key) is not None:
-            value = percent(human[key])
+        share = human.get(key)
+        if share is not None:
+            value = percent(share)
             draw(
                 value, color=HUMAN_COLOUR, linestyle=style, linewidth=1.1, label=f"{name}{gap}({value:.1f} %)", zorder=1
             )

@@ -69,4 +69,4 @@ def ablation(rows: Sequence[tuple[str, float, float, float]], note: str) -> Figu
 
     `rows`: (step, accuracy, low, high), the last three in 0..1.
     """
-    return accuracy_comparison({name: tuple(values) for name, *values in rows}, {}, note, legend=False)
+    return accuracy_comparison({name: (value, low, high) for name, value, low, high in rows}, {}, note, legend=False)
