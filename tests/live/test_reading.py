@@ -10,7 +10,7 @@ from ferlib import paths
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.live import reading
-from ferlib.live.predict import CSV_COLUMNS
+from ferlib.live.row_files import CSV_COLUMNS
 from ferlib.live.session import LiveSettings
 
 HAPPY = np.eye(len(EMOTIONS), dtype=np.float32)[EMOTIONS.index("happy")] * 0.72 + 0.035
