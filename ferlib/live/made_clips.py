@@ -36,12 +36,12 @@ def made_clip(kind: str, frames: int = 45, seed: int = 0) -> Iterator[np.ndarray
 def crowd(width: int = 640, height: int = 480, count: int = 4, frames: int = 45, seed: int = 0) -> Iterator[np.ndarray]:
     """Frames of any size in which `count` faces of about a fifth of the height (smaller when there are many) sway."""
     random = np.random.default_rng(seed)
-    ground = cv2.resize(ground(random), (width, height))
+    empty = cv2.resize(ground(random), (width, height))
     columns = int(np.ceil(np.sqrt(count * width / height)))
     rows = -(-count // columns)
     side = min(0.22 * height, 0.55 * height / rows, 0.55 * width / columns)
     for index in range(frames):
-        picture = ground.copy()
+        picture = empty.copy()
         for face in range(count):
             x, y = (face % columns + 0.5) * width / columns, (face // columns + 0.5) * height / rows
             draw_head(
