@@ -76,11 +76,10 @@ def test_without_onnx_it_falls_back_with_one_warning(monkeypatch, photo, name):
     monkeypatch.setitem(sys.modules, name, None)  # makes its import fail
     monkeypatch.setattr(engines, "_warned", False)
     with pytest.warns(UserWarning, match="facenet-pytorch, which is slower") as told:
-        detector = FaceDetector()
-        FaceDetector()
+        detectors = [FaceDetector() for _ in range(2)]
     assert len(told) == 1
-    assert detector.engine == "torch"
-    assert len(detector(photo)) == 1
+    assert [detector.engine for detector in detectors] == ["torch"] * 2
+    assert len(detectors[0](photo)) == 1
     with pytest.raises(FerlibError, match="needs onnxruntime and onnx"):
         FaceDetector(engine="onnx")
 

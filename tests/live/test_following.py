@@ -19,9 +19,8 @@ class Crops(NoCrops):
         self.light, self.classified = [0] * len(boxes), []
 
     def crops(self, image, detections):
-        return np.stack(
-            [np.full((48, 48), light, np.uint8) for light in self.light[: len(detections)]] or [BLANK[:0, :48, 0]]
-        )
+        lights = np.array(self.light[: len(detections)], np.uint8)
+        return np.ones((len(lights), 48, 48), np.uint8) * lights[:, None, None]
 
     def classify_crops(self, detections, crops):
         self.classified.append([int(crop[0, 0]) for crop in crops])
