@@ -1,4 +1,4 @@
-"""Speed of detector and frame, ours beside the plain path, in turns in one run: ``python -m ferlib.live.bench_detector``.
+"""Speed of detector and frame, ours beside the plain path, in one run: ``python -m ferlib.live.bench_detector``.
 
 The plain path is what a first script has: facenet-pytorch with its defaults (smallest face 20 pixels), a crop, and the
 classifier, in each frame. Prints JSON; milliseconds are medians, or as named. Leave the machine idle.
@@ -39,12 +39,11 @@ def in_turns(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, l
 def bench_detector(frames: Sequence[np.ndarray], threads: int, rounds: int, least: int = LEAST) -> dict:
     """Our detector and facenet-pytorch's at the same smallest face, milliseconds a frame, and the ratio."""
     ours, theirs = FaceDetector(least, engine="onnx", threads=threads), FaceDetector(least, engine="torch")
-    turns = itertools.cycle(frames)
-    frame = next(turns)
-    works = {"onnx": lambda: ours(frame), "torch": lambda: theirs(frame)}
+    streams = itertools.cycle(frames), itertools.cycle(frames)
+    works = {"onnx": lambda: ours(next(streams[0])), "torch": lambda: theirs(next(streams[1]))}
     taken = in_turns(works, rounds)
     middle = {name: float(np.median(values)) for name, values in taken.items()}
-    return {"threads": threads, "least": least, "faces": len(ours(frame))} | middle | {
+    return {"threads": threads, "least": least, "faces": len(ours(frames[0]))} | middle | {
         "ratio": middle["torch"] / middle["onnx"]
     }  # fmt: skip
 
@@ -71,7 +70,8 @@ def bench_frames(
         name: {"p50": float(np.median(values)), "p95": float(np.percentile(values, 95)), "n": len(values)}
         for name, values in taken.items()
     }
-    return {"threads": threads, "size": [frames[0].shape[1], frames[0].shape[0]], "faces": len(pipeline(frames[0]))} | found | {
+    about = {"threads": threads, "size": list(frames[0].shape[1::-1]), "faces": len(pipeline(frames[0]))}
+    return about | found | {
         "ratio_each": found["plain"]["p50"] / found["each"]["p50"],
         "ratio_followed": found["plain"]["p50"] / found["followed"]["p50"],
     }  # fmt: skip

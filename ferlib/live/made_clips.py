@@ -1,6 +1,7 @@
 """Made-up clips: faces that move, grow, turn, vanish and come back, from the photo that the installation carries."""
 
 from collections.abc import Iterator
+from functools import cache
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from ferlib.live.pictures import sample_picture
 CLIPS = ("standing", "walking", "zooming", "turning", "vanishing", "entering", "dimming", "cut")
 SIZE = (640, 480)  # pixels, width and height
 _FACE = (224, 118, 96)  # of the photo: centre and width of the face, pixels
+_REACH = 140  # pixels of the photo from there to the head's edge, in any direction
 _NOISE = 3.0  # standard deviation in grey levels, as a webcam's in a lit room
 
 
@@ -36,12 +38,12 @@ def made_clip(kind: str, frames: int = 45, seed: int = 0) -> Iterator[np.ndarray
 def crowd(width: int = 640, height: int = 480, count: int = 4, frames: int = 45, seed: int = 0) -> Iterator[np.ndarray]:
     """Frames of any size in which `count` faces of about a fifth of the height (smaller when there are many) sway."""
     random = np.random.default_rng(seed)
-    ground = cv2.resize(ground(random), (width, height))
+    empty = cv2.resize(ground(random), (width, height))
     columns = int(np.ceil(np.sqrt(count * width / height)))
     rows = -(-count // columns)
     side = min(0.22 * height, 0.55 * height / rows, 0.55 * width / columns)
     for index in range(frames):
-        picture = ground.copy()
+        picture = empty.copy()
         for face in range(count):
             x, y = (face % columns + 0.5) * width / columns, (face // columns + 0.5) * height / rows
             draw_head(
@@ -76,21 +78,32 @@ def _places(kind: str, share: float, index: int) -> list[tuple[float, float, flo
 
 def draw_head(picture: np.ndarray, x: float, y: float, width: float, turn: float, mirrored: bool) -> None:
     """The photo's head into the picture, in place, with soft edges: centre and width of the face in pixels."""
-    photo = sample_picture()[:260, 90:360]
-    centre, scale = np.array([_FACE[0] - 90, _FACE[1]], float), width / _FACE[2]
+    photo, cover, centre = _head()
+    scale = width / _FACE[2]
     if scale < 0.6:  # a warp alone would alias
         photo = cv2.GaussianBlur(photo, (0, 0), 0.35 / scale)
     if mirrored:
-        photo, centre[0] = np.ascontiguousarray(photo[:, ::-1]), photo.shape[1] - centre[0]
+        photo, cover, centre = photo[:, ::-1].copy(), cover[:, ::-1].copy(), (photo.shape[1] - centre[0], centre[1])
     rotation = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    matrix = np.column_stack([rotation, np.array([x, y]) - rotation @ centre])
-    grid_y, grid_x = np.mgrid[: photo.shape[0], : photo.shape[1]]
-    reach = np.hypot((grid_x - centre[0]) / 95, (grid_y - centre[1]) / 115)
-    soft = np.clip((1.15 - reach) / 0.2, 0, 1).astype(np.float32)
-    size = picture.shape[1::-1]
-    cover = cv2.warpAffine(soft, matrix, size)[..., None]
-    head = cv2.warpAffine(photo, matrix, size, borderMode=cv2.BORDER_REPLICATE)
-    picture[:] = picture * (1 - cover) + head * cover
+    reach = scale * _REACH
+    left, right = (int(np.clip(x + side * reach, 0, picture.shape[1])) for side in (-1, 1))
+    top, bottom = (int(np.clip(y + side * reach, 0, picture.shape[0])) for side in (-1, 1))
+    if right <= left or bottom <= top:
+        return
+    part = picture[top:bottom, left:right]
+    matrix = np.column_stack([rotation, np.array([x - left, y - top]) - rotation @ centre])
+    weight = cv2.warpAffine(cover, matrix, part.shape[1::-1])[..., None]
+    head = cv2.warpAffine(photo, matrix, part.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+    part[:] = part * (1 - weight) + head * weight
+
+
+@cache
+def _head() -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """The photo's part with the head, (260, 270, 3), how much of each pixel covers the ground, and the face's centre."""
+    photo, centre = sample_picture()[:260, 90:360].copy(), (_FACE[0] - 90, _FACE[1])
+    down, across = np.mgrid[: photo.shape[0], : photo.shape[1]]
+    distance = np.hypot((across - centre[0]) / 95, (down - centre[1]) / 115)
+    return photo, np.clip((1.15 - distance) / 0.2, 0, 1).astype(np.float32), centre
 
 
 def ground(random: np.random.Generator) -> np.ndarray:

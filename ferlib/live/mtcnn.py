@@ -1,9 +1,9 @@
 """MTCNN's cascade (Zhang et al. 2016) as facenet-pytorch computes it, in NumPy around three nets, for one picture.
 
-Profiled at 640x480 with a smallest face of 40 pixels, one thread of a machine that was busy otherwise: of 35 ms the P-Net
-takes 6 over eight levels (2.9, 1.5, 0.75, 0.3, 0.2 and less), the R-Net 7.5 for 127 candidates, the O-Net 9 for 29, the
-means over areas 7 and suppression 2; facenet-pytorch takes 122. The first level costs as much as all others, so these
-two are what two workers share; crops are shared in chunks.
+Profiled at 640x480 with a smallest face of 40 pixels, on one thread of a machine that was busy otherwise: of 35 ms the
+P-Net takes 6 over eight levels (2.9, 1.5, 0.75, 0.3, 0.2 and less), the R-Net 7.5 for 127 candidates, the O-Net 9 for
+29, the means over areas 7 and suppression 2; facenet-pytorch takes 122. The first level costs as much as all others, so
+these two are what two workers share; crops are shared in chunks.
 
 Every rule of facenet-pytorch's `detect_face` is kept, odd ones too: cells begin at ``(2 i + 1) / scale``, boxes are one
 pixel wider in some formulas than in others, and the last non-maximum suppression divides by the smaller area.
