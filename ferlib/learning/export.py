@@ -46,7 +46,7 @@ def identity(about: dict) -> dict[str, str]:
     """What decides a graph's content, from a checkpoint's sidecar; it is stored in the graph's metadata."""
     return {
         "name": str(about["name"]), "weights_sha256": str(about["weights_sha256"]), "layout": LAYOUT,
-        "classes": json.dumps(list(EMOTIONS)), "temperature": repr(float(about["temperature"])),
+        "classes": json.dumps(list(EMOTIONS)), "temperature": json.dumps(about["temperature"]),
         "preprocessing": json.dumps(about["preprocessing"]), "precision": "float32",
     }  # fmt: skip
 

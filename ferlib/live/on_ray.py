@@ -64,14 +64,17 @@ def score_on_ray(
 
     Args:
         paths: pictures, or folders of pictures.
-        target: the folder; files of an earlier run in it are replaced.
+        target: the folder, new or empty; every machine must be able to write there.
         workers: actors, each with one core.
         address: of a cluster, see above; None: ``RAY_ADDRESS``, or Ray on this machine with as many cores as workers.
         options: of `load_pipeline`, such as `model` and `min_face_size`.
 
     Raises:
-        FerlibError: ray or pyarrow is missing, or a path holds no pictures.
+        FerlibError: ray or pyarrow is missing, a path holds no pictures, or the folder holds something.
     """
+    place = Path(target).resolve()
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise FerlibError(f"{target} is no empty folder; name a new one for the rows.")
     try:
         import ray
     except ImportError as error:
@@ -89,7 +92,7 @@ def score_on_ray(
         rows = ray.data.from_items([{"source": name} for name in pictures]).map_batches(
             PicturePredictor, fn_constructor_kwargs=options, batch_size=_BATCH, compute=actors, num_cpus=1
         )
-        rows.write_parquet(str(target), mode="overwrite")
+        rows.write_parquet(str(place))
     finally:
         if started:
             ray.shutdown()

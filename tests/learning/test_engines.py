@@ -129,3 +129,13 @@ def test_a_missing_checkpoint_is_not_hidden_by_the_fallback(tiny_checkpoint):
     for engine in (None, *ENGINES):
         with pytest.raises(FerlibError, match="there is no checkpoint 'none'"):
             load_classifier("none", engine=engine)
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": "warm"}, {"preprocessing": {"side": 48}}])
+@pytest.mark.filterwarnings("ignore:tiny runs in torch")
+def test_a_sidecar_that_cannot_be_used_is_named_with_every_engine(tiny_checkpoint, wrong):
+    load_classifier("tiny")  # its graph is there
+    checkpoints.update_sidecar("tiny", **wrong)
+    for engine in (None, "onnx", "torch"):
+        with pytest.raises(FerlibError, match="the sidecar of 'tiny' cannot be used"):
+            load_classifier("tiny", engine=engine)

@@ -53,6 +53,18 @@ def test_without_ray_it_is_said(monkeypatch, tmp_path):
         on_ray.score_on_ray([tmp_path], tmp_path / "rows")
 
 
+@pytest.mark.parametrize("kind", ["a file", "a folder with a file"])
+def test_a_place_that_holds_something_is_left_alone(tmp_path, kind):
+    target = tmp_path / "rows"
+    if kind == "a file":
+        target.write_text("mine")
+    else:
+        target.mkdir()
+        (target / "mine.txt").write_text("mine")
+    with pytest.raises(FerlibError, match="is no empty folder; name a new one"):
+        on_ray.score_on_ray([tmp_path], target)
+
+
 LOCAL = """
 import sys
 from pathlib import Path
