@@ -18,7 +18,7 @@ STATES = ("ok", "note", "problem")
 
 PURPOSES = {
     "app": "the application in the browser, ferlib app",
-    "dev": "tests and checks",
+    "dev": "tests and checks; only the browser tests use Chromium",
     "fetch": "ferlib data fetch",
     "transfer": "training from ImageNet weights",
 }

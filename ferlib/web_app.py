@@ -4,6 +4,7 @@ The page is `ferlib.live.web_page`. It listens on this machine only: it has no p
 machine, and browsers give the camera to localhost and https alone.
 """
 
+import socket
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def serve(port: int = PORT, dark: bool = False, browser: bool = True) -> None:
         browser: open a window.
 
     Raises:
-        FerlibError: the packages of the extra `app` are missing.
+        FerlibError: the packages of the extra `app` are missing, or the port is taken.
     """
     missing = [package for module, package in EXTRA.items() if find_spec(module) is None]
     if missing:
@@ -56,6 +57,10 @@ def serve(port: int = PORT, dark: bool = False, browser: bool = True) -> None:
             f"the application needs {' and '.join(missing)}; install them with: pip install -e '.[app]' "
             "(or use 'ferlib app --notebook', which needs neither)."
         )
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise FerlibError(f"port {port} cannot be used ({error.strerror}); choose another with --port.") from error
     from streamlit.web.cli import main
 
     main(arguments(port, dark, browser), prog_name="ferlib", standalone_mode=False)

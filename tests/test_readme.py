@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from ferlib import paths, readme
@@ -53,3 +55,43 @@ def test_missing_markers_are_named():
 def test_the_pages_hold_the_published_numbers():
     stale = [paths.relative(path) for path, text in readme.pages().items() if path.read_text(encoding="utf-8") != text]
     assert not stale, f"run python -m ferlib.readme: {stale}"
+
+
+CHECK = {
+    "images": {"train": 3000, "valid": 20, "test": 10},
+    "kept": {"label.csv": {"majority": {"train": 2900, "valid": 19, "test": 9}}},
+    "classes": {"fear": {"train": 1234, "valid": 2, "test": 1}},
+    "leaked": {
+        name: {"images": 5, "of_images": 20, "labelled": 4, "of_labelled": 16} for name in ("train", "valid", "test")
+    },
+    "dropped": {"copy within train": 1500, "also in test": 7},
+    "training": {"images": 1493, "with a crossentropy target": 1400},
+}
+
+
+def test_the_dataset_cards_tables():
+    assert "| `label.csv`, majority | 2,900 | 19 | 9 |" in readme.count_table(CHECK)
+    assert readme.emotion_table(CHECK).splitlines()[2:] == ["| fear | 1,234 | 2 | 1 |"]
+    leaks = readme.leak_table(CHECK)
+    assert "| images also in another split | 5 (25.0 %) | 5 (25.0 %) | 5 (25.0 %) |" in leaks
+    assert "1,493 of 3,000 images (left out: 1,500 copy within train, 7 also in test); 1,400 of them" in leaks
+
+
+def test_the_model_table_takes_sidecar_and_speed(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(paths, "PUBLISHED", tmp_path)
+    row = {"parameters": 3_121_128, "multiply_adds": 202_385_408, "input": 48, "milliseconds": 6.54}
+    (tmp_path / "bench_models.json").write_text(json.dumps({"models": {"one": row}}))
+    sidecar = {"preprocessing": {"size": 48, "channels": 1}, "temperature": 0.789, "threshold": 0.5629}
+    (tmp_path / "one.json").write_text(json.dumps(sidecar))
+    (tmp_path / "two.json").write_text(json.dumps({"preprocessing": {"size": 96, "channels": 3}}))
+    lines = readme.model_table([metrics("one"), metrics("two")]).splitlines()
+    assert lines[2] == "| one | 48 px, grey | 3.1 M | 202.4 M | 6.5 | 0.789 | 0.563 |"
+    assert lines[3] == "| two | 96 px, grey in three channels | – | – | – | 1.000 | – |"
+
+
+def test_every_shipped_model_has_its_classes():
+    text = readme.class_tables([metrics("one"), metrics("two")])
+    assert text.index("`one`:") < text.index("`two`:")
+    assert text.count("| angry |") == 2
+    assert readme.class_tables([]) == "No model is published yet."

@@ -37,7 +37,7 @@ def commands():
     lines = [line.split("  #")[0].strip() for block in blocks("bash") for line in block.splitlines()]
     prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
     written = [part.strip() for code in re.findall(r"`([^`\n]+)`", prose) for part in code.split("&&")]
-    start = r"(\.venv/bin/|make |python3? |ferlib |conda |pip )"
+    start = r"(\.venv/bin/\w|make |python3? |ferlib |conda |pip )"
     found = [one for one in written if re.match(start, one)]
     found += re.findall(r"FERLIB_DATA=\S+ ferlib [a-z ]*[a-z]", README)  # in the tree
     return list(dict.fromkeys(one for one in [*lines, *found] if one))

@@ -1,3 +1,5 @@
+import socket
+
 import pytest
 
 from ferlib import web_app
@@ -36,6 +38,14 @@ def test_streamlit_is_told_all_this(monkeypatch):
     monkeypatch.setattr(cli, "main", lambda arguments, **rest: told.append(arguments))
     web_app.serve(port=9000, browser=False)
     assert told == [web_app.arguments(9000, False, False)]
+
+
+def test_a_port_that_is_taken_is_one_sentence():
+    pytest.importorskip("streamlit_webrtc", reason="the extra app is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(FerlibError, match=f"port {port} cannot be used .*choose another with --port"):
+            web_app.serve(port=port)
 
 
 def test_missing_packages_are_named_with_the_way_out(monkeypatch):
