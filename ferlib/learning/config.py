@@ -14,7 +14,7 @@ class TrainConfig:
     """Everything that decides a run besides the data and the code.
 
     Attributes:
-        model: name for `models.build_model`; width, dropout, drop_path and stem go with it.
+        model: name for `models.build_model`; width, dropout, drop_path, stem and layer_scale go with it.
         pretrained: start from weights learnt elsewhere (`pretrained.load_pretrained`).
         start: name of a checkpoint of the same network whose weights training starts from; "" for none.
         head_epochs: with pre-trained weights, epochs in which only what is new learns; they count as `epochs`.
@@ -49,6 +49,7 @@ class TrainConfig:
     dropout: float = 0.3
     drop_path: float = 0.0
     stem: str = ""
+    layer_scale: float = 1e-6
     pretrained: bool = False
     start: str = ""
     head_epochs: int = 0
@@ -108,7 +109,7 @@ class TrainConfig:
         """Arguments of `models.build_model`."""
         return {
             "name": self.model, "channels": self.preprocessing.channels, "dropout": self.dropout, "width": self.width,
-            "drop_path": self.drop_path, "stem": self.stem,
+            "drop_path": self.drop_path, "stem": self.stem, "layer_scale": self.layer_scale,
         }  # fmt: skip
 
     def to_dict(self) -> dict:

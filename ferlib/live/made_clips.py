@@ -99,7 +99,7 @@ def draw_head(picture: np.ndarray, x: float, y: float, width: float, turn: float
 
 @cache
 def _head() -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
-    """The photo's part with the head, (260, 270, 3), how much of each pixel covers the ground, and the face's centre."""
+    """The photo's part with the head, (260, 270, 3), how much each pixel covers the ground, and the face's centre."""
     photo, centre = sample_picture()[:260, 90:360].copy(), (_FACE[0] - 90, _FACE[1])
     down, across = np.mgrid[: photo.shape[0], : photo.shape[1]]
     distance = np.hypot((across - centre[0]) / 95, (down - centre[1]) / 115)
