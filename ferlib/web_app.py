@@ -60,7 +60,7 @@ def serve(port: int = PORT, dark: bool = False, browser: bool = True) -> None:
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
-        raise FerlibError(f"port {port} cannot be used ({error.strerror}); choose another with --port.") from error
+        raise FerlibError(f"port {port} is taken or not allowed; choose another with --port.") from error
     from streamlit.web.cli import main
 
     main(arguments(port, dark, browser), prog_name="ferlib", standalone_mode=False)

@@ -64,6 +64,8 @@ def three_faces(path):
 
 def settled(page):
     page.wait_for_function("() => !document.querySelector('[data-testid=stStatusWidget],[data-testid=stSpinner]')")
+    drawn = "() => [...document.querySelectorAll('[data-testid=stImage] img')].every(one => one.complete)"
+    page.wait_for_function(f"() => !document.querySelector('[data-testid=stSkeleton]') && ({drawn})()")
     page.wait_for_timeout(500)
 
 

@@ -44,7 +44,7 @@ def test_a_port_that_is_taken_is_one_sentence():
     pytest.importorskip("streamlit_webrtc", reason="the extra app is not installed")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(FerlibError, match=f"port {port} cannot be used .*choose another with --port"):
+        with pytest.raises(FerlibError, match=f"port {port} is taken or not allowed; choose another with --port"):
             web_app.serve(port=port)
 
 
