@@ -35,6 +35,16 @@ def stem_table(model: str, stems: Sequence[str], size: int) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis("stem")
 
 
+def layer_scales(model: nn.Module) -> pd.Series:
+    """How much the blocks of each stage of a ConvNeXt count: mean size of their layer scales, by stage."""
+    sizes: dict[str, list[float]] = {}
+    for name, weights in model.named_parameters():
+        if name.endswith(".gamma"):
+            stage = f"stage {int(name.split('.')[1]) + 1}"
+            sizes.setdefault(stage, []).append(float(weights.detach().abs().mean()))
+    return pd.Series({stage: sum(found) / len(found) for stage, found in sizes.items()}, name="layer scale")
+
+
 def _count(model: nn.Module, channels: int, size: int) -> dict:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, channels, size, size))

@@ -1,7 +1,8 @@
 import torch
 
 from ferlib.learning.checkpoints import Checkpoint
-from ferlib.learning.cost import model_cost, stem_table
+from ferlib.learning.cost import layer_scales, model_cost, stem_table
+from ferlib.learning.models import build_model
 from ferlib.learning.transforms import Preprocessing
 
 
@@ -20,3 +21,9 @@ def test_stems_are_compared_by_what_they_leave_and_cost():
     assert list(table["ConvNeXt blocks"]) == [12, 12, 10]
     assert table.loc["half", "multiply-adds"] > 3 * table.loc["patches of 4x4", "multiply-adds"]
     assert table.loc["face", "of these in the stem"] < table.loc["face", "parameters"] / 5
+
+
+def test_layer_scales_are_told_by_stage():
+    found = layer_scales(build_model("convnext_atto", channels=3, stem="face", layer_scale=0.5))
+    assert dict(found) == {"stage 2": 0.5, "stage 3": 0.5, "stage 4": 0.5}  # the stem stands where the first one stood
+    assert layer_scales(build_model("custom_cnn")).empty
