@@ -1,15 +1,16 @@
 """How long a frame takes, ours beside the plain path, in one run and in turns, so that a disturbance meets both.
 
 The plain path is what a tutorial has: facenet-pytorch's MTCNN with its defaults, Pillow crops, and the same network in
-eager torch. A second plain row searches for faces of our own smallest size only. Pictures are composed of one
-public-domain face at several sizes.
+eager torch. A second plain row searches for faces of our own smallest size only. The frames are of made clips, in which
+one public-domain face stands and sways several times.
 """
 
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from itertools import product
 from typing import Any
 
 import cv2
@@ -22,9 +23,12 @@ from ferlib.errors import FerlibError
 from ferlib.learning import quantisation
 from ferlib.learning.checkpoints import describe
 from ferlib.learning.classifier import ENGINES, load_classifier
+from ferlib.live.following import FaceFollower
+from ferlib.live.made_clips import crowd
 from ferlib.live.pictures import sample_picture
 from ferlib.live.pipeline import EmotionPipeline, load_pipeline
 from ferlib.live.scoring import cores
+from ferlib.live.timing import Stopwatch
 from ferlib.provenance import code_commit
 
 SIZES = ((640, 480), (1280, 720))
@@ -34,7 +38,8 @@ STEPS = ("detect", "crop", "classify", "total")
 LEAST = 40
 """Smallest face that we search for, pixels: the default of the camera and of `ferlib predict`."""
 
-OURS, PLAIN, PLAIN_LEAST = "ours", "plain", f"plain, {LEAST} px"
+OURS, FOLLOWED, PLAIN, PLAIN_LEAST = "ours", "ours, followed", "plain", f"plain, {LEAST} px"
+"""Paths: each frame by itself, the same as camera and videos go through their frames, and the plain ones."""
 
 _HEAD = (slice(30, 210), slice(130, 310))  # of the sample picture: the face with hair and neck, 180 pixels square
 _FACE_IN_HEAD = 0.55  # width of the face as a share of that square
@@ -100,6 +105,20 @@ class OurPath:
         return _steps(start, found, cropped, time.perf_counter()), len(detections)
 
 
+class FollowedPath:
+    """A stream of frames as camera and videos read it: detected in one frame of some, followed in the others."""
+
+    def __init__(self, pipeline: EmotionPipeline) -> None:
+        self._follower = FaceFollower(pipeline)
+
+    def __call__(self, picture: np.ndarray) -> tuple[dict[str, float], int]:
+        """Milliseconds of each of `STEPS`, and the number of faces."""
+        watch = Stopwatch()
+        faces, _ = self._follower.step(picture, watch=watch)
+        total = watch.stop()["kernel"]
+        return {name: watch.milliseconds.get(name, 0.0) for name in STEPS} | {"total": total}, len(faces)
+
+
 def _steps(start: float, found: float, cropped: float, end: float) -> dict[str, float]:
     seconds = (found - start, cropped - found, end - cropped, end - start)
     return {name: 1000 * value for name, value in zip(STEPS, seconds, strict=True)}
@@ -107,15 +126,15 @@ def _steps(start: float, found: float, cropped: float, end: float) -> dict[str, 
 
 def compare(
     model: str | None = None, engine: str | None = None, *, sizes: Sequence[tuple[int, int]] = SIZES,
-    faces: Sequence[int] = FACES, threads: Sequence[int] = THREADS, rounds: int = 30, warm_up: int = 3,
+    faces: Sequence[int] = FACES, threads: Sequence[int] = THREADS, rounds: int = 60, warm_up: int = 3,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict:  # fmt: skip
     """Milliseconds of each step on each path, medians and 95th percentiles, and how many times as fast; JSON-ready.
 
     Args:
         model: a checkpoint; engine: of our classifier, None for the default.
-        sizes: of the pictures, (width, height); faces: in each, square numbers; threads: of torch and the engine.
-        rounds: pictures of each kind that count; warm_up: as many that do not, before them.
+        sizes: of the frames, (width, height); faces: in each; threads: of torch, the engine and the detector.
+        rounds: frames of each kind that count; warm_up: as many that do not, before them.
         say: hears what is being measured.
     """
     rows, before = [], torch.get_num_threads()
@@ -123,13 +142,14 @@ def compare(
         for count in threads:
             torch.set_num_threads(count)
             ours = load_pipeline(model, engine=engine, threads=count, min_face_size=LEAST)
-            paths = {OURS: OurPath(ours), PLAIN: PlainPath(model)}
-            paths[PLAIN_LEAST] = PlainPath(model, min_face_size=LEAST)
+            plain = {PLAIN: PlainPath(model), PLAIN_LEAST: PlainPath(model, min_face_size=LEAST)}
             for width, height in sizes:
                 for many in faces:
                     say(f"{width}x{height}, {many} faces, {count} threads")
                     setting = {"width": width, "height": height, "faces": many, "threads": count}
-                    rows += [setting | row for row in _in_turns(paths, width, height, many, rounds, warm_up)]
+                    paths = {OURS: OurPath(ours), FOLLOWED: FollowedPath(ours), **plain}
+                    frames = list(crowd(width, height, many, warm_up + rounds))
+                    rows += [setting | row for row in _in_turns(paths, frames, warm_up)]
     finally:
         torch.set_num_threads(before)
     about, _ = describe(model)
@@ -139,11 +159,10 @@ def compare(
     }  # fmt: skip
 
 
-def _in_turns(paths: dict[str, Callable], width: int, height: int, faces: int, rounds: int, warm_up: int) -> list[dict]:
+def _in_turns(paths: Mapping[str, Callable], frames: Sequence[np.ndarray], warm_up: int) -> list[dict]:
     times: dict[str, list[dict]] = {name: [] for name in paths}
     found: dict[str, list[int]] = {name: [] for name in paths}
-    for turn in range(warm_up + rounds):
-        picture = compose(width, height, faces, seed=turn)
+    for turn, picture in enumerate(frames):
         for name, path in paths.items():
             milliseconds, seen = path(picture)
             if turn >= warm_up:
@@ -164,16 +183,15 @@ def _percentiles(values: Sequence[float]) -> dict[str, float]:
 
 
 def ratios(rows: Sequence[dict]) -> list[dict]:
-    """How many times as fast as each plain path ours is, for each setting and step, by medians."""
+    """How many times as fast as each plain path ours are, for each setting and step, by medians."""
     keys, result = ("width", "height", "faces", "threads"), []
     by_setting: dict[tuple, dict[str, dict]] = {}
     for row in rows:
         by_setting.setdefault(tuple(row[key] for key in keys), {})[row["path"]] = row
     for setting, paths in by_setting.items():
-        for name, other in paths.items():
-            if name != OURS:
-                times = {step: other[step]["p50"] / max(paths[OURS][step]["p50"], 1e-3) for step in STEPS}
-                result.append(dict(zip(keys, setting, strict=True)) | {"against": name} | times)
+        for ours, name in product((OURS, FOLLOWED), (PLAIN, PLAIN_LEAST)):
+            times = {step: paths[name][step]["p50"] / max(paths[ours][step]["p50"], 1e-3) for step in STEPS}
+            result.append(dict(zip(keys, setting, strict=True)) | {"path": ours, "against": name} | times)
     return result
 
 

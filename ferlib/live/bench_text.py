@@ -1,6 +1,6 @@
 """What `ferlib bench live` found, as text for people."""
 
-from ferlib.live.bench import OURS, STEPS
+from ferlib.live.bench import STEPS
 
 
 def render(found: dict) -> str:
@@ -19,16 +19,16 @@ def _frames(found: dict) -> str:
     head = (
         f"{found['model']} on {found['engine']}: milliseconds, median / 95th percentile of {found['rounds']} pictures"
     )
-    lines = [head, f"  {'picture':<10}{'faces':>6}{'threads':>8}  {'path':<13}" + "".join(f"{s:>17}" for s in STEPS)]
+    lines = [head, f"  {'picture':<10}{'faces':>6}{'threads':>8}  {'path':<15}" + "".join(f"{s:>17}" for s in STEPS)]
     for row in found["rows"]:
         size = f"{row['width']}x{row['height']}"
         times = "".join(f"{row[step]['p50']:>9.1f} /{row[step]['p95']:>6.1f}" for step in STEPS)
-        lines.append(f"  {size:<10}{row['faces']:>6}{row['threads']:>8}  {row['path']:<13}{times}")
-    lines.append(f"  how many times as fast {OURS} is:")
+        lines.append(f"  {size:<10}{row['faces']:>6}{row['threads']:>8}  {row['path']:<15}{times}")
+    lines.append("  how many times as fast as the plain paths ours are:")
     for row in found["ratios"]:
         size = f"{row['width']}x{row['height']}"
         times = "".join(f"{row[step]:>16.1f}x" for step in STEPS)
-        lines.append(f"  {size:<10}{row['faces']:>6}{row['threads']:>8}  {row['against']:<13}{times}")
+        lines.append(f"  {size:<10}{row['faces']:>6}{row['threads']:>8}  {row['path']} : {row['against']}{times}")
     return "\n".join(lines)
 
 

@@ -114,13 +114,15 @@ def load_pipeline(
 ) -> EmotionPipeline:  # fmt: skip
     """The pipeline with a shipped or trained classifier; nothing is downloaded.
 
-    `model`: a checkpoint's name, None for the default one. `engine` and `threads` are the classifier's, as
-    `load_classifier` has them. `detector_options` go to `FaceDetector`: `min_face_size`, `thresholds`, `device`,
-    `max_side`.
+    `model`: a checkpoint's name, None for the default one. `engine` is the classifier's, as `load_classifier` has it;
+    `threads` are the classifier's and the detector's. `detector_options` go to `FaceDetector`: `min_face_size`,
+    `thresholds`, `device`, `max_side`.
     """
     from ferlib.learning.classifier import load_classifier  # brings timm, which is slow to import
 
     how = {key: value for key, value in (("engine", engine), ("threads", threads)) if value is not None}
+    if threads is not None:
+        detector_options["threads"] = threads
     return EmotionPipeline(FaceDetector(**detector_options), load_classifier(model, **how), crop)
 
 

@@ -190,7 +190,7 @@ def make_workers(count: int, kind: str = KIND, **options: Any) -> tuple[EmotionP
     first = load_pipeline(**options)
     if count > 1 and kind == "processes":
         return first, Processes(count, **options)
-    detector = {key: value for key, value in options.items() if key not in ("model", "crop", "engine", "threads")}
+    detector = {key: value for key, value in options.items() if key not in ("model", "crop", "engine")}
     more = [EmotionPipeline(FaceDetector(**detector), first.classifier, first.crop) for _ in range(count - 1)]
     return first, Threads([first, *more])
 

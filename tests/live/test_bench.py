@@ -6,7 +6,8 @@ import pytest
 
 from ferlib.errors import FerlibError
 from ferlib.live import bench, bench_folder, bench_text
-from ferlib.live.bench import OURS, PLAIN, STEPS
+from ferlib.live.bench import FOLLOWED, OURS, PLAIN, STEPS
+from ferlib.live.made_clips import crowd
 from ferlib.live.pipeline import EmotionPipeline
 
 
@@ -45,6 +46,14 @@ def test_both_paths_find_the_same_faces_and_time_each_step(monkeypatch, detector
         assert blank["total"] > 0
 
 
+def test_a_stream_is_followed_between_detections(detector):
+    path, frames = bench.FollowedPath(EmotionPipeline(detector, FakeClassifier())), list(crowd(320, 240, 1, 3))
+    found = [path(frame) for frame in frames]
+    assert [faces for _, faces in found] == [1, 1, 1]
+    assert found[1][0]["detect"] < found[0][0]["detect"]  # the last net alone
+    assert set(found[0][0]) == set(STEPS)
+
+
 class Clock:
     """A path that always takes as long."""
 
@@ -68,6 +77,7 @@ def measured(monkeypatch):
     monkeypatch.setattr(bench, "load_pipeline", lambda *_, **options: EmotionPipeline(None, classifier(**{})))
     monkeypatch.setattr(bench, "describe", lambda name: ({"name": "tiny"}, None))
     monkeypatch.setattr(bench, "OurPath", lambda pipeline: Clock(10.0))
+    monkeypatch.setattr(bench, "FollowedPath", lambda pipeline: Clock(5.0))
     monkeypatch.setattr(bench, "PlainPath", lambda model, **options: Clock(60.0 if options else 80.0))
     monkeypatch.setattr(bench, "code_commit", lambda: "0")
     few = {"sizes": ((64, 48), (80, 60)), "faces": (1, 4), "threads": (1,), "rounds": 3, "warm_up": 1}
@@ -75,13 +85,14 @@ def measured(monkeypatch):
 
 
 def test_medians_and_ratios_of_every_setting(measured):
-    assert len(measured["rows"]) == 2 * 2 * 3
-    assert {row["path"] for row in measured["rows"]} == {OURS, PLAIN, "plain, 40 px"}
+    assert len(measured["rows"]) == 2 * 2 * 4
+    assert {row["path"] for row in measured["rows"]} == {OURS, FOLLOWED, PLAIN, "plain, 40 px"}
     assert measured["rows"][0]["total"] == {"p50": 10.0, "p95": 10.0}  # the warm-up does not count
-    assert len(measured["ratios"]) == 2 * 2 * 2
+    assert len(measured["ratios"]) == 2 * 2 * 4
     assert measured["ratios"][0]["total"] == pytest.approx(8.0)
     assert measured["ratios"][1]["against"] == "plain, 40 px"
     assert measured["ratios"][1]["total"] == pytest.approx(6.0)
+    assert (measured["ratios"][2]["path"], measured["ratios"][2]["total"]) == (FOLLOWED, pytest.approx(16.0))
     assert (measured["model"], measured["engine"], measured["rounds"]) == ("tiny", "onnx", 3)
     assert {"code_commit", "cores", "torch", "onnxruntime"} <= measured.keys()
     json.dumps(measured, allow_nan=False)

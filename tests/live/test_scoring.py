@@ -110,7 +110,10 @@ def test_workers_share_one_classifier_and_have_a_detector_each(monkeypatch, make
     pipeline, workers = scoring.make_workers(2, model="m", engine=None, min_face_size=60)
     used = [workers._free.get() for _ in range(2)]
     workers.close()
-    assert asked == [{"threads": 1, "model": "m", "engine": None, "min_face_size": 60}, {"min_face_size": 60}]
+    assert asked == [
+        {"threads": 1, "model": "m", "engine": None, "min_face_size": 60},
+        {"threads": 1, "min_face_size": 60},
+    ]
     assert used[0] is pipeline
     assert used[1].classifier is pipeline.classifier
     assert used[1].detector is not pipeline.detector
