@@ -342,7 +342,8 @@ def undocumented(source: str) -> Iterator[str]:
         for node in ast.iter_child_nodes(place):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or node.name.startswith("_"):
                 continue
-            if not ast.get_docstring(node):
+            setter = any(ast.unparse(one).endswith(".setter") for one in node.decorator_list)  # its property says it
+            if not ast.get_docstring(node) and not setter:
                 yield f"{prefix}{node.name}"
             if isinstance(node, ast.ClassDef):
                 places.append((f"{prefix}{node.name}.", node))
