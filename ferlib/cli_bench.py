@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -50,11 +50,14 @@ def bench_live(
     from ferlib.live import bench, bench_folder, bench_text
 
     say = partial(typer.echo, err=True)
-    few = {"sizes": ((320, 240),), "faces": (1,), "threads": (1,), "rounds": 2, "warm_up": 1} if quick else {}
+    few: dict[str, Any] = {}
+    sizes: dict[str, Any] = {}
+    if quick:
+        few = {"sizes": ((320, 240),), "faces": (1,), "threads": (1,), "rounds": 2, "warm_up": 1}
+        sizes = {"counts": (4, 8), "few": 2}
     found = bench.compare(model, engine, **few, say=say)
     found["classifier"] = bench.compare_engines(model, **({"rounds": 5, "warm_up": 1} if quick else {}))
     if folder:
-        sizes = {"counts": (4, 8), "few": 2} if quick else {}
         found["folder"] = bench_folder.compare_folders(model, **sizes, say=say)
     _tell(found, bench_text.render, as_json, "bench_live", publish)
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -52,7 +52,7 @@ def predict(
     from ferlib.live.scoring import cores, make_workers
     from ferlib.live.video_source import is_video
 
-    how = {"model": model, "min_face_size": min_face, "engine": engine}
+    how: dict[str, Any] = {"model": model, "min_face_size": min_face, "engine": engine}
     if any(is_video(path) for path in paths):
         if as_json or parquet is not None:
             raise FerlibError("--json and --parquet are for pictures; the rows of a video go into a table: --csv FILE.")

@@ -1,6 +1,7 @@
 """What a network costs, counted: parameters and multiply-adds. `bench` measures the time."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import torch
@@ -21,7 +22,8 @@ def stem_table(model: str, stems: Sequence[str], size: int) -> pd.DataFrame:
     """What each of `models.STEMS` makes of a ConvNeXt for faces of `size` pixels; counts in millions."""
     rows = {}
     for stem in stems:
-        network = build_model(model, channels=3, stem=stem).eval()
+        # torch types every attribute of a Module as "Tensor or Module".
+        network: Any = build_model(model, channels=3, stem=stem).eval()
         with torch.inference_mode():
             maps = network.stem(torch.zeros(1, 3, size, size))
         found = _count(network, 3, size)

@@ -99,7 +99,8 @@ class GraphClassifier:
         self.classes = EMOTIONS
         self.preprocessing = Preprocessing(**about["preprocessing"])
         self.threshold = float(about.get("threshold", 0.0))
-        self._session, self._load, self._torch = session, load, None
+        self._session, self._load = session, load
+        self._torch: Classifier | None = None
 
     def predict_proba(self, faces: np.ndarray, batch_size: int = 128, *, calibrated: bool = True) -> np.ndarray:
         """(N, 8) float32 probabilities in class order, rows sum to 1; arguments as `Classifier.predict_proba` has.

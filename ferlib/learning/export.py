@@ -115,7 +115,9 @@ def _torch_export(net: nn.Module, faces: torch.Tensor, name: str) -> bytes:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # that it is the older one, and that shapes are constants
             torch.onnx.export(
-                net, (faces,), target, dynamo=False, opset_version=OPSET, input_names=["faces"],
+                net, (faces,),
+                target,  # type: ignore[arg-type]  # the older exporter takes open files; torch types paths only
+                dynamo=False, opset_version=OPSET, input_names=["faces"],
                 output_names=["probabilities", "logits"],
                 dynamic_axes={"faces": batch, "probabilities": batch, "logits": batch},
             )  # fmt: skip

@@ -105,8 +105,17 @@ def load_face_weights(stages: nn.Sequential) -> None:
             conv.weight.copy_(kernel[:-maps].view_as(conv.weight))
             norm.weight.copy_(factor)
             norm.bias.copy_(shift + factor * kernel[-maps:])
-            norm.running_mean.zero_()
-            norm.running_var.fill_(1 - norm.eps)
+            mean, variance = _statistics(norm)
+            mean.zero_()
+            variance.fill_(1 - norm.eps)
+
+
+def _statistics(norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stored mean and variance, to be read or set in place."""
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None  # only a norm that was built without statistics has none
+    assert variance is not None
+    return mean, variance
 
 
 def _weights_file() -> Path:
@@ -161,8 +170,9 @@ def calibrate_norms(stages: nn.Module, images: torch.Tensor) -> None:
     for handle in handles:
         handle.remove()
     for norm, (mean, variance) in seen.items():
-        factor = norm.weight / (norm.running_var + norm.eps).sqrt()
-        norm.bias += factor * (mean - norm.running_mean)
+        stored_mean, stored_variance = _statistics(norm)
+        factor = norm.weight / (stored_variance + norm.eps).sqrt()
+        norm.bias.add_(factor * (mean - stored_mean))
         norm.weight.copy_(factor * (variance + norm.eps).sqrt())
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
+        stored_mean.copy_(mean)
+        stored_variance.copy_(variance)

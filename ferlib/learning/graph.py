@@ -5,6 +5,7 @@
 
 import copy
 from math import ceil
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,10 @@ class DeployedNet(nn.Module):
         temperature: the logits are divided by it.
         side: S, pixels.
     """
+
+    rows: torch.Tensor
+    factor: torch.Tensor
+    shift: torch.Tensor
 
     def __init__(self, model: nn.Module, preprocessing: Preprocessing, temperature: float, side: int) -> None:
         super().__init__()
@@ -64,16 +69,17 @@ def simplified(model: nn.Module, channels: int, size: int) -> nn.Module:
     model = copy.deepcopy(model).eval().to(memory_format=torch.contiguous_format)
     for module in model.modules():
         if isinstance(module, ConvNeXtBlock) and module.gamma is not None:
-            _fold_scale(module)
+            _fold_scale(module, module.gamma)
     for name, side in _input_sides(model, channels, size).items():
         parent, _, last = name.rpartition(".")
-        setattr(model.get_submodule(parent), last, _constant_padding(model.get_submodule(name), side))
+        convolution = cast(Conv2dSame, model.get_submodule(name))
+        setattr(model.get_submodule(parent), last, _constant_padding(convolution, side))
     return model
 
 
 @torch.no_grad()
-def _fold_scale(block: ConvNeXtBlock) -> None:
-    last, scale = block.mlp.fc2, block.gamma
+def _fold_scale(block: ConvNeXtBlock, scale: torch.Tensor) -> None:
+    last = block.mlp.fc2
     last.weight.mul_(scale.view(-1, *[1] * (last.weight.ndim - 1)))
     if last.bias is not None:
         last.bias.mul_(scale)
@@ -100,9 +106,12 @@ def _constant_padding(convolution: Conv2dSame, side: tuple[int, int]) -> nn.Modu
     """The same convolution for input of one size only."""
     sizes = zip(side, convolution.kernel_size, convolution.stride, convolution.dilation, strict=True)
     rows, columns = (max((ceil(n / step) - 1) * step + (kernel - 1) * gap + 1 - n, 0) for n, kernel, step, gap in sizes)
+    kernel_size, stride, dilation = (  # torch types them as of any length
+        cast(tuple[int, int], pair) for pair in (convolution.kernel_size, convolution.stride, convolution.dilation)
+    )
     plain = nn.Conv2d(
-        convolution.in_channels, convolution.out_channels, convolution.kernel_size, convolution.stride,
-        dilation=convolution.dilation, groups=convolution.groups, bias=convolution.bias is not None,
+        convolution.in_channels, convolution.out_channels, kernel_size, stride, dilation=dilation,
+        groups=convolution.groups, bias=convolution.bias is not None,
     )  # fmt: skip
     plain.load_state_dict(convolution.state_dict())
     return nn.Sequential(nn.ZeroPad2d((columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)), plain)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,9 @@ from ferlib.learning.classifier import Classifier, load_classifier
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.evaluation import score
 from ferlib.learning.runs import check_name, read_run
+
+if TYPE_CHECKING:
+    from ferlib.learning.engines import GraphClassifier
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +103,7 @@ def publish(name: str, *, replace: bool = False) -> dict:
 
 
 def score_test(
-    classifier: Classifier, root: Path | None = None, measures: Measures | None = None
+    classifier: "Classifier | GraphClassifier", root: Path | None = None, measures: Measures | None = None
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Predictions on the test split, and what `measures` found there: the one function that reads it.
 
@@ -113,7 +116,7 @@ def score_test(
 
 
 def score_valid(
-    classifier: Classifier, root: Path | None = None, measures: Measures | None = None
+    classifier: "Classifier | GraphClassifier", root: Path | None = None, measures: Measures | None = None
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The same on the validation split, on which everything is chosen."""
     files = _both_files(lambda labels: ferplus.load_train_valid(root, labels)) if measures else {}
@@ -224,8 +227,8 @@ def _both_files(load: Callable[[str], FerData]) -> dict[str, FerData]:
 
 
 def _read_split(
-    classifier: Classifier, data: FerData, manifest: pd.DataFrame, split: str, files: Mapping[str, FerData],
-    measures: Measures | None,
+    classifier: "Classifier | GraphClassifier", data: FerData, manifest: pd.DataFrame, split: str,
+    files: Mapping[str, FerData], measures: Measures | None,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:  # fmt: skip
     chosen = data.where(data.split == split)
     leaked = manifest.loc[manifest["leaked"], "id"].to_numpy(dtype=str)

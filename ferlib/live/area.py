@@ -6,8 +6,20 @@ and enlarges by interpolation, so near a threshold it finds other faces. One sum
 such mean from four of its values, for all levels of a pyramid and all crops.
 """
 
+from typing import Protocol
+
 import cv2
 import numpy as np
+
+
+class Sampler(Protocol):
+    """Gives crops of one picture."""
+
+    height: int
+    width: int
+
+    def crops(self, corners: np.ndarray, side: int) -> np.ndarray:
+        """See `AreaSampler.crops`."""
 
 
 class AreaSampler:

@@ -147,15 +147,15 @@ def compare(
                 for many in faces:
                     say(f"{width}x{height}, {many} faces, {count} threads")
                     setting = {"width": width, "height": height, "faces": many, "threads": count}
-                    paths = {OURS: OurPath(ours), FOLLOWED: FollowedPath(ours), **plain}
+                    paths: dict[str, Callable] = {OURS: OurPath(ours), FOLLOWED: FollowedPath(ours), **plain}
                     frames = list(crowd(width, height, many, warm_up + rounds))
                     rows += [setting | row for row in _in_turns(paths, frames, warm_up)]
     finally:
         torch.set_num_threads(before)
     about, _ = describe(model)
     return {
-        "model": about["name"], "engine": ours.classifier.engine, "least": LEAST, "rounds": rounds, "rows": rows,
-        "ratios": ratios(rows), **machine(),
+        "model": about["name"], "engine": getattr(ours.classifier, "engine", engine), "least": LEAST,
+        "rounds": rounds, "rows": rows, "ratios": ratios(rows), **machine(),
     }  # fmt: skip
 
 
@@ -203,7 +203,8 @@ def compare_engines(model: str | None = None, rounds: int = 300, warm_up: int = 
     face, before = np.random.default_rng(0).integers(0, 256, (1, 48, 48), dtype=np.uint8), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        loaded, found, times = {}, {}, {}
+        loaded, found = {}, {}
+        times: dict[str, list[float]] = {}
         for engine in usable_engines(model):
             load_classifier(model, engine=engine, threads=1)  # makes the graph, if there is none
             start = time.perf_counter()

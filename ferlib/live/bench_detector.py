@@ -8,7 +8,7 @@ import argparse
 import itertools
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 
 import numpy as np
@@ -24,7 +24,7 @@ from ferlib.live.pipeline import Classifier, EmotionPipeline
 LEAST = 40  # pixels, smallest face of our paths
 
 
-def in_turns(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def in_turns(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Milliseconds of each work, `rounds` times in turns after one that does not count."""
     taken: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(rounds + 1):
@@ -90,10 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ferlib.learning.classifier import load_classifier  # brings timm, which is slow to import
 
     classifier = load_classifier(chosen.model)
+    width, height = chosen.size
     result: dict = {"detector": [], "frames": []}
     for threads, count in itertools.product(chosen.threads, chosen.faces):
         torch.set_num_threads(threads)
-        frames = list(crowd(*chosen.size, count=count, frames=30))
+        frames = list(crowd(width, height, count=count, frames=30))
         result["detector"].append(bench_detector(frames, threads, chosen.rounds))
         result["frames"].append(bench_frames(frames, classifier, threads, chosen.rounds))
     if chosen.accuracy:

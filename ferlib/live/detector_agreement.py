@@ -1,6 +1,7 @@
 """Whether two detectors find the same faces: on pictures that are made up for that."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -11,6 +12,14 @@ from ferlib.live.tracking import overlap
 Detector = Callable[[np.ndarray], list[Detection]]
 
 _SAME = 0.5  # intersection over union above which two boxes may be of one face
+
+
+class Boxed(Protocol):
+    """What has a place in the picture, as detections and faces do."""
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """x1, y1, x2, y2, pixels."""
 
 
 def composed_pictures(seed: int = 0, count: int = 40) -> Iterator[np.ndarray]:
@@ -62,11 +71,12 @@ def agreement(reference: Detector, other: Detector, pictures: Iterable[np.ndarra
     return counts | worst | {"mean": float(np.mean(common))}
 
 
-def matched(wanted: Sequence[Detection], found: Sequence[Detection]) -> list[tuple[int, int, float]]:
+def matched(wanted: Sequence[Boxed], found: Sequence[Boxed]) -> list[tuple[int, int, float]]:
     """Pairs of one face, (index, index, intersection over union), the most alike first and each face once at most."""
     boxes = [[np.asarray(one.box, np.float64) for one in faces] for faces in (wanted, found)]
     shared = [(overlap(one, two), i, j) for i, one in enumerate(boxes[0]) for j, two in enumerate(boxes[1])]
-    pairs, taken = [], (set(), set())
+    pairs: list[tuple[int, int, float]] = []
+    taken: tuple[set[int], set[int]] = (set(), set())
     for value, i, j in sorted(shared, reverse=True):
         if value > _SAME and i not in taken[0] and j not in taken[1]:
             pairs.append((i, j, value))

@@ -64,7 +64,8 @@ class TorchEngine:
         if boxes is None:
             return np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
         # MTCNN's arrays are of dtype object.
-        return tuple(np.array(values.tolist(), np.float32) for values in (boxes, scores, points))
+        boxes, scores, points = (np.array(values.tolist(), np.float32) for values in (boxes, scores, points))
+        return boxes, scores, points
 
     def look(self, image: np.ndarray, squares: np.ndarray) -> Faces:
         """See `Engine`."""

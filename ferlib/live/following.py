@@ -95,7 +95,8 @@ class FaceFollower:
         if np.abs(view - before).mean() > _CUT:
             return None
         found = self.pipeline.detector.refine(image, self._detections)
-        return None if any(one is None for one in found) else found
+        kept = [one for one in found if one is not None]
+        return kept if len(kept) == len(found) else None
 
     def _read(self, detections: Sequence[Detection], crops: np.ndarray, followed: bool) -> list[Face]:
         """The emotion of each face; the classifier sees those together that are new or have changed."""
@@ -105,14 +106,12 @@ class FaceFollower:
             fresh = (change > SAME_CROP) | (self._reused >= MOST_REUSED)
         else:
             self._crops, self._reused = np.zeros_like(crops), np.zeros(len(crops), int)
-        chosen = np.flatnonzero(fresh)
-        read = self.pipeline.classify_crops([detections[index] for index in chosen], crops[chosen])
-        faces = [*self._faces] if followed else [None] * len(detections)
-        for index, face in zip(chosen, read, strict=True):
-            faces[index] = face
+        chosen = [int(index) for index in np.flatnonzero(fresh)]
+        read = self.pipeline.classify_crops([detections[index] for index in chosen], crops[fresh])
+        new = dict(zip(chosen, read, strict=True))
         self._crops[fresh] = crops[fresh]
         self._reused = np.where(fresh, 0, self._reused + 1)
-        return [_placed(*pair) for pair in zip(faces, detections, strict=True)]
+        return [_placed(new[i] if i in new else self._faces[i], at) for i, at in enumerate(detections)]
 
 
 def _placed(face: Face, at: Detection) -> Face:

@@ -31,8 +31,7 @@ def made_clip(kind: str, frames: int = 45, seed: int = 0) -> Iterator[np.ndarray
         for face in _places(kind, share, index):
             draw_head(picture, *face)
         light = 1 - 0.67 * share if kind == "dimming" else 1.0
-        noise = cv2.randn(np.empty(picture.shape, np.int16), 0, _NOISE)
-        yield np.clip(picture * light + noise, 0, 255).astype(np.uint8)
+        yield np.clip(picture * light + _noise(picture.shape), 0, 255).astype(np.uint8)
 
 
 def crowd(width: int = 640, height: int = 480, count: int = 4, frames: int = 45, seed: int = 0) -> Iterator[np.ndarray]:
@@ -49,8 +48,12 @@ def crowd(width: int = 640, height: int = 480, count: int = 4, frames: int = 45,
             draw_head(
                 picture, x + 0.1 * side * np.sin(0.2 * index + face), y, side, 0.1 * np.sin(0.1 * index), face % 2 == 1
             )
-        noise = cv2.randn(np.empty(picture.shape, np.int16), 0, _NOISE)
-        yield np.clip(picture + noise, 0, 255).astype(np.uint8)
+        yield np.clip(picture + _noise(picture.shape), 0, 255).astype(np.uint8)
+
+
+def _noise(shape: tuple[int, ...]) -> np.ndarray:
+    # OpenCV takes numbers for mean and deviation; its stub has arrays only.
+    return cv2.randn(np.empty(shape, np.int16), 0, _NOISE)  # type: ignore[call-overload]
 
 
 def _places(kind: str, share: float, index: int) -> list[tuple[float, float, float, float, bool]]:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ferlib.live.area import AreaSampler
+from ferlib.live.area import AreaSampler, Sampler
 from ferlib.live.mtcnn_engine import Nets
 
 _CELL, _STRIDE = 12, 2  # pixels of a level: what the P-Net sees at once, and from one cell to the next
@@ -45,7 +45,7 @@ class Cascade:
             boxes, scores = self._refuse(sampler, boxes, scores)
         return self.refine(sampler, boxes)
 
-    def refine(self, sampler: AreaSampler, squares: np.ndarray) -> Faces:
+    def refine(self, sampler: Sampler, squares: np.ndarray) -> Faces:
         """The faces in square boxes (N, 4), by the O-Net alone, each at most once."""
         boxes, scores, points = self.look(sampler, squares)
         good = scores > self.thresholds[2]
@@ -53,7 +53,7 @@ class Cascade:
         keep = suppress_contained(boxes, scores, 0.7)
         return boxes[keep], scores[keep], points[keep]
 
-    def look(self, sampler: AreaSampler, squares: np.ndarray) -> Faces:
+    def look(self, sampler: Sampler, squares: np.ndarray) -> Faces:
         """What the O-Net sees in each of (N, 4) square boxes, probable or not; 0 for one outside the picture."""
         corners, inside = _corners(squares, sampler)
         found = np.zeros((len(squares), 15), np.float32)
@@ -104,7 +104,7 @@ class Cascade:
         return as_squares(_moved(boxes[keep], moves[keep], 1)), scores[keep]
 
     def _through(
-        self, net: Callable[[np.ndarray], np.ndarray], sampler: AreaSampler, corners: np.ndarray, side: int
+        self, net: Callable[[np.ndarray], np.ndarray], sampler: Sampler, corners: np.ndarray, side: int
     ) -> np.ndarray:
         """Crops through a net: a row each."""
         if not len(corners):
@@ -182,7 +182,7 @@ def _overlap(some: np.ndarray, others: np.ndarray, pixel: int, ratio: Callable) 
         return ratio(shared, *areas)
 
 
-def _corners(boxes: np.ndarray, sampler: AreaSampler) -> tuple[np.ndarray, np.ndarray]:
+def _corners(boxes: np.ndarray, sampler: Sampler) -> tuple[np.ndarray, np.ndarray]:
     """Whole pixels of (N, 4) boxes inside the picture, x1, y1, x2, y2 with exclusive ends, and which are not empty."""
     whole = np.trunc(boxes).astype(np.int64)
     low = np.maximum(whole[:, :2], 1) - 1

@@ -17,12 +17,15 @@ Three rewrites make the graphs faster and change no result beyond rounding (test
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 
 from ferlib.errors import FerlibError
+
+if TYPE_CHECKING:
+    from onnx import NodeProto, TensorProto
 
 _BLOCK = 16
 """Channels that ONNX Runtime keeps together. With 29 instead of 32 its convolution and its pool leave their blocked
@@ -100,7 +103,7 @@ class TorchNets:
     """The nets of a facenet-pytorch MTCNN object."""
 
     def __init__(self, mtcnn: torch.nn.Module):
-        self._mtcnn = mtcnn
+        self._mtcnn: Any = mtcnn  # torch types every attribute of a Module as "Tensor or Module"
 
     def pnet(self, pixels: np.ndarray) -> np.ndarray:
         """See `Nets`."""
@@ -125,7 +128,8 @@ class TorchNets:
 def weights(name: str) -> dict[str, np.ndarray]:
     """A net's tensors from the facenet-pytorch package, which is not imported for that."""
     spec = find_spec("facenet_pytorch")
-    path = Path(next(iter(spec.submodule_search_locations))) / "data" / f"{name}.pt" if spec else None
+    places = spec.submodule_search_locations if spec else None
+    path = Path(next(iter(places))) / "data" / f"{name}.pt" if places else None
     if path is None or not path.is_file():
         raise FerlibError(f"facenet-pytorch's {name}.pt is missing; install facenet-pytorch again.")
     return {key: value.numpy() for key, value in torch.load(path, map_location="cpu", weights_only=True).items()}
@@ -136,6 +140,8 @@ def graph(name: str) -> bytes:
     from onnx import TensorProto, helper
 
     plan, tensors, made = _PLANS[name], weights(name), _Graph()
+    before: list[str | int | None]
+    after: list[str | int | None]
     last = _trunk(made, plan, tensors)
     if plan.dense:
         _dense_heads(made, plan, tensors, last)
@@ -160,7 +166,8 @@ class _Graph:
     """Nodes and constants of an ONNX graph as they are added; each method returns the name of what it gives."""
 
     def __init__(self) -> None:
-        self.nodes, self.constants = [], []
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
 
     def constant(self, values: np.ndarray, name: str) -> str:
         from onnx import numpy_helper
@@ -168,7 +175,7 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
         return name
 
-    def node(self, kind: str, inputs: list[str], name: str, **attributes: object) -> str:
+    def node(self, kind: str, inputs: list[str], name: str, **attributes: Any) -> str:
         from onnx import helper
 
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))

@@ -85,7 +85,7 @@ def score_on_ray(
     if started:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report each start to its makers
         named = address or os.environ.get("RAY_ADDRESS")
-        here = {} if named else {"num_cpus": workers, "include_dashboard": False}
+        here: dict[str, Any] = {} if named else {"num_cpus": workers, "include_dashboard": False}
         ray.init(named, log_to_driver=False, **here)
     try:
         actors = ray.data.ActorPoolStrategy(size=workers)

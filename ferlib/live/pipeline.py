@@ -120,7 +120,7 @@ def load_pipeline(
     """
     from ferlib.learning.classifier import load_classifier  # brings timm, which is slow to import
 
-    how = {key: value for key, value in (("engine", engine), ("threads", threads)) if value is not None}
+    how: dict[str, Any] = {key: value for key, value in (("engine", engine), ("threads", threads)) if value is not None}
     if threads is not None:
         detector_options["threads"] = threads
     return EmotionPipeline(FaceDetector(**detector_options), load_classifier(model, **how), crop)

@@ -9,7 +9,7 @@ everything for itself.
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -97,9 +97,9 @@ class Threads:
         self._pool.shutdown(cancel_futures=True)
 
     def _score(self, task: Task) -> Scored:
-        image = _image_of(task)
         if task.known is not None:
-            return replace(task.known, image=image)
+            return _again(task, task.known)
+        image = load_picture(task.path)
         pipeline = self._free.get()
         try:
             return score(task, image, pipeline)
@@ -141,12 +141,13 @@ def _begin(options: dict[str, Any]) -> None:
 
 
 def _score_here(task: Task) -> Scored:
-    image = _image_of(task)
-    return replace(task.known, image=image) if task.known is not None else score(task, image, _pipeline[0])
+    if task.known is not None:
+        return _again(task, task.known)
+    return score(task, load_picture(task.path), _pipeline[0])
 
 
-def _image_of(task: Task) -> np.ndarray | None:
-    return load_picture(task.path) if task.wants_image or task.known is None else None
+def _again(task: Task, known: Scored) -> Scored:
+    return replace(known, image=load_picture(task.path) if task.wants_image else None)
 
 
 def score(task: Task, image: np.ndarray, pipeline: EmotionPipeline) -> Scored:
@@ -155,7 +156,7 @@ def score(task: Task, image: np.ndarray, pipeline: EmotionPipeline) -> Scored:
     return Scored(task.path, width, height, pipeline(image), image if task.wants_image else None)
 
 
-def in_order(tasks: Iterable[Task], workers: Workers) -> Iterator[tuple[Task, "Future[Scored]"]]:
+def in_order(tasks: Iterable[Task], workers: Workers) -> Generator[tuple[Task, "Future[Scored]"], None, None]:
     """Each task with its result, in the order given; at most twice as many as there are workers are under way.
 
     Closing the iterator early drops what has not begun. The workers are closed at the end.
