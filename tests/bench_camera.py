@@ -25,11 +25,16 @@ from ferlib import load_pipeline
 from ferlib.live.dashboard import LiveDemo
 pipeline = load_pipeline()
 detector = pipeline.detector
-def slow(*arguments):
-    time.sleep({delay})
-    return detector(*arguments)
+class Slow:
+    min_face_size = detector.min_face_size
+    def __call__(self, *arguments):
+        time.sleep({delay})
+        return detector(*arguments)
+    def refine(self, *arguments):
+        time.sleep({delay})
+        return detector.refine(*arguments)
 if {delay}:
-    pipeline.detector = slow
+    pipeline.detector = Slow()
 print(os.getpid())"""
 SHOW = "demo = LiveDemo('browser', pipeline, in_flight={in_flight})\ndemo"
 PID = """() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.outputs.toJSON()[0].text"""
