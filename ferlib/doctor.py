@@ -20,7 +20,10 @@ PURPOSES = {
     "app": "the application in the browser, ferlib app",
     "dev": "tests and checks; only the browser tests use Chromium",
     "fetch": "ferlib data fetch",
-    "transfer": "training from ImageNet weights",
+    "openvino": "another engine for the classifier",
+    "parquet": "tables as Parquet",
+    "ray": "folders beyond one machine",
+    "transfer": "training from weights learnt elsewhere",
 }
 
 

@@ -70,7 +70,7 @@ def fit(
     if (start.name if start else "") != config.start:
         raise ValueError(f"the settings ask for a start from {config.start!r}")
     run.mkdir(parents=True, exist_ok=True)
-    state = _Run(config, data, run, Teachers(teachers, config), start, answers or run, precision)
+    state = _Run(config, data, run, Teachers(teachers, config), answers or run, precision, start)
     state.restore()
     if state.main:
         write_json(run / "config.json", config.to_dict())
@@ -85,8 +85,8 @@ class _Run:
     """The moving parts of one training run; each of several processes has its own."""
 
     def __init__(
-        self, config: TrainConfig, data: TrainingSet, folder: Path, teachers: Teachers, start: Checkpoint | None,
-        answers: Path, precision: str | None = None,
+        self, config: TrainConfig, data: TrainingSet, folder: Path, teachers: Teachers, answers: Path,
+        precision: str | None = None, start: Checkpoint | None = None,
     ) -> None:  # fmt: skip
         self.config, self.data, self.folder = config, data, folder
         # In the first stage most weights get no gradient, which DistributedDataParallel must be told.
