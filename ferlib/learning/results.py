@@ -166,7 +166,7 @@ def settings_table(results: Sequence[Result]) -> pd.DataFrame:
         config = one.config
         sizes = dict.fromkeys(config.size_at(epoch) for epoch in range(config.epochs))
         rows[one.name] = {
-            "starts from": "ImageNet" if config.pretrained else "scratch",
+            "starts from": _beginning(config),
             "teachers": ", ".join(config.teachers) or "none",
             "input, pixels": ", then ".join(map(str, sizes)),
             "optimiser": f"{config.optimizer}, peak {config.peak_lr:g}",
@@ -174,6 +174,12 @@ def settings_table(results: Sequence[Result]) -> pd.DataFrame:
             "training, hours": round(one.seconds / 3600, 2),
         }
     return pd.DataFrame(rows).T.rename_axis("model")
+
+
+def _beginning(config: TrainConfig) -> str:
+    if not config.pretrained:
+        return config.start or "scratch"
+    return "dlib's faces" if config.model == "face_resnet" or config.stem.startswith("face") else "ImageNet"
 
 
 def cost_table(folder: Path | None = None) -> pd.DataFrame:

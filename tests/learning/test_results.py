@@ -106,3 +106,16 @@ def test_the_ladder_counts_each_steps_gain():
     table = results.ladder(steps, ["valid", "test"])
     assert list(table["gain"]) == ["", "+25.00"]
     assert table.loc["first", "valid, %"].startswith("75.00 (")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "scratch"), ({"start": "convnext_alone"}, "convnext_alone"),
+        ({"pretrained": True, "model": "efficientnet_b2"}, "ImageNet"),
+        ({"pretrained": True, "model": "convnext_atto", "stem": "face"}, "dlib's faces"),
+    ],
+)  # fmt: skip
+def test_a_beginning_is_called_by_its_name(changes, said):
+    one = replace(made_up("net"), config=TrainConfig(**changes))
+    assert results.settings_table([one]).loc["net", "starts from"] == said
