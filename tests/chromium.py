@@ -68,8 +68,10 @@ def server(command: list[str], folder: Path, address: str | None = None) -> Iter
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
     }
+    # Streamlit, which other tests import, sets MPLBACKEND for its whole process; kernels would then show no figure.
+    inherited = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     with open(log, "w") as handle:
-        process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=handle, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, env={**inherited, **settings}, stdout=handle, stderr=subprocess.STDOUT)
     try:
         yield _address(process, runtime, log, address)
     finally:
