@@ -42,6 +42,7 @@ def bench_live(
     model: Annotated[str | None, typer.Option(help="Checkpoint; default: the shipped one.")] = None,
     engine: Annotated[str | None, typer.Option(metavar="onnx|int8|openvino|torch", help="Of our path.")] = None,
     folder: Annotated[bool, typer.Option("--folder", help="Folder scoring and its memory, too (minutes).")] = False,
+    accuracy: Annotated[bool, typer.Option("--accuracy", help="What the speed costs in faces and boxes, too.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A few small pictures, to see that it works.")] = False,
     as_json: Json = False,
     publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
@@ -57,6 +58,8 @@ def bench_live(
         sizes = {"counts": (4, 8), "few": 2}
     found = bench.compare(model, engine, **few, say=say)
     found["classifier"] = bench.compare_engines(model, **({"rounds": 5, "warm_up": 1} if quick else {}))
+    if accuracy:
+        found["accuracy"] = bench.compare_accuracy(model, engine)
     if folder:
         found["folder"] = bench_folder.compare_folders(model, **sizes, say=say)
     _tell(found, bench_text.render, as_json, "bench_live", publish)

@@ -1,7 +1,6 @@
 """The networks of the study, by name."""
 
 from collections.abc import Callable
-from functools import partial
 
 import timm
 import torch
@@ -18,7 +17,7 @@ TIMM_MODELS = (
 )  # fmt: skip
 """Architectures that timm defines; we change only the stem of the ConvNeXt family, when asked."""
 
-STEMS = ("", "conv", "half", "lite", "face", "face16")
+STEMS = ("", "conv", "half", "lite", "face")
 """Stems for the ConvNeXt family, see `build_model`; "" is timm's own, patches of 4x4 pixels."""
 
 
@@ -39,8 +38,7 @@ def build_model(
             convolutions help transformers see better"). "half": 3x3 convolutions with one stride of 2, for input at
             the faces' own 48 pixels. "lite": the first three stages of EfficientNet-Lite0, at an eighth of the
             resolution, in the place of stem and first stage. "face": the first two levels of dlib's face-recognition
-            ResNet, at an eighth of the resolution, in the same place; "face16": its first three levels, at a
-            sixteenth, in the place of the stem and two stages. `pretrained.load_pretrained` fills these three.
+            ResNet, at an eighth of the resolution, in the same place. `pretrained.load_pretrained` fills these two.
         layer_scale: what each block of the ConvNeXt family is multiplied by at first. timm's 1e-6 is made for a million
             photos: after 26 epochs on faces the blocks still count for a hundredth, and the network is its stem.
 
@@ -138,15 +136,13 @@ class CustomCNN(nn.Module):
 def _replace_stem(model: nn.Module, stem: str, channels: int) -> None:
     """Put one of `STEMS` into a ConvNeXt of timm, in place."""
     if stem in PRETRAINED_STEMS:
-        make, inputs, replaced = PRETRAINED_STEMS[stem]
+        make, inputs = PRETRAINED_STEMS[stem]
         model.stem = make(channels)
-        for stage in range(replaced):
-            model.stages[stage] = nn.Identity()
-        norm, patches = model.stages[replaced].downsample  # norm and 2x2 convolution of stride 2
+        model.stages[0] = nn.Identity()
+        _, patches = model.stages[1].downsample  # norm and 2x2 convolution of stride 2
         # The new stem's last maps lie at this stage's resolution already.
-        model.stages[replaced].downsample = nn.Sequential(
-            type(norm)(inputs), nn.Conv2d(inputs, patches.out_channels, 1)
-        )
+        widen = nn.Conv2d(inputs, patches.out_channels, 1)
+        model.stages[1].downsample = nn.Sequential(LayerNorm2d(inputs), widen)
         return
     maps = model.stem[0].out_channels
     first = 2 if stem == "conv" else 1
@@ -165,17 +161,15 @@ def lite_stages(channels: int) -> nn.Sequential:
     return nn.Sequential(lite.conv_stem, lite.bn1, *lite.blocks[:3])
 
 
-def _face_stages(channels: int, levels: int) -> nn.Sequential:
+def _face_stem(channels: int) -> nn.Sequential:
     if channels != 3:
         raise FerlibError("a face stem sees three channels.")
-    return face_stages(levels)
+    return face_stages(2)
 
 
-PRETRAINED_STEMS: dict[str, tuple[Callable[[int], nn.Sequential], int, int]] = {
-    "lite": (lite_stages, 40, 1),
-    "face": (partial(_face_stages, levels=2), 64, 1),
-    "face16": (partial(_face_stages, levels=3), 128, 2),
-}
-"""Stem -> how to make it for so many channels, the maps that it gives, the ConvNeXt stages that it replaces."""
+PRETRAINED_STEMS: dict[str, tuple[Callable[[int], nn.Sequential], int]] = {
+    "lite": (lite_stages, 40), "face": (_face_stem, 64),
+}  # fmt: skip
+"""Stem -> how to make it for so many channels, and the maps that it gives."""
 
 MODELS = ("custom_cnn", "face_resnet", *TIMM_MODELS)

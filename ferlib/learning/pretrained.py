@@ -24,7 +24,7 @@ LITE_MEAN, LITE_STD = (0.5,) * 3, (0.5,) * 3
 def load_pretrained(model: nn.Module, name: str, stem: str, faces: torch.Tensor) -> None:
     """Put weights that were learnt elsewhere into `model`, built for 3 channels by `build_model(name, stem=stem)`.
 
-    They are ImageNet's, or dlib's face recognition's for the model "face_resnet" and the "face" stems. The last layer
+    They are ImageNet's, or dlib's face recognition's for the model "face_resnet" and the stem "face". The last layer
     stays random, and so do a stem of our own and the ConvNeXt stages above a stem that has weights.
 
     Args:
@@ -35,7 +35,7 @@ def load_pretrained(model: nn.Module, name: str, stem: str, faces: torch.Tensor)
     Raises:
         FerlibError: no weights to be had (package missing, no network), or a model that has none.
     """
-    if name == "face_resnet" or stem.startswith("face"):
+    if name == "face_resnet" or stem == "face":
         stages = model.features if name == "face_resnet" else model.stem
         load_face_weights(stages)
         calibrate_norms(stages, faces)

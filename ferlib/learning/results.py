@@ -179,7 +179,7 @@ def settings_table(results: Sequence[Result]) -> pd.DataFrame:
 def _beginning(config: TrainConfig) -> str:
     if not config.pretrained:
         return config.start or "scratch"
-    return "dlib's faces" if config.model == "face_resnet" or config.stem.startswith("face") else "ImageNet"
+    return "dlib's faces" if config.model == "face_resnet" or config.stem == "face" else "ImageNet"
 
 
 def cost_table(folder: Path | None = None) -> pd.DataFrame:

@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from facenet_pytorch import MTCNN
@@ -23,9 +22,11 @@ from ferlib.errors import FerlibError
 from ferlib.learning import quantisation
 from ferlib.learning.checkpoints import describe
 from ferlib.learning.classifier import ENGINES, load_classifier
+from ferlib.live.detection import FaceDetector
+from ferlib.live.detector_agreement import agreement, composed_pictures
 from ferlib.live.following import FaceFollower
-from ferlib.live.made_clips import crowd
-from ferlib.live.pictures import sample_picture
+from ferlib.live.following_accuracy import measure_following
+from ferlib.live.made_clips import CLIPS, crowd, made_clip
 from ferlib.live.pipeline import EmotionPipeline, load_pipeline
 from ferlib.live.scoring import cores
 from ferlib.live.timing import Stopwatch
@@ -40,26 +41,6 @@ LEAST = 40
 
 OURS, FOLLOWED, PLAIN, PLAIN_LEAST = "ours", "ours, followed", "plain", f"plain, {LEAST} px"
 """Paths: each frame by itself, the same as camera and videos go through their frames, and the plain ones."""
-
-_HEAD = (slice(30, 210), slice(130, 310))  # of the sample picture: the face with hair and neck, 180 pixels square
-_FACE_IN_HEAD = 0.55  # width of the face as a share of that square
-_SMALLEST, _LARGEST = 64, 200  # widths of the pasted faces, pixels
-
-
-def compose(width: int, height: int, faces: int, seed: int = 0) -> np.ndarray:
-    """A (height, width, 3) uint8 RGB picture with `faces` faces (a square number) of 64 to 200 pixels on a grid."""
-    random, side = np.random.default_rng(seed), round(faces**0.5)
-    slope = np.linspace(70, 170, width, dtype=np.float32)[None, :, None] + np.zeros((height, 1, 3), np.float32)
-    picture, head = slope.astype(np.uint8), sample_picture()[_HEAD]
-    cell_width, cell_height = width // side, height // side
-    largest = min(cell_width, cell_height, round(_LARGEST / _FACE_IN_HEAD))
-    smallest = min(round(_SMALLEST / _FACE_IN_HEAD), largest)
-    for index in range(side * side):
-        size = int(random.integers(smallest, largest + 1))
-        left = index % side * cell_width + int(random.integers(0, cell_width - size + 1))
-        top = index // side * cell_height + int(random.integers(0, cell_height - size + 1))
-        picture[top : top + size, left : left + size] = cv2.resize(head, (size, size), interpolation=cv2.INTER_AREA)
-    return picture
 
 
 class PlainPath:
@@ -224,6 +205,15 @@ def compare_engines(model: str | None = None, rounds: int = 300, warm_up: int = 
         found[engine] |= _percentiles(values[warm_up:])
     eager = found["torch"]["p50"]
     return {name: one | {"times_as_fast_as_torch": eager / one["p50"]} for name, one in found.items()}
+
+
+def compare_accuracy(model: str | None = None, engine: str | None = None) -> dict:
+    """What the speed costs: our detector beside facenet-pytorch's, and following beside detecting each frame."""
+    reference, pipeline = FaceDetector(LEAST, engine="torch"), load_pipeline(model, engine=engine, min_face_size=LEAST)
+    return {
+        "agreement": agreement(reference, pipeline.detector, composed_pictures()),
+        "following": {kind: vars(measure_following(pipeline, made_clip(kind))) for kind in CLIPS},
+    }
 
 
 def usable_engines(model: str | None) -> list[str]:

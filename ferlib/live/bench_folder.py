@@ -16,11 +16,13 @@ from io import StringIO
 from itertools import repeat
 from pathlib import Path
 
+import cv2
+import numpy as np
 from PIL import Image
 
 from ferlib.errors import FerlibError
-from ferlib.live.bench import FACES, LEAST, PlainPath, compose, machine
-from ferlib.live.pictures import load_picture
+from ferlib.live.bench import FACES, LEAST, PlainPath, machine
+from ferlib.live.pictures import load_picture, sample_picture
 from ferlib.live.predict import predict_paths
 from ferlib.live.scoring import Task, cores, make_workers
 
@@ -28,6 +30,27 @@ COUNTS = (500, 5000)
 """Pictures of the two folders between which memory must not grow."""
 
 _DISTINCT = 24  # different pictures; the folder has copies of them
+
+
+_HEAD = (slice(30, 210), slice(130, 310))  # of the sample picture: the face with hair and neck, 180 pixels square
+_FACE_IN_HEAD = 0.55  # width of the face as a share of that square
+_SMALLEST, _LARGEST = 64, 200  # widths of the pasted faces, pixels
+
+
+def compose(width: int, height: int, faces: int, seed: int = 0) -> np.ndarray:
+    """A (height, width, 3) uint8 RGB picture with `faces` faces (a square number) of 64 to 200 pixels on a grid."""
+    random, side = np.random.default_rng(seed), round(faces**0.5)
+    slope = np.linspace(70, 170, width, dtype=np.float32)[None, :, None] + np.zeros((height, 1, 3), np.float32)
+    picture, head = slope.astype(np.uint8), sample_picture()[_HEAD]
+    cell_width, cell_height = width // side, height // side
+    largest = min(cell_width, cell_height, round(_LARGEST / _FACE_IN_HEAD))
+    smallest = min(round(_SMALLEST / _FACE_IN_HEAD), largest)
+    for index in range(side * side):
+        size = int(random.integers(smallest, largest + 1))
+        left = index % side * cell_width + int(random.integers(0, cell_width - size + 1))
+        top = index // side * cell_height + int(random.integers(0, cell_height - size + 1))
+        picture[top : top + size, left : left + size] = cv2.resize(head, (size, size), interpolation=cv2.INTER_AREA)
+    return picture
 
 
 def write_folder(folder: Path, count: int) -> None:

@@ -10,6 +10,8 @@ def render(found: dict) -> str:
         parts.append(_frames(found))
     if "classifier" in found:
         parts.append(_engines(found["classifier"]))
+    if "accuracy" in found:
+        parts.append(_accuracy(found["accuracy"]))
     if "folder" in found:
         parts.append(_folder(found["folder"]))
     return "\n\n".join(parts)
@@ -38,6 +40,16 @@ def _engines(found: dict) -> str:
     for name, one in found.items():
         times = f"{one['p50']:>9.2f}{one['p95']:>9.2f}{one['first']:>12.1f}{one['load']:>10.0f}"
         lines.append(f"  {name:<10}{times}{one['times_as_fast_as_torch']:>9.1f}")
+    return "\n".join(lines)
+
+
+def _accuracy(found: dict) -> str:
+    kinds = {"our detector beside facenet-pytorch's": found["agreement"]}
+    kinds |= {f"following, {name}": values for name, values in found["following"].items()}
+    lines = ["What the speed costs:"]
+    for name, values in kinds.items():
+        told = ", ".join(f"{key} {value:.4g}" for key, value in values.items() if isinstance(value, int | float))
+        lines.append(f"  {name}: {told}")
     return "\n".join(lines)
 
 

@@ -14,14 +14,14 @@ from ferlib.live.pipeline import EmotionPipeline
 @pytest.mark.parametrize(("width", "height"), bench.SIZES)
 @pytest.mark.parametrize("faces", bench.FACES)
 def test_pictures_are_composed_of_faces_of_several_sizes(width, height, faces):
-    one, again, other = (bench.compose(width, height, faces, seed=seed) for seed in (0, 0, 1))
+    one, again, other = (bench_folder.compose(width, height, faces, seed=seed) for seed in (0, 0, 1))
     assert (one.shape, one.dtype) == ((height, width, 3), np.uint8)
     assert np.array_equal(one, again)
     assert not np.array_equal(one, other)
 
 
 def test_the_faces_are_found(detector):
-    found = detector(bench.compose(640, 480, 4))
+    found = detector(bench_folder.compose(640, 480, 4))
     assert len(found) == 4
     assert all(one.box[2] - one.box[0] >= 50 for one in found)
 
@@ -34,7 +34,7 @@ class FakeClassifier:
 
 def test_both_paths_find_the_same_faces_and_time_each_step(monkeypatch, detector):
     monkeypatch.setattr(bench, "load_classifier", lambda *_, **__: FakeClassifier())
-    picture = bench.compose(320, 240, 1)
+    picture = bench_folder.compose(320, 240, 1)
     for path in (bench.OurPath(EmotionPipeline(detector, FakeClassifier())), bench.PlainPath(None, min_face_size=40)):
         milliseconds, faces = path(picture)
         assert faces == 1
@@ -181,3 +181,18 @@ def test_a_measurement_that_fails_is_named(monkeypatch):
     monkeypatch.setattr(subprocess, "run", lambda command, **_: failed)
     with pytest.raises(FerlibError, match=r"plain loop could not be measured \(MemoryError: none left\)"):
         bench_folder.compare_folders(counts=(3, 6), few=2)
+
+
+def test_what_the_speed_costs_is_measured_and_told(monkeypatch, make):
+    monkeypatch.setattr(
+        bench, "load_pipeline", lambda *_, **o: EmotionPipeline(bench.FaceDetector(40), make.classifier())
+    )
+    monkeypatch.setattr(bench, "CLIPS", ("standing",))
+    monkeypatch.setattr(bench, "composed_pictures", lambda: [bench_folder.compose(320, 240, 1)])
+    found = bench.compare_accuracy()
+    assert found["agreement"]["least"] > 0.9
+    assert set(found["following"]) == {"standing"}
+    json.dumps(found, allow_nan=False)
+    text = bench_text.render({"accuracy": found})
+    assert "our detector beside facenet-pytorch's" in text
+    assert "following, standing: " in text
