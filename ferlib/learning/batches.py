@@ -71,12 +71,14 @@ class Epoch:
         order: (steps, batch) int64, the images of each step.
         views: one view of each image of the training set.
         book: number of the views among those that come back, -1 when they are new ones.
+        mirrored: whether the network sees them mirrored.
         generator: for what is drawn step by step (mixing).
     """
 
     order: torch.Tensor
     views: Views
     book: int
+    mirrored: bool
     generator: torch.Generator
 
 
@@ -92,10 +94,10 @@ def draw_epoch(config: TrainConfig, wanted: torch.Tensor, epoch: int) -> Epoch:
     size = min(config.batch_size, count)
     order = order[: count // size * size].view(-1, size)
     if not config.views:
-        return Epoch(order, draw_views(count, config.augmentation, generator), -1, generator)
+        return Epoch(order, draw_views(count, config.augmentation, generator), -1, False, generator)
     book = epoch % config.views
     views = draw_views(count, config.augmentation, torch.Generator().manual_seed(7_919 + book))  # alike for all seeds
-    return Epoch(order, views, book, generator)
+    return Epoch(order, views, book, config.mirror_views and epoch // config.views % 2 == 1, generator)
 
 
 def class_weights(wanted: torch.Tensor, power: float) -> torch.Tensor:

@@ -36,6 +36,7 @@ class TrainConfig:
         mixup, cutmix: probability that a batch is mixed in that way (Zhang et al. 2018; Yun et al. 2019).
         views: number of random views of each image that are drawn once and come back every so many epochs, so that
             the teachers answer each of them once only; 0 draws new ones each epoch.
+        mirror_views: show the views that come back mirrored in every other round; the answers stay as they were.
         teachers: names of checkpoints to distil from; all see the student's own view.
         distill_weight: share of the teachers in the loss; the votes have the rest.
         distill_temperature: softens both sides' probabilities.
@@ -71,6 +72,7 @@ class TrainConfig:
     mixup: float = 0.0
     cutmix: float = 0.0
     views: int = 0
+    mirror_views: bool = False
     teachers: tuple[str, ...] = ()
     distill_weight: float = 0.7
     distill_temperature: float = 2.0

@@ -44,11 +44,18 @@ RECIPES = {
     ),
     # The same network with blocks that count from the start, taught by two others: one that knows ImageNet, and one
     # that has only ever seen FER2013+.
-    "convnext": TrainConfig(
+    "convnext_taught": TrainConfig(
         model="convnext_atto", stem="face", layer_scale=1.0, pretrained=True, head_epochs=1, layer_decay=0.88,
         dropout=0.1, drop_path=0.05, epochs=24, optimizer="adamw", peak_lr=2e-3, warmup=0.15, weight_decay=0.05,
         ema_decay=0.998, mixup=0.2, sizes=((0.0, 64), (0.5, 80)), preprocessing=Preprocessing(size=80, **_FACE),
         views=5, teachers=("efficientnet_lite2", "custom_cnn"),
+    ),
+    # It goes on from there at a higher resolution, patiently, on more views and with more noise.
+    "convnext": TrainConfig(
+        model="convnext_atto", stem="face", layer_scale=1.0, start="convnext_taught", layer_decay=0.88,
+        dropout=0.2, drop_path=0.1, epochs=30, optimizer="adamw", peak_lr=1.5e-3, warmup=0.1, weight_decay=0.05,
+        ema_decay=0.998, mixup=0.3, sizes=((0.0, 80), (0.6, 96)), preprocessing=Preprocessing(size=96, **_FACE),
+        views=6, mirror_views=True, teachers=("efficientnet_lite2", "custom_cnn"),
     ),
 }  # fmt: skip
 

@@ -128,6 +128,7 @@ class _Run:
         config, size = self.config, self.config.size_at(self.epoch)
         epoch = draw_epoch(config, self.data.targets, self.epoch)
         taught = self._answers(epoch.book, epoch.views) if self.teachers and epoch.book >= 0 else None
+        shown = epoch.views.mirrored() if epoch.mirrored else epoch.views
         torch.manual_seed(1_000_003 * config.seed + self.epoch)  # dropout
         self.net.train()
         freeze_pretrained(self.model, config.stem, self.epoch < config.head_epochs)
@@ -138,7 +139,7 @@ class _Run:
             rate = learning_rate(config, self.epoch * self.steps + step, self.steps * config.epochs)
             set_rate(self.optimizer, rate)
             mine = batch.chunk(self.accelerator.num_processes)[self.accelerator.process_index]
-            views, targets = epoch.views[mine], [self.targets[mine]]
+            views, targets = shown[mine], [self.targets[mine]]
             if self.teachers:
                 targets.append(taught[mine].to(self.device) if taught is not None else self._ask(mine, views))
             faces = render(self.images[mine], views, size)

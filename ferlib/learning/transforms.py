@@ -134,6 +134,12 @@ class Views:
         """The views of some images."""
         return Views(self.geometry[chosen], self.light[chosen], self.patch[chosen], self.noise[chosen])
 
+    def mirrored(self) -> "Views":
+        """The same views, seen in a mirror."""
+        top, left, height, width = self.patch.unbind(1)
+        geometry = self.geometry * torch.tensor([-1.0, 1.0, 1.0])
+        return Views(geometry, self.light, torch.stack([top, 1 - left - width, height, width], dim=1), self.noise)
+
     def to(self, device: torch.device | str) -> "Views":
         """The same views on a device."""
         return Views(*(part.to(device) for part in (self.geometry, self.light, self.patch, self.noise)))
