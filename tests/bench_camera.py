@@ -50,7 +50,7 @@ LOOK = """() => {
 }"""
 
 
-def measure(faces: int, seconds: float, in_flight: int = 1, delay: float = 0.0, frames: int = 0) -> dict:
+def measure(faces: int, seconds: float, in_flight: int = 2, delay: float = 0.0, frames: int = 0) -> dict:
     """Watch the demo for `seconds`, or until `frames` answers have come."""
     with tempfile.TemporaryDirectory() as scratch, jupyterlab(Path(scratch)) as lab:
         clip = camera_clip(Path(scratch) / "clip.mjpeg", faces)
@@ -92,7 +92,7 @@ def watch(page, kernel: psutil.Process, seconds: float, frames: int) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--in-flight", type=int, default=1)
+    parser.add_argument("--in-flight", type=int, default=2)
     parser.add_argument("--slow", type=int, default=0, metavar="FRAMES")
     options = parser.parse_args()
     if options.slow:

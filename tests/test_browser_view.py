@@ -151,6 +151,12 @@ def test_never_more_frames_in_flight_than_allowed(view, most):
     assert seen["trip"] < 300 * most + 250
 
 
+def test_a_kernel_that_is_the_slower_part_gets_one_frame_at_a_time(view):
+    live = view().open(in_flight=3, answer=ANSWER | {"ms": {"kernel": 90}})
+    live.kernel("model.delay = 100;").press("Start")
+    assert live.until(lambda seen: seen["answers"] >= 20)["worst"] == 1
+
+
 def test_a_slow_kernel_is_named_and_does_not_stop_the_stream(view):
     live = view().open(answer=ANSWER | {"ms": {"kernel": 400}}).press("Start")
     live.until(lambda seen: "The kernel is slow (400 ms a frame)" in seen["message"])

@@ -21,6 +21,7 @@ const SENTENCES = {
   ended: "The end was reached.",
 };
 const SLOW_MS = 250; // a kernel that takes longer for a frame is called slow
+const ROOM = 0.45; // share of a round trip up to which the kernel is idle for long enough to take a second frame
 const FIRST_ANSWER = 3; // times as patient until the first answer comes: models are loaded then
 
 function isVsCode() {
@@ -248,6 +249,7 @@ class CameraView {
     this.shown = null;
     this.answers = this.dropped = this.lastDrawn = 0;
     this.times = [];
+    this.kernelShare = 1; // of the round trip, smoothed
     this.measured = {};
     this.cards.clear();
     this.timeLine.clear();
@@ -271,9 +273,15 @@ class CameraView {
     else setTimeout(next, 33);
   }
 
+  // More than one frame under way fills the time that messages take; where the kernel is what takes the time, a
+  // second frame would only wait for it, and its boxes come later.
+  mostInFlight() {
+    return this.kernelShare < ROOM ? this.model.get("in_flight") : 1;
+  }
+
   offer() {
     if (this.state !== "on" || !this.fresh || this.frozen) return;
-    if (this.inFlight.size >= this.model.get("in_flight")) return;
+    if (this.inFlight.size >= this.mostInFlight()) return;
     const id = (this.lastId = (this.lastId || 0) + 1);
     this.inFlight.set(id, performance.now());
     const content = { type: "frame", id, time: performance.now() / 1000, dropped: this.dropped, ms: this.measured };
@@ -367,6 +375,7 @@ class CameraView {
     this.root.dataset.faces = this.shown ? this.shown.faces.length : 0;
     this.root.dataset.roundTrip = roundTrip.toFixed(1);
     const kernel = answer && answer.ms ? answer.ms.kernel : 0;
+    this.kernelShare += 0.2 * (Math.min(1, kernel / roundTrip) - this.kernelShare);
     if (now > (this.meterAt || 0) + 250) {
       this.meterAt = now;
       const span = (now - this.times[0]) / 1000;
