@@ -59,7 +59,7 @@ class CameraWidget(anywidget.AnyWidget):
     longest_side = traitlets.Int(1280, help="Pixels; larger pictures are scaled down to it.").tag(sync=True)
     mirror = traitlets.Bool(True, help="Show the browser's camera like a mirror at first.").tag(sync=True)
     quality = traitlets.Float(0.8, help="Of the JPEGs, 0..1.").tag(sync=True)
-    in_flight = traitlets.Int(2, help="Frames under way at most; one while the kernel is the slower part.").tag(sync=True)
+    in_flight = traitlets.Int(2, help="Frames under way at most; 1 while the kernel is slower.").tag(sync=True)
     answer_seconds = traitlets.Float(10.0, help="After which a frame is given up.").tag(sync=True)
     lost_answers = traitlets.Int(3, help="In a row, after which the camera is switched off.").tag(sync=True)
     state = traitlets.Unicode("off").tag(sync=True)

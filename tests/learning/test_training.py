@@ -206,6 +206,14 @@ def test_views_come_back_when_the_settings_say_so_and_orders_never(tiny_set, tin
     assert not torch.equal(epochs[1].order, epochs[4].order)
     other_seed = draw_epoch(replace(config, seed=9), tiny_set.targets, 1)
     assert same_views(epochs[1].views, other_seed.views)
+    assert not any(epoch.mirrored for epoch in epochs)
+
+
+def test_every_other_round_of_views_is_mirrored_and_asks_the_teachers_nothing_new(tiny_set, tiny):
+    config = replace(tiny, views=2, mirror_views=True)
+    epochs = [draw_epoch(config, tiny_set.targets, epoch) for epoch in range(5)]
+    assert [epoch.mirrored for epoch in epochs] == [False, False, True, True, False]
+    assert same_views(epochs[0].views, epochs[2].views)  # what the answers are looked up by
 
 
 def test_class_weights_even_out_frequencies():

@@ -3,7 +3,17 @@ import numpy as np
 import pytest
 import torch
 
-from ferlib.learning.transforms import Augmentation, Preprocessing, augment, equalise, mix, resize, to_grey
+from ferlib.learning.transforms import (
+    Augmentation,
+    Preprocessing,
+    augment,
+    draw_views,
+    equalise,
+    mix,
+    render,
+    resize,
+    to_grey,
+)
 
 FACES = np.random.default_rng(0).integers(0, 256, (6, 48, 48), dtype=np.uint8)
 STILL = Augmentation(flip=0, rotation=0, scale=0, shift=0, light=0, erasing=0)
@@ -166,3 +176,13 @@ def test_unmixed_batches_pass_through():
     mixed, wanted = mix(views, targets, 0.0, 0.0, generator())
     assert mixed is views
     assert wanted is targets
+
+
+def test_mirrored_views_show_the_mirror_image_and_erase_the_mirrored_place():
+    faces = torch.randint(0, 256, (6, 48, 48), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    views = draw_views(6, Augmentation(erasing=0.0), torch.Generator().manual_seed(1))
+    assert torch.allclose(render(faces, views.mirrored(), 40), render(faces, views, 40).flip(3), atol=1e-5)
+    erased = draw_views(6, Augmentation(erasing=1.0), torch.Generator().manual_seed(1))
+    _, left, _, width = erased.patch.unbind(1)
+    assert torch.allclose(erased.mirrored().patch[:, 1] + width, 1 - left)
+    assert torch.allclose(erased.mirrored().mirrored().patch, erased.patch, atol=1e-6)
