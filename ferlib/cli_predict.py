@@ -48,8 +48,9 @@ def predict(
     read is named and left out; the status is 1 then. What was interrupted while it made a table, of a folder or of a
     video, goes on where it stopped.
     """
+    from ferlib.live.detection import cores
     from ferlib.live.predict import predict_paths
-    from ferlib.live.scoring import cores, make_workers
+    from ferlib.live.scoring import make_workers
     from ferlib.live.video_source import is_video
 
     how: dict[str, Any] = {"model": model, "min_face_size": min_face, "engine": engine}

@@ -222,10 +222,10 @@ def test_predict_with_a_named_engine_and_a_table_for_both(ferlib, photo, tmp_pat
 
 
 def test_a_folder_is_read_by_as_many_workers_as_there_are_cores(ferlib, photo, monkeypatch):
-    from ferlib.live import predict, scoring
+    from ferlib.live import detection, predict, scoring
 
     asked = []
-    monkeypatch.setattr(scoring, "cores", lambda: 3)
+    monkeypatch.setattr(detection, "cores", lambda: 3)
     monkeypatch.setattr(
         scoring, "make_workers", lambda count, **how: asked.append((count, how["min_face_size"])) or (0, 0)
     )

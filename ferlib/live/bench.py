@@ -22,13 +22,12 @@ from ferlib.errors import FerlibError
 from ferlib.learning import quantisation
 from ferlib.learning.checkpoints import describe
 from ferlib.learning.classifier import ENGINES, load_classifier
-from ferlib.live.detection import FaceDetector
+from ferlib.live.detection import FaceDetector, cores
 from ferlib.live.detector_agreement import agreement, composed_pictures
 from ferlib.live.following import FaceFollower
 from ferlib.live.following_accuracy import measure_following
 from ferlib.live.made_clips import CLIPS, crowd, made_clip
 from ferlib.live.pipeline import EmotionPipeline, load_pipeline
-from ferlib.live.scoring import cores
 from ferlib.live.timing import Stopwatch
 from ferlib.provenance import code_commit
 

@@ -22,9 +22,10 @@ from PIL import Image
 
 from ferlib.errors import FerlibError
 from ferlib.live.bench import FACES, LEAST, PlainPath, machine
+from ferlib.live.detection import cores
 from ferlib.live.pictures import load_picture, sample_picture
 from ferlib.live.predict import predict_paths
-from ferlib.live.scoring import Task, cores, make_workers
+from ferlib.live.scoring import Task, make_workers
 
 COUNTS = (500, 5000)
 """Pictures of the two folders between which memory must not grow."""

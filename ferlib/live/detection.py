@@ -63,7 +63,7 @@ class FaceDetector:
         self.max_side = max_side
         self._least_probability = float(thresholds[2])
         self._lock = Lock()
-        self._engine = open_engine(engine, thresholds, device, min(threads, _cores()))
+        self._engine = open_engine(engine, thresholds, device, min(threads, cores()))
 
     @property
     def engine(self) -> EngineName:
@@ -107,7 +107,7 @@ class FaceDetector:
         return [by_index.get(index) for index in range(len(detections))]
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -58,7 +58,7 @@ def resume(part: Path, wanted: dict[str, Any]) -> tuple[int, int]:
     if part.is_file():
         with open(part, "rb") as handle:
             for number, text in enumerate(handle):
-                value = _parsed(text)
+                value = parsed_line(text)
                 if value is None or (number == 0 and value != wanted):
                     break
                 if number and value.get("detected") and wanted["detect_every"] > 1:
@@ -90,7 +90,7 @@ def followed(part: Path, smoothing: float) -> Iterator[tuple[int, float, list[Tr
             yield value["frame"], value["time"], tracker.update(faces, value["time"])
 
 
-def _parsed(text: bytes) -> dict[str, Any] | None:
+def parsed_line(text: bytes) -> dict[str, Any] | None:
     """None for a line that was cut off."""
     if not text.endswith(b"\n"):
         return None

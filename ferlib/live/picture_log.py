@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ferlib.live.part_file import ENDING
+from ferlib.live.part_file import ENDING, parsed_line
 from ferlib.live.pipeline import EmotionPipeline, Face
 from ferlib.live.scoring import Scored
 
@@ -37,7 +37,7 @@ class PictureLog:
         if self.path.is_file():
             with open(self.path, "rb") as handle:
                 for number, text in enumerate(handle):
-                    value = _parsed(text)
+                    value = parsed_line(text)
                     if value is None or (number == 0 and value != wanted):
                         break
                     if number:
@@ -105,14 +105,6 @@ def _state(picture: Path) -> list[int]:
     """Size and time of the last change, by which a file that was replaced is told."""
     about = picture.stat()
     return [about.st_size, about.st_mtime_ns]
-
-
-def _parsed(text: bytes) -> dict[str, Any] | None:
-    """None for a line that was cut off."""
-    try:
-        return json.loads(text) if text.endswith(b"\n") else None
-    except ValueError:
-        return None
 
 
 def _face(value: dict[str, Any]) -> Face:

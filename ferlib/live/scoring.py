@@ -7,7 +7,6 @@ everything for itself.
 """
 
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -194,8 +193,3 @@ def make_workers(count: int, kind: str = KIND, **options: Any) -> tuple[EmotionP
     detector = {key: value for key, value in options.items() if key not in ("model", "crop", "engine")}
     more = [EmotionPipeline(FaceDetector(**detector), first.classifier, first.crop) for _ in range(count - 1)]
     return first, Threads([first, *more])
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ferlib.errors import FerlibError
-from ferlib.live import scoring
+from ferlib.live import detection, scoring
 from ferlib.live.pipeline import EmotionPipeline
 from ferlib.live.scoring import Scored, Task, Threads, in_order
 
@@ -133,4 +133,4 @@ def test_a_process_scores_like_a_thread(monkeypatch, pictures):
 
 
 def test_there_is_at_least_one_core():
-    assert scoring.cores() >= 1
+    assert detection.cores() >= 1
