@@ -203,11 +203,17 @@ def train(
 
 
 @app.command()
-def publish(name: Annotated[str, typer.Argument(help="A finished run.")], replace: Replace = False) -> None:
+def publish(
+    name: Annotated[str, typer.Argument(help="A finished run.")],
+    replace: Replace = False,
+    weights: Annotated[
+        bool, typer.Option("--weights/--no-weights", help="Ship the weights, or the predictions alone.")
+    ] = True,
+) -> None:
     """Ship a finished run: weights, predictions on valid and test, scores. Test is read here, once a model."""
     from ferlib.learning import publication
 
-    publication.publish(name, replace=replace)
+    publication.publish(name, replace=replace, weights=weights)
     for split in ("valid", "test"):
         typer.echo(publication.render_evaluation(publication.evaluate_model(name, split)))
 

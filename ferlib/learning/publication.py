@@ -63,13 +63,14 @@ def protocol_of(content_hash: str, source: str) -> str:
     return f"not the official FER2013+ ({source}), majority label"
 
 
-def publish(name: str, *, replace: bool = False) -> dict:
+def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
     """Turn a finished run into a published model: shipped weights, predictions on valid and test, scores, history.
 
     Writes under ``data/published/NAME`` ``predictions_valid.npz`` and ``predictions_test.npz`` (ids, majority labels,
     probabilities, leaked flags) and ``history.csv``, then ``data/checkpoints/NAME.safetensors`` and ``.json``, and
     last ``metrics.json``, which makes the name a published one. The predictions are those of the shipped
-    half-precision weights. Returns the metrics.
+    half-precision weights. Returns the metrics. Without `weights` none are shipped: for runs that only their numbers are
+    wanted of, such as further seeds.
 
     Raises:
         FerlibError: the run is unfinished or was trained on other data than `FERLIB_DATA` has, or the name is
@@ -95,7 +96,8 @@ def publish(name: str, *, replace: bool = False) -> dict:
             np.savez_compressed(temporary, **found)  # type: ignore[arg-type]  # its flag is no array
     with atomic_path(folder / "history.csv") as temporary:
         shutil.copyfile(paths.RUNS / name / "history.csv", temporary)
-    checkpoints.save(name, state, {**sidecar, "scores": {split: scores[split]["all"] for split in scores}})
+    if weights:
+        checkpoints.save(name, state, {**sidecar, "scores": {split: scores[split]["all"] for split in scores}})
     run = {key: value for key, value in about.items() if key != "config"}
     metrics = {"model": name, "protocol": protocol, "run": run, "config": about["config"], **scores}
     write_json(folder / "metrics.json", metrics)

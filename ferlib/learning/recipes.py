@@ -15,6 +15,8 @@ _IMAGENET: dict[str, Any] = {"channels": 3, "mean": IMAGENET_MEAN, "std": IMAGEN
 RECIPES = {
     # From scratch, grey.
     "custom_cnn": TrainConfig(),
+    # The same on everything, copies and leaks included: what the cleaning is measured against.
+    "custom_cnn_uncleaned": TrainConfig(clean=False, epochs=12),
     # From scratch, RGB as ImageNet's networks have it.
     "mobilenetv3_large_100": TrainConfig(
         model="mobilenetv3_large_100", dropout=0.2, epochs=40, optimizer="adamw", peak_lr=3e-3, weight_decay=0.05,

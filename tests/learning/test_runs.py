@@ -54,6 +54,13 @@ def test_a_name_is_published_once(project, tiny):
     assert publication.publish("once", replace=True)
 
 
+def test_the_numbers_can_be_published_without_the_weights(project, tiny):
+    runs.train(replace(tiny, epochs=1), "light", progress=False)
+    publication.publish("light", weights=False)
+    assert publication.evaluate_model("light", "test")["n"] > 0
+    assert not paths.CHECKPOINTS.exists()
+
+
 def test_an_unfinished_run_is_not_published(project):
     with pytest.raises(FerlibError, match="missing or unfinished"):
         publication.publish("nothing")
