@@ -53,8 +53,8 @@ def test_broken_no_weights(at_home, tmp_path, capsys):
 
 def test_broken_damaged_weights(at_home, tmp_path):
     for suffix in (".json", ".safetensors"):
-        shutil.copy(paths.CHECKPOINTS / f"custom_cnn{suffix}", tmp_path)
-    with open(tmp_path / "custom_cnn.safetensors", "r+b") as handle:
+        shutil.copy(paths.CHECKPOINTS / f"{checkpoints.DEFAULT_MODEL}{suffix}", tmp_path)
+    with open(tmp_path / f"{checkpoints.DEFAULT_MODEL}.safetensors", "r+b") as handle:
         handle.truncate(1000)
     at_home.setattr(paths, "CHECKPOINTS", tmp_path)
     (found,) = doctor.weights()

@@ -20,7 +20,7 @@ from ferlib.files import atomic_path, sha256, write_json
 from ferlib.learning.models import build_model
 from ferlib.learning.transforms import Preprocessing
 
-DEFAULT_MODEL = "custom_cnn"
+DEFAULT_MODEL = "convnext"
 """What `load_classifier` and the command line take when no model is named."""
 
 

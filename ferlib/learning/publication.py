@@ -69,8 +69,8 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
     Writes under ``data/published/NAME`` ``predictions_valid.npz`` and ``predictions_test.npz`` (ids, majority labels,
     probabilities, leaked flags) and ``history.csv``, then ``data/checkpoints/NAME.safetensors`` and ``.json``, and
     last ``metrics.json``, which makes the name a published one. The predictions are those of the shipped
-    half-precision weights. Returns the metrics. Without `weights` none are shipped: for runs that only their numbers are
-    wanted of, such as further seeds.
+    half-precision weights. Returns the metrics. Without `weights` none are shipped: for runs of which only the numbers
+    are wanted, such as further seeds.
 
     Raises:
         FerlibError: the run is unfinished or was trained on other data than `FERLIB_DATA` has, or the name is

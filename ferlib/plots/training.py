@@ -16,7 +16,7 @@ _DASHES = "#6B6B6B"
 
 def accuracy_comparison(
     accuracies: Mapping[str, tuple[float, float, float]], lines: Mapping[str, float], note: str,
-    others: Mapping[str, float] | None = None, legend: bool = True,
+    others: Mapping[str, float] | None = None,
 ) -> Figure:  # fmt: skip
     """Each model's accuracy with its interval as a dot and a bar, beside reference lines.
 
@@ -25,7 +25,6 @@ def accuracy_comparison(
         lines: ``{what: accuracy in 0..1}``, drawn as dashed lines through all rows.
         note: the caption line.
         others: ``{model: accuracy in 0..1}`` that somebody else reports for the same kind of model: a hollow diamond.
-        legend: say what is what above the rows.
     """
     others = others or {}
     figure, axis = plt.subplots(figsize=(WIDTH, 0.42 * len(accuracies) + 1.5))
@@ -44,8 +43,7 @@ def accuracy_comparison(
         axis.axvline(100 * value, color=_DASHES, linestyle=style, linewidth=1, label=f"{what}: {100 * value:.1f} %")
     axis.set(yticks=places, yticklabels=list(accuracies), xlabel="accuracy, %", ylim=(len(places) - 0.4, -0.7))
     axis.grid(axis="y", visible=False)
-    if legend:
-        figure.legend(loc="outside upper left", ncols=2)
+    figure.legend(loc="outside upper left", ncols=2)
     caption(figure, note)
     return figure
 
@@ -64,9 +62,11 @@ def class_heatmap(table: pd.DataFrame, what: str, counts: Mapping[str, int], not
     return figure
 
 
-def ablation(rows: Sequence[tuple[str, float, float, float]], note: str) -> Figure:
-    """What each step gave: accuracy with its interval, in the order of the steps.
+def ablation(
+    rows: Sequence[tuple[str, float, float, float]], lines: Mapping[str, float], note: str
+) -> Figure:  # fmt: skip
+    """What each step gave: accuracy with its interval, in the order of the steps, beside reference lines.
 
-    `rows`: (step, accuracy, low, high), the last three in 0..1.
+    `rows`: (step, accuracy, low, high), the last three in 0..1; `lines`: ``{what: accuracy in 0..1}``.
     """
-    return accuracy_comparison({name: (value, low, high) for name, value, low, high in rows}, {}, note, legend=False)
+    return accuracy_comparison({name: (value, low, high) for name, value, low, high in rows}, lines, note)

@@ -31,6 +31,7 @@ def fakes(monkeypatch):
     made = NoCrops(FakeDetector((20, 30, 80, 110), (200, 40, 260, 120)), PROBABILITIES)
     made.threshold, made.asked = 0.56, []
     monkeypatch.setattr(web_parts, "load_pipeline", lambda model: made.asked.append(model) or made)
+    monkeypatch.setattr(checkpoints, "DEFAULT_MODEL", "custom_cnn")
     monkeypatch.setattr(checkpoints, "available", lambda: ["custom_cnn", "efficientnet_lite2"])
     streamlit.cache_resource.clear()
     yield made
@@ -144,6 +145,7 @@ def test_the_live_camera_asks_no_other_machine(page, monkeypatch):
 
 
 def test_without_weights_it_says_so(page, monkeypatch):
+    monkeypatch.setattr(checkpoints, "DEFAULT_MODEL", "custom_cnn")
     monkeypatch.setattr(checkpoints, "available", lambda: [])
     page.run()
     assert "no weights in data/checkpoints" in page.error[0].value

@@ -25,6 +25,8 @@ def test_the_heat_map_names_the_number_of_images():
 
 
 def test_an_ablation_keeps_the_order_of_its_steps():
-    figure = plots_training.ablation([("plain", 0.8, 0.79, 0.81), ("+ teacher", 0.86, 0.85, 0.87)], "note")
+    figure = plots_training.ablation(
+        [("plain", 0.8, 0.79, 0.81), ("+ teacher", 0.86, 0.85, 0.87)], {"one tagger": 0.78}, "note"
+    )
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["plain", "+ teacher"]
-    assert not figure.legends
+    assert figure.legends[0].get_texts()[0].get_text() == "one tagger: 78.0 %"
