@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ferlib import plots
+from ferlib import paths, plots
 from ferlib.data import synthetic
 from ferlib.data.labels import EMOTIONS, INDEX
 from ferlib.errors import FerlibError
@@ -22,7 +22,7 @@ from ferlib.learning import checkpoints
 from ferlib.learning.calibration import at_temperature
 from ferlib.learning.metrics import confused_pairs, curves
 from ferlib.plots import behaviour, comparison, confidence, latency, scores
-from ferlib.studies import Studied, differences, load, note, note_of_all, shown
+from ferlib.studies import Studied, differences, leak_rows, load, note, note_of_all, shown
 
 
 def build(
@@ -133,13 +133,10 @@ def _protocols(one: Studied, _) -> Figure:
 
 
 def _leaks(one: Studied, models: Sequence[Studied]) -> Figure | None:
-    rows = [{"model": _trained(model), **model.study["test"]["leaks"]} for model in models]
-    rows = [row for row in rows if "drop" in row]
-    return comparison.leak_parts(rows, _human(one), note_of_all(models)) if rows else None
-
-
-def _trained(model: Studied) -> str:
-    return model.name if model.study["about"]["clean"] is not False else f"{model.name}\n(trained without cleaning)"
+    rows = [row for row in leak_rows(models) if "drop" in row]
+    for row in rows:
+        row["model"] += "" if row["clean"] else "\n(trained without cleaning)"
+    return comparison.leak_parts(rows, _human(one), note_of_all(models, count=len(rows))) if rows else None
 
 
 def _differences(_, models: Sequence[Studied]) -> Figure | None:
@@ -229,10 +226,12 @@ def _examples(one: Studied, _) -> Figure | None:
     return behaviour.attribution_examples(faces, maps, titles, f"{one.name}: {words}.")
 
 
-def _latency(one: Studied, _) -> Figure | None:
-    path = one.folder.parent / "bench_live.json"
+def frame_times(results: Path | None = None) -> Figure | None:
+    """What a frame takes on each path, from what `ferlib bench live` stored in `results`; None when it has not."""
+    path = (results or paths.PUBLISHED) / "bench_live.json"
     if not path.is_file():
         return None
+    plots.use_style()
     found = json.loads(path.read_text(encoding="utf-8"))
     threads = max(row["threads"] for row in found["rows"])
     words = (
@@ -258,5 +257,7 @@ FIGURES: dict[str, Callable[[Studied, Sequence[Studied]], Figure | None]] = {
 }  # fmt: skip
 """Name (``figures/04_NAME.png``) -> function of the shown model and all models; None leaves the figure out."""
 
-LIVE_FIGURES: dict[str, Callable[[Studied, Sequence[Studied]], Figure | None]] = {"latency": _latency}
+LIVE_FIGURES: dict[str, Callable[[Studied, Sequence[Studied]], Figure | None]] = {
+    "latency": lambda one, _: frame_times(one.folder.parent),
+}
 """The same for ``figures/05_NAME.png``, the live demo's."""

@@ -4,6 +4,7 @@
 """
 
 import json
+import statistics
 from pathlib import Path
 
 from ferlib import paths
@@ -17,10 +18,13 @@ _PARTS = ("train", "valid", "test")
 
 
 def load_metrics() -> list[dict]:
-    """``metrics.json`` of every model published on the official data, the best on valid last."""
+    """``metrics.json`` of every model published on the official data, the best on valid last.
+
+    Those that were trained without the cleaning are not results: they have seen images of valid and test.
+    """
     files = sorted(paths.PUBLISHED.glob("*/metrics.json"))
     found = [json.loads(path.read_text(encoding="utf-8")) for path in files]
-    found = [metrics for metrics in found if metrics["run"]["data_hash"] in OFFICIAL_HASHES]
+    found = [one for one in found if one["run"]["data_hash"] in OFFICIAL_HASHES and one["config"]["clean"]]
     return sorted(found, key=lambda metrics: metrics["valid"]["all"]["accuracy"])
 
 
@@ -40,8 +44,27 @@ def results_table(metrics: list[dict]) -> str:
         f"Accuracy in percent with its 95 % bootstrap interval. {metrics[-1]['protocol']}; n = {counts['valid']:,} "
         f"(valid), {counts['test']:,} (test), {free:,} (test images that have no copy in another split). Trained on "
         "the cleaned training split, epoch chosen on valid, one forward pass, test read once.",
+        *_spreads(metrics),
     ]
     return "\n".join(lines)
+
+
+def _spreads(metrics: list[dict]) -> list[str]:
+    """A sentence for each recipe that was trained with several seeds."""
+    kinds: dict[str, list[dict]] = {}
+    for one in metrics:
+        kinds.setdefault(one["model"].split("-seed")[0], []).append(one)
+    lines = []
+    for name, runs in kinds.items():
+        if len(runs) > 1:
+            shown = sorted(runs, key=lambda run: run["config"]["seed"])
+            reached = [100 * run["test"]["all"]["accuracy"] for run in shown]
+            schedules = ", ".join(f"{run['config']['epochs']} for seed {run['config']['seed']}" for run in shown)
+            lines.append(
+                f"`{name}`, {len(runs)} seeds: {statistics.mean(reached):.2f} % of test on average, standard deviation "
+                f"{statistics.stdev(reached):.2f} points (epochs: {schedules})."
+            )
+    return ["", *lines] if lines else []
 
 
 def class_table(metrics: dict, split: str = "test") -> str:
@@ -123,12 +146,52 @@ def leak_table(check: dict) -> str:
     ])  # fmt: skip
 
 
+def speed_table(live: dict, camera: dict) -> str:
+    """Markdown: what a frame of 640x480 takes, from ``bench_live.json``; then one face, a folder, and the browser.
+
+    `camera` is ``bench_camera.json``. Either may be empty.
+    """
+    if not live:
+        return "Not measured yet; `ferlib bench live --publish` does it."
+    threads = max(row["threads"] for row in live["rows"])
+    rows = [row for row in live["rows"] if (row["width"], row["threads"]) == (640, threads)]
+    paths_of: dict[int, dict[str, dict]] = {}
+    for row in rows:
+        paths_of.setdefault(row["faces"], {})[row["path"]] = row["total"]
+    names = list(next(iter(paths_of.values())))
+    lines = [_line("faces", *(f"{name}, ms" for name in names)), "|---:|" + "---:|" * len(names)]
+    lines += [
+        _line(str(faces), *(f"{total[name]['p50']:.1f} ({total[name]['p95']:.1f})" for name in names))
+        for faces, total in paths_of.items()
+    ]
+    engines = ", ".join(f"{one['p50']:.1f} in {name}" for name, one in live["classifier"].items())
+    lines += [
+        "",
+        f"Milliseconds a frame of 640x480, median and, in brackets, 95th percentile of {live['rounds']} frames in "
+        f"turns; `{live['model']}` on {threads} threads of an idle machine with {live['cores']} cores. *Plain* is "
+        f"facenet-pytorch with its defaults and eager torch. The classifier alone, one face on one thread: {engines}.",
+    ]
+    if "folder" in live:
+        ours = max(live["folder"]["times_as_fast"].values())
+        lines[-1] += f" Folders are read {ours:.1f} times as fast as in the plain loop."
+    trips = []
+    for name, run in camera.get("runs", {}).items():
+        if "face" in name:
+            middle, high = run["milliseconds_p50_p95"]["round trip"]
+            often = f"{run['answers_a_second']:.1f} round trips a second with {name}"
+            trips.append(f"{often} (median {middle:.0f}, 95th percentile {high:.0f} ms)")
+    if trips:
+        lines[-1] += f" In notebook 05 in Chromium, whose camera gives 30 frames a second: {', '.join(trips)}."
+    return "\n".join(lines)
+
+
 def pages() -> dict[Path, str]:
     """Each page that holds generated numbers, with its up-to-date text."""
     metrics, check = load_metrics(), _read(paths.PUBLISHED / "data_check.json")
     results = results_table(metrics)
+    speed = speed_table(*(_read(paths.PUBLISHED / f"bench_{name}.json") for name in ("live", "camera")))
     blocks = {
-        paths.ROOT / "README.md": {"results": results},
+        paths.ROOT / "README.md": {"results": results, "speed": speed},
         paths.CHECKPOINTS / "README.md": {
             "models": model_table(metrics), "results": results, "classes": class_tables(metrics),
         },

@@ -11,6 +11,7 @@ from ferlib import paths
 from ferlib.errors import FerlibError
 from ferlib.learning import checkpoints
 from ferlib.learning.comparison import compare
+from ferlib.learning.leakage import leak_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +63,38 @@ def note(one: Studied, more: str = "95 % bootstrap intervals", n: int | None = N
     return f"{official}{one.name} (seed {about['seed_of_training']}); {about['protocol']}; {split}, n = {n:,}{end}."
 
 
-def note_of_all(models: Sequence[Studied], more: str = "95 % bootstrap intervals", n: int | None = None) -> str:
-    """The caption line of a figure of all models."""
-    line = note(models[0], more, n)
-    return line if len(models) == 1 else f"{len(models)} models, one seed each; {line.split('; ', 1)[1]}"
+def note_of_all(
+    models: Sequence[Studied], more: str = "95 % bootstrap intervals", n: int | None = None, count: int | None = None
+) -> str:
+    """The caption line of a figure of all models; `count`: of them, when there are more than the studied ones."""
+    line, count = note(models[0], more, n), count or len(models)
+    return line if count == 1 else f"{count} models, one seed each; {line.split('; ', 1)[1]}"
+
+
+def leak_rows(models: Sequence[Studied]) -> list[dict]:
+    """`leakage.leak_scores` of each model on test, with its ``model`` and if it was trained on the ``clean`` split.
+
+    After the studied models come the published runs that were trained on everything, each behind those on the cleaned
+    split that it differs from in that and the seed alone. Their scores come from the stored predictions.
+    """
+    rows = [
+        {"model": one.name, "clean": one.study["about"]["clean"] is not False, **one.study["test"]["leaks"]}
+        for one in models
+    ]
+    done = {one.name for one in models}
+    metrics = [json.loads(path.read_text("utf-8")) for path in sorted(models[0].folder.parent.glob("*/metrics.json"))]
+    for unclean in (found for found in metrics if not found["config"]["clean"]):
+        alike = [found for found in metrics if found["config"]["clean"] and _settings(found) == _settings(unclean)]
+        for found in [one for one in (*alike, unclean) if one["model"] not in done]:
+            with np.load(models[0].folder.parent / found["model"] / "predictions_test.npz") as stored:
+                scored = leak_scores(stored["probabilities"], stored["labels"], stored["leaked"])
+            rows.append({"model": found["model"], "clean": found["config"]["clean"], **scored})
+            done.add(found["model"])
+    return rows
+
+
+def _settings(metrics: dict) -> dict:
+    return {key: value for key, value in metrics["config"].items() if key not in ("clean", "seed")}
 
 
 def differences(models: Sequence[Studied]) -> list[dict]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ferlib.studies import Studied
+from ferlib.studies import Studied, leak_rows
 
 
 def rate(found: dict, key: str = "accuracy") -> str:
@@ -68,18 +68,20 @@ def protocols(one: Studied, split: str = "test") -> pd.DataFrame:
 
 
 def leaks(models: Sequence[Studied]) -> pd.DataFrame:
-    """Accuracy on the parts of test, and the leaked part's minus the leak-free part's, in percent and points."""
+    """Accuracy on the parts of test, and the leaked part's minus the leak-free part's, in percent and points.
+
+    One row a model of `studies.leak_rows`.
+    """
     rows = {}
-    for one in models:
-        found = one.study["test"]["leaks"]
+    for found in leak_rows(models):
         drop = found.get("drop", {})
-        rows[one.name] = {
-            "trained on": "cleaned split" if one.study["about"]["clean"] else "everything",
+        rows[found["model"]] = {
+            "trained on": "cleaned split" if found["clean"] else "everything",
             **{f"{part.replace('_', '-')} (%)": rate(found.get(part, {})) for part in ("all", "leak_free", "leaked")},
             "leaked − free": rate(drop.get("plain", {}), "difference"),
             "at equal class mix": rate(drop.get("same_classes", {}), "difference"),
         }
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).T.rename_axis("model")
 
 
 def confidence(models: Sequence[Studied]) -> pd.DataFrame:

@@ -45,6 +45,21 @@ def test_equal_models_do_not_differ(results):
     assert (row["difference"], row["p_adjusted"], row["n"]) == (0, 1, 3137)
 
 
+def test_leaks_show_what_the_cleaning_is_measured_against(results):
+    """A run on everything that has no study, and those on the cleaned split that are alike but for that."""
+    for name, changes in {"unclean": {"clean": False}, "seed1": {"seed": 1}, "longer": {"epochs": 99}}.items():
+        shutil.copytree(paths.PUBLISHED / "custom_cnn", results / name)
+        (results / name / "study.json").unlink()
+        path = results / name / "metrics.json"
+        metrics = json.loads(path.read_text())
+        path.write_text(json.dumps(metrics | {"model": name, "config": metrics["config"] | changes}))
+    rows = studies.leak_rows(studies.load(results))
+    assert [(row["model"], row["clean"]) for row in rows] == [
+        ("custom_cnn", True), ("other", False), ("seed1", True), ("unclean", False),
+    ]  # fmt: skip
+    assert rows[2]["leaked"] == rows[0]["leaked"]
+
+
 def test_every_figure_is_drawn_twice_with_the_same_bytes(results, tmp_path):
     first, again = (figures.write(tmp_path / name, results) for name in "ab")
     assert [path.stem for path in first] == [f"04_{name}" for name in figures.FIGURES]

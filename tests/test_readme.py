@@ -30,6 +30,31 @@ def test_table_has_intervals_counts_and_duration():
     assert "n = 100 (valid), 100 (test), 60 (test images that have no copy" in table
 
 
+def test_several_seeds_give_a_mean_and_a_spread():
+    again = metrics("custom_cnn-seed1", 0.81)
+    again["config"] = {"seed": 1, "epochs": 2}
+    table = readme.results_table([metrics(), metrics("other"), again])
+    assert "`custom_cnn`, 2 seeds: 78.50 % of test on average, standard deviation 0.71 points" in table
+    assert "(epochs: 2 for seed 1, 5 for seed 3)" in table
+    assert "`other`" not in table
+
+
+def test_speed_is_told_by_faces_and_in_the_browser():
+    assert "ferlib bench live --publish" in readme.speed_table({}, {})
+    total = {"p50": 12.34, "p95": 20.0}
+    row = {"width": 640, "threads": 2, "faces": 4, "total": total}
+    rows = [row | {"path": path} for path in ("ours", "plain")] + [row | {"path": "ours", "threads": 1, "faces": 1}]
+    live = {"rows": rows, "rounds": 60, "model": "m", "cores": 2, "classifier": {"onnx": {"p50": 1.9}}}
+    trip = {"answers_a_second": 29.85, "milliseconds_p50_p95": {"round trip": [43.1, 55.9]}}
+    table = readme.speed_table(live, {"runs": {"1 face": trip, "300 ms a frame": {}}})
+    assert "| faces | ours, ms | plain, ms |" in table
+    assert "| 4 | 12.3 (20.0) | 12.3 (20.0) |" in table
+    assert "one face on one thread: 1.9 in onnx." in table
+    assert "29.9 round trips a second with 1 face (median 43, 95th percentile 56 ms)" in table
+    live["folder"] = {"times_as_fast": {"plain loop": 1.0, "two workers": 5.04}}
+    assert "5.0 times as fast" in readme.speed_table(live, {})
+
+
 def test_without_models_the_table_says_so():
     assert readme.results_table([]) == "No model is published yet."
 

@@ -23,7 +23,7 @@ def test_the_tables_hold_the_published_numbers(models):
     assert table.loc["accuracy (%)", one.name].startswith(f"{100 * metrics['all']['accuracy']:.2f} (")
     assert table.loc["images", one.name] == f"{metrics['all']['n']:,}"
     leaks = tables.leaks(models)
-    assert leaks.loc["leak-free (%)", one.name].startswith(f"{100 * metrics['leak_free']['accuracy']:.2f} (")
+    assert leaks.loc[one.name, "leak-free (%)"].startswith(f"{100 * metrics['leak_free']['accuracy']:.2f} (")
     majority = tables.protocols(one).loc[("label.csv", "majority", 8)]
     assert majority["n"] == metrics["all"]["n"]
     assert len(tables.protocols(one)) >= 6

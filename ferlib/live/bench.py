@@ -38,6 +38,9 @@ STEPS = ("detect", "crop", "classify", "total")
 LEAST = 40
 """Smallest face that we search for, pixels: the default of the camera and of `ferlib predict`."""
 
+REST = 0.02
+"""Seconds before each measurement: as long as the threads of the path before may go on spinning for more work."""
+
 OURS, FOLLOWED, PLAIN, PLAIN_LEAST = "ours", "ours, followed", "plain", f"plain, {LEAST} px"
 """Paths: each frame by itself, the same as camera and videos go through their frames, and the plain ones."""
 
@@ -144,6 +147,7 @@ def _in_turns(paths: Mapping[str, Callable], frames: Sequence[np.ndarray], warm_
     found: dict[str, list[int]] = {name: [] for name in paths}
     for turn, picture in enumerate(frames):
         for name, path in paths.items():
+            time.sleep(REST)
             milliseconds, seen = path(picture)
             if turn >= warm_up:
                 times[name].append(milliseconds)
