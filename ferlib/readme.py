@@ -43,7 +43,10 @@ def results_table(metrics: list[dict]) -> str:
         "",
         f"Accuracy in percent with its 95 % bootstrap interval. {metrics[-1]['protocol']}; n = {counts['valid']:,} "
         f"(valid), {counts['test']:,} (test), {free:,} (test images that have no copy in another split). Trained on "
-        "the cleaned training split, epoch chosen on valid, one forward pass, test read once.",
+        "the cleaned training split, epoch chosen on valid, one forward pass; test is read for reports only, with "
+        "nothing left to choose. The student project's figures are about what it says of its own validation images, by "
+        "kind of model; their number and protocol are not known. A ConvNeXt's hours are those of its own run, without "
+        "what it starts from and its teachers.",
         *_spreads(metrics),
     ]
     return "\n".join(lines)
@@ -89,7 +92,8 @@ def model_table(metrics: list[dict]) -> str:
     """Markdown: one row a shipped model, what it is and how it is used; from the sidecars and the measured speed."""
     speeds = _read(paths.PUBLISHED / "bench_models.json").get("models", {})
     lines = [
-        '| model | input | parameters | multiply-adds | ms a face, one thread | temperature | "not sure" below |',
+        "| model | input | parameters | multiply-adds | ms a face, torch, one thread | temperature "
+        '| "not sure" below |',
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     for one in metrics:

@@ -53,6 +53,12 @@ def test_the_lock_satisfies_every_range(platform, python):
         assert version in wanted.specifier, f"{wanted} but the lock has {version}; run 'make lock'"
 
 
+def test_no_list_names_a_package_twice():
+    for listed in (PROJECT["dependencies"], *EXTRAS.values()):
+        names = [canonicalize_name(Requirement(line).name) for line in listed]
+        assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
+
+
 def test_the_lock_serves_each_platform_its_own():
     assert "triton" in pins_for("Linux", "3.11")
     assert "appnope" in pins_for("macOS", "3.11")

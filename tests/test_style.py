@@ -155,6 +155,8 @@ def last_page(notebook: NotebookNode) -> Iterator[str]:
     headings = " / ".join(re.findall(r"^(?:#+ |\*\*)(.+)", end.lower(), flags=re.MULTILINE))
     if not re.search(".*".join(LAST_PAGE), headings):
         yield f"the last page has the headings {headings!r}, not {LAST_PAGE} in this order"
+    if "Exercises: (1)" not in end:
+        yield "the last page has no exercises"
 
 
 def checked_facts(notebook: NotebookNode) -> Iterator[str]:
@@ -182,7 +184,9 @@ def example(good: bool) -> NotebookNode:
         cells += [new_code_cell("\n".join(["print(SIZE)"] * 5), id=f"step-{number}") for number in range(10)]
         cells[-1].metadata.tags = ["nbval-check-output"]
         cells[-1].outputs = [new_output("stream", name="stdout", text="64 x 0.5 in 1,024 / 3:1\n")]
-        cells.append(new_markdown_cell("## What we found\n\n**What it does not show**\n\n## Next\n\nx", id="end"))
+        cells.append(
+            new_markdown_cell("## What we found\n\n**What it does not show**\n\n## Next\n\nExercises: (1) x", id="end")
+        )
         for count, cell in enumerate(cells[1:-1], 1):
             cell.execution_count = count
     else:

@@ -16,6 +16,7 @@ from ferlib.errors import FerlibError
 from ferlib.files import write_json
 from ferlib.learning import agreement, checkpoints, runs
 from ferlib.learning.classifier import Classifier
+from ferlib.learning.comparison import compare
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.evaluation import score
 from ferlib.learning.publication import published_metrics, published_predictions
@@ -104,12 +105,50 @@ def ensemble(names: Sequence[str], split: str) -> dict:
         FerlibError: one of them is not published.
         ValueError: their predictions are of different images.
     """
-    found = [published_predictions(name, split) for name in names]
-    if any(not np.array_equal(one["ids"], found[0]["ids"]) for one in found):
-        raise ValueError("the predictions are of different images")
+    found = _same_images(names, split)
     logs = np.mean([np.log(np.clip(one["probabilities"], 1e-12, 1.0)) for one in found], axis=0)
     together = np.exp(logs - logs.max(axis=1, keepdims=True))
     return score(together / together.sum(axis=1, keepdims=True), found[0]["labels"]).to_dict()
+
+
+def paired_table(names: Sequence[str], split: str = "test") -> pd.DataFrame:
+    """Each published model beside those before it on the same images: difference in points, interval, and p-value.
+
+    `comparison.compare` on the stored predictions; p by McNemar's exact test with Holm's correction over all pairs.
+    """
+    rows = {
+        (row["second"], row["first"]): {
+            "difference, points": f"{-100 * row['difference']:+.2f}",
+            "95 % interval": f"{-100 * row['interval'][1]:+.1f} to {-100 * row['interval'][0]:+.1f}",
+            "p, corrected": f"{row['p_adjusted']:.2g}",
+        }
+        for row in compare(_right(names, split))
+    }
+    return pd.DataFrame(rows).T.rename_axis(["model", "minus"])
+
+
+def shared_errors(name: str, others: Sequence[str], split: str = "test") -> tuple[int, int]:
+    """How many images of a split a published model gets wrong, and on how many of them `others` are all wrong too."""
+    right = _right([name, *others], split)
+    wrong = ~right[name]
+    return int(wrong.sum()), int((wrong & ~np.any([right[other] for other in others], axis=0)).sum())
+
+
+def _right(names: Sequence[str], split: str) -> dict[str, np.ndarray]:
+    """Which labelled images each published model names rightly."""
+    found = _same_images(names, split)
+    counted = found[0]["labels"] >= 0
+    return {
+        name: (one["probabilities"].argmax(axis=1) == one["labels"])[counted]
+        for name, one in zip(names, found, strict=True)
+    }
+
+
+def _same_images(names: Sequence[str], split: str) -> list[dict[str, np.ndarray]]:
+    found = [published_predictions(name, split) for name in names]
+    if any(not np.array_equal(one["ids"], found[0]["ids"]) for one in found):
+        raise ValueError("the predictions are of different images")
+    return found
 
 
 def ladder(rows: Mapping[str, Mapping[str, dict]], splits: Sequence[str]) -> pd.DataFrame:

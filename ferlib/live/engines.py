@@ -75,7 +75,7 @@ class TorchEngine:
 def open_engine(
     name: EngineName | None, thresholds: Sequence[float], device: str | torch.device, threads: int
 ) -> Engine:
-    """The engine `name`; None for the fastest that there is: "onnx" on a CPU where onnxruntime can be imported.
+    """The engine `name`; None for the fastest that there is: "onnx" on a CPU where onnxruntime can be used.
 
     Warns once a process when None has to fall back to "torch". Raises FerlibError for another name, and when "onnx" is
     asked for by name and cannot be had.
@@ -89,16 +89,18 @@ def open_engine(
         return TorchEngine(thresholds, device)
     try:
         return OnnxEngine(thresholds, threads)
-    except ImportError as error:
+    except FerlibError:
+        raise
+    except Exception as error:  # one is missing, or cannot build its session: onnxruntime's errors have no common class
         if name == "onnx":
             raise FerlibError(
-                f"engine 'onnx' needs onnxruntime and onnx ({error}); install them or choose 'torch'."
+                f"engine 'onnx' needs onnxruntime and onnx in working order ({error}); install them or choose 'torch'."
             ) from error
         _warn_once(error)
         return TorchEngine(thresholds, device)
 
 
-def _warn_once(error: ImportError) -> None:
+def _warn_once(error: Exception) -> None:
     global _warned
     if not _warned:
         _warned = True

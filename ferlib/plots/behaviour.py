@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.plots import SPLIT_COLOURS, WIDTH, caption
-from ferlib.plots.parts import HUMAN_COLOUR, MODEL_COLOURS, human_lines, percent, points, spans
+from ferlib.plots.parts import MODEL_COLOURS, human_lines, percent, points, spans
 
 HEAT = "inferno"
 
@@ -30,16 +30,14 @@ def robustness(studies: Mapping[str, Mapping], human: Mapping[str, float | None]
                 color=colour, markersize=3, linewidth=1.1, capsize=1.5, elinewidth=0.8, label=model,
             )  # fmt: skip
             axis.axhline(percent(found["clean"]["accuracy"]), color=colour, linewidth=0.9, linestyle="--")
-        if line := human.get("against_majority"):
-            axis.axhline(percent(line), color=HUMAN_COLOUR, linewidth=0.9, linestyle=(0, (1, 1)))
+        human_lines(axis, human, upright=False)
         axis.set(title=change, xticks=range(1, 6), ylim=(0, 100))
         axis.title.set_fontsize(8.5)
         axis.set_xticklabels([f"{strength:g}" for strength in about["strengths"]], fontsize=7)
         axis.set_xlabel(about["unit"], fontsize=7)
     for axis in axes[:, 0]:
         axis.set_ylabel("accuracy (%)")
-    if len(studies) > 1:
-        figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     caption(figure, note)
     return figure
 

@@ -10,19 +10,21 @@ from matplotlib.figure import Figure
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.plots import WIDTH, caption
+from ferlib.plots.parts import human_lines
 
 _DASHES = "#6B6B6B"
 
 
 def accuracy_comparison(
-    accuracies: Mapping[str, tuple[float, float, float]], lines: Mapping[str, float], note: str,
-    others: Mapping[str, float] | None = None,
+    accuracies: Mapping[str, tuple[float, float, float]], human: Mapping[str, float | None],
+    lines: Mapping[str, float], note: str, others: Mapping[str, float] | None = None,
 ) -> Figure:  # fmt: skip
     """Each model's accuracy with its interval as a dot and a bar, beside reference lines.
 
     Args:
         accuracies: ``{model: (accuracy, low, high)}``, in 0..1.
-        lines: ``{what: accuracy in 0..1}``, drawn as dashed lines through all rows.
+        human: `agreement.human_line`, two lines through all rows.
+        lines: ``{what: accuracy in 0..1}``, further lines.
         note: the caption line.
         others: ``{model: accuracy in 0..1}`` that somebody else reports for the same kind of model: a hollow diamond.
     """
@@ -39,8 +41,9 @@ def accuracy_comparison(
     theirs = [(100 * others[name], place) for name, place in zip(accuracies, places, strict=True) if name in others]
     if theirs:
         axis.plot(*zip(*theirs, strict=True), "D", color="#D55E00", mfc="white", label="the student project (valid)")
-    for style, (what, value) in zip(("--", ":", "-."), lines.items(), strict=False):
-        axis.axvline(100 * value, color=_DASHES, linestyle=style, linewidth=1, label=f"{what}: {100 * value:.1f} %")
+    human_lines(axis, human)
+    for style, (what, value) in zip(("-.", "-"), lines.items(), strict=False):
+        axis.axvline(100 * value, color=_DASHES, linestyle=style, linewidth=1, label=f"{what} ({100 * value:.1f} %)")
     axis.set(yticks=places, yticklabels=list(accuracies), xlabel="accuracy, %", ylim=(len(places) - 0.4, -0.7))
     axis.grid(axis="y", visible=False)
     figure.legend(loc="outside upper left", ncols=2)
@@ -63,10 +66,10 @@ def class_heatmap(table: pd.DataFrame, what: str, counts: Mapping[str, int], not
 
 
 def ablation(
-    rows: Sequence[tuple[str, float, float, float]], lines: Mapping[str, float], note: str
+    rows: Sequence[tuple[str, float, float, float]], human: Mapping[str, float | None], note: str
 ) -> Figure:  # fmt: skip
-    """What each step gave: accuracy with its interval, in the order of the steps, beside reference lines.
+    """What each step gave: accuracy with its interval, in the order of the steps, beside the human lines.
 
-    `rows`: (step, accuracy, low, high), the last three in 0..1; `lines`: ``{what: accuracy in 0..1}``.
+    `rows`: (step, accuracy, low, high), the last three in 0..1; `human`: `agreement.human_line`.
     """
-    return accuracy_comparison({name: (value, low, high) for name, value, low, high in rows}, lines, note)
+    return accuracy_comparison({name: (value, low, high) for name, value, low, high in rows}, human, {}, note)

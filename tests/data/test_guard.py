@@ -40,6 +40,8 @@ SELECTS = {
     "fit_temperature": {("study", "_choices")},
     "choose_threshold": {("study", "_choices")},
     "_choices": {("study", "choose")},
+    # Which models teach together stands in a recipe; their scores together are only reported, by notebook 03.
+    "ensemble": set(),
 }
 
 # Names that lead to the test split. No function that selects may mention one.
@@ -49,7 +51,7 @@ LEADS_TO_TEST = (
 SELECTING_FUNCTIONS = {"study": ("choose", "_choices"), "learning.publication": ("score_valid",)}
 SELECTING_MODULES = (
     "learning.calibration", "learning.training", "learning.batches", "learning.runs", "learning.config",
-    "learning.recipes",
+    "learning.recipes", "learning.distillation", "learning.quantisation", "learning.export_report",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import torch
 from ferlib import paths
 from ferlib.errors import FerlibError
 from ferlib.learning import checkpoints, export
-from ferlib.learning.classifier import Classifier
+from ferlib.learning.classifier import Classifier, load_classifier
 from ferlib.learning.engines import OnnxSession
 from ferlib.learning.models import build_model
 from ferlib.learning.transforms import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
@@ -41,14 +41,37 @@ def test_a_graph_says_what_it_was_made_from(tiny_checkpoint):
     assert (found["temperature"], found["layout"]) == ("1.0", export.LAYOUT)
 
 
-def test_a_convnext_at_another_size_in_three_channels(tiny_checkpoint):
-    pre = Preprocessing(size=64, channels=3, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-    checkpoint = save("atto", "convnext_atto", pre, stem="conv")
-    session = OnnxSession(load_graph("atto"), threads=1)
+@pytest.mark.parametrize(
+    ("architecture", "stem", "size"),
+    [
+        ("convnext_atto", "", 64), ("convnext_atto", "conv", 64), ("convnext_atto", "half", 64),
+        ("convnext_atto", "lite", 64), ("convnext_atto", "face", 96), ("mobilenetv3_large_100", "", 80),
+        ("efficientnet_b2", "", 64), ("tf_efficientnet_lite2", "", 112), ("face_resnet", "", 80),
+    ],
+)  # fmt: skip
+def test_every_architecture_at_another_size_in_three_channels(tiny_checkpoint, architecture, stem, size):
+    pre = Preprocessing(size=size, channels=3, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    checkpoint = save("net", architecture, pre, **({"stem": stem} if stem else {}))
+    session = OnnxSession(load_graph("net"), threads=1)
     classifier = Classifier(checkpoint)
     assert np.abs(session.run(FACES, "probabilities") - classifier.predict_proba(FACES)).max() < 1e-4
     logits = torch.from_numpy(session.run(FACES[:1], "logits"))
     assert np.abs(logits.softmax(1).numpy() - classifier.predict_proba(FACES[:1], calibrated=False)).max() < 1e-4
+
+
+@pytest.mark.parametrize("name", checkpoints.available())
+def test_every_shipped_model_runs_in_onnx_runtime_by_default(name):
+    assert load_classifier(name).engine == "onnx"
+
+
+def test_what_is_stored_of_the_shipped_export_holds():
+    about, _ = checkpoints.describe()
+    found = json.loads((paths.PUBLISHED / about["name"] / "export.json").read_text())
+    assert found["weights_sha256"] == about["weights_sha256"]
+    assert found["max_difference"] < 1e-4
+    reached = found["accuracy"]
+    assert abs(reached["onnx"] - reached["torch"]) <= 0.0005
+    assert reached["torch"] - reached["int8"] <= 0.003
 
 
 def test_it_is_made_once(tiny_checkpoint, monkeypatch):

@@ -101,6 +101,21 @@ def test_an_ensemble_averages_logarithms(tmp_path, monkeypatch):
         results.ensemble(["sure", "other"], "valid")
 
 
+def test_pairs_are_compared_on_the_same_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "PUBLISHED", tmp_path)
+    ids, labels = np.array([f"{k}" for k in range(41)]), np.array([0] * 40 + [-1])
+    right, wrong = np.eye(8)[0], np.eye(8)[1]
+    publish_answers("good", np.array([right] * 30 + [wrong] * 11), labels, ids)
+    publish_answers("bad", np.array([right] * 20 + [wrong] * 21), labels, ids)
+    table = results.paired_table(["bad", "good"], "valid")
+    row = table.loc[("good", "bad")]
+    assert row["difference, points"] == "+25.00"
+    assert row["95 % interval"].startswith("+1")
+    assert row["p, corrected"] == "0.002"
+    assert results.shared_errors("good", ["bad"], "valid") == (10, 10)
+    assert results.shared_errors("bad", ["good"], "valid") == (20, 10)
+
+
 def test_the_ladder_counts_each_steps_gain():
     steps = {"first": made_up("a").scores, "second": made_up("b", right=(True,) * 4).scores}
     table = results.ladder(steps, ["valid", "test"])

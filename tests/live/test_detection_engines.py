@@ -8,7 +8,7 @@ from facenet_pytorch import MTCNN
 
 from ferlib.data.drawing import draw_face
 from ferlib.errors import FerlibError
-from ferlib.live import engines
+from ferlib.live import engines, mtcnn_engine
 from ferlib.live.detection import FaceDetector
 from ferlib.live.detector_agreement import agreement, composed_pictures
 from ferlib.live.made_clips import crowd
@@ -71,9 +71,12 @@ def test_two_hundred_faces():
     assert len(found) >= 195
 
 
-@pytest.mark.parametrize("name", ["onnxruntime", "onnx"])
-def test_without_onnx_it_falls_back_with_one_warning(monkeypatch, photo, name):
-    monkeypatch.setitem(sys.modules, name, None)  # makes its import fail
+@pytest.mark.parametrize("fault", ["onnxruntime", "onnx", "a session that cannot be built"])
+def test_without_onnx_it_falls_back_with_one_warning(monkeypatch, photo, fault):
+    if fault in ("onnxruntime", "onnx"):
+        monkeypatch.setitem(sys.modules, fault, None)  # makes its import fail
+    else:
+        monkeypatch.setattr(mtcnn_engine, "graph", lambda name: b"no graph")
     monkeypatch.setattr(engines, "_warned", False)
     with pytest.warns(UserWarning, match="facenet-pytorch, which is slower") as told:
         detectors = [FaceDetector() for _ in range(2)]

@@ -1,3 +1,4 @@
+import os
 import threading
 import time
 from concurrent.futures import Future
@@ -7,8 +8,10 @@ import pytest
 from PIL import Image
 
 from ferlib.errors import FerlibError
+from ferlib.learning.classifier import load_classifier
 from ferlib.live import detection, scoring
-from ferlib.live.pipeline import EmotionPipeline
+from ferlib.live.pictures import sample_picture
+from ferlib.live.pipeline import EmotionPipeline, load_pipeline
 from ferlib.live.scoring import Scored, Task, Threads, in_order
 
 
@@ -132,5 +135,13 @@ def test_a_process_scores_like_a_thread(monkeypatch, pictures):
     assert scoring._score_here(Task(pictures[3], known=found)).image is None
 
 
-def test_there_is_at_least_one_core():
-    assert detection.cores() >= 1
+def test_one_core_is_enough(monkeypatch):
+    """Detector and classifier keep to the cores that the process may use, and find the same there."""
+    everywhere = load_pipeline()(sample_picture())
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
+    assert detection.cores() == 1
+    detector = detection.FaceDetector(threads=8)
+    assert detector._engine._cascade.threads == 1
+    alone = EmotionPipeline(detector, load_classifier(threads=1))(sample_picture())
+    assert [face.emotion for face in alone] == [face.emotion for face in everywhere]
+    np.testing.assert_allclose(alone[0].probabilities, everywhere[0].probabilities, atol=1e-5)
