@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 
+import nbformat
 import pytest
 import yaml
 
@@ -13,13 +14,21 @@ from ferlib import paths
 PROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())["project"]
 MAKEFILE = (paths.ROOT / "Makefile").read_text()
 
+TERMS = (
+    "mcnemar", "holm", "kappa", "top-2", "macro-f1", "balanced accuracy", "kullback-leibler", "confident learning",
+    "equalis", "layer scale", "batch norm", "dropout", "depthwise", "hungarian", "grad-cam", "temperature",
+    "calibration", "bootstrap", "hysteresis", "stem", "distillation", "precision-recall", "onnx", "mtcnn", "landmark",
+    "augmentation", "learning rate", "cross-entropy", "protocol", "entropy", "perceptual hash",
+)  # fmt: skip
+
 
 def test_the_citation_agrees_with_the_package():
     cited = yaml.safe_load((paths.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert cited["cff-version"] == "1.2.0"
     assert (cited["version"], cited["license"]) == (PROJECT["version"], PROJECT["license"])
     assert {"title", "message", "authors", "type"} <= set(cited)
-    assert [one["notes"] for one in cited["references"]] == ["FER2013", "FER+", "MTCNN"]
+    notes = [one["notes"].split(",")[0] for one in cited["references"]]
+    assert notes == ["FER2013", "FER+", "ConvNeXt", "dlib", "MTCNN"]
 
 
 def test_the_hooks_are_local_and_run_what_make_installs():
@@ -46,6 +55,20 @@ def test_what_the_glossary_names_exists():
     modules = set(re.findall(r"`ferlib\.([a-z_.]+)`", text))
     assert len(modules) >= 8
     assert [name for name in modules if not (paths.ROOT / "ferlib" / f"{name.replace('.', '/')}.py").is_file()] == []
+
+
+def test_the_glossary_has_the_notebooks_words():
+    """Terms of the trade that the notebooks' prose uses."""
+    glossary = (paths.NOTEBOOKS / "GLOSSARY.md").read_text(encoding="utf-8").lower()
+    prose = " ".join(
+        cell.source.lower()
+        for path in paths.NOTEBOOKS.glob("0*.ipynb")
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "markdown"
+    )
+    used = [term for term in TERMS if term in " ".join(prose.split())]
+    assert len(used) >= 20
+    assert [term for term in used if term not in " ".join(glossary.split())] == []
 
 
 @pytest.mark.parametrize("card", ["data/README.md", "data/checkpoints/README.md"])

@@ -55,6 +55,15 @@ def test_speed_is_told_by_faces_and_in_the_browser():
     assert "5.0 times as fast" in readme.speed_table(live, {})
 
 
+def test_the_card_tells_confidence_and_live_path():
+    table = readme.confidence_table()
+    study = json.loads((paths.PUBLISHED / "convnext" / "study.json").read_text())["test"]
+    (row,) = [line for line in table.splitlines() if line.startswith("| convnext |")]
+    assert f"| {study['calibration']['scaled']['majority']['ece']:.3f} |" in row
+    assert f"{100 * study['live_path'][0]['live']['accuracy']:.1f} (" in row
+    assert f"n = {study['scores']['n']:,}" in table
+
+
 def test_without_models_the_table_says_so():
     assert readme.results_table([]) == "No model is published yet."
 
