@@ -11,7 +11,7 @@ import typer
 from ferlib.cli_bench import bench_app
 from ferlib.cli_data import data_app
 from ferlib.cli_export import export
-from ferlib.cli_options import Json, Model, Quiet
+from ferlib.cli_options import Json, Model, Quiet, recipe_names
 from ferlib.cli_predict import predict
 from ferlib.errors import FerlibError
 
@@ -143,8 +143,9 @@ def evaluate(
 ) -> None:
     """Accuracy with its 95 % interval, macro-F1, number of images and protocol of a published model.
 
-    With `--folder` on another data set, with `--groups people.csv --by age` also for each group and the gap between
-    them.
+    Examples: `ferlib evaluate --split test`, `ferlib evaluate --folder RAF-DB --numbering rafdb`,
+    `ferlib evaluate --groups people.csv --by age`. With `--folder` on another data set, with `--groups` also for each
+    group and the gap between them.
     """
     from ferlib.learning import publication, subgroups
     from ferlib.learning.checkpoints import DEFAULT_MODEL
@@ -172,7 +173,9 @@ def evaluate(
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="A published recipe, for example custom_cnn.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A published recipe, for example custom_cnn.", autocompletion=recipe_names)
+    ],
     name: Annotated[str | None, typer.Option(help="Folder under data/runs; default: the recipe's name.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of weights, order and augmentation.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Another length than the recipe's.")] = None,
@@ -182,7 +185,8 @@ def train(
 ) -> None:
     """Train a published recipe on FERLIB_DATA. Interrupted anywhere, the same command goes on from the last epoch.
 
-    It uses the GPU when torch finds one. Several processes: `accelerate launch -m ferlib.cli train NAME`.
+    Examples: `ferlib train custom_cnn`, `ferlib train convnext --seed 1 --name convnext-seed1`. It uses the GPU when
+    torch finds one. Several processes: `accelerate launch -m ferlib.cli train NAME`.
     """
     from ferlib.learning import recipes, runs
 

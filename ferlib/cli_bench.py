@@ -7,14 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from ferlib.cli_options import Json
+from ferlib.cli_options import Engine, Json, Model, Quiet, recipe_names
 
 bench_app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine; leave it idle meanwhile.")
 
 
 @bench_app.command("train")
 def bench_train(
-    recipe: Annotated[str, typer.Option(help="Its network, input size and schedule are measured.")] = "convnext_alone",
+    recipe: Annotated[
+        str, typer.Option(help="Its network, input size and schedule are measured.", autocompletion=recipe_names)
+    ] = "convnext_alone",
     rounds: Annotated[int, typer.Option(min=1, help="Measurements of each loop, in turns.")] = 3,
     as_json: Json = False,
     publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
@@ -39,18 +41,22 @@ def bench_models(
 
 @bench_app.command("live")
 def bench_live(
-    model: Annotated[str | None, typer.Option(help="Checkpoint; default: the shipped one.")] = None,
-    engine: Annotated[str | None, typer.Option(metavar="onnx|int8|openvino|torch", help="Of our path.")] = None,
+    model: Model = None,
+    engine: Engine = None,
     folder: Annotated[bool, typer.Option("--folder", help="Folder scoring and its memory, too (minutes).")] = False,
     accuracy: Annotated[bool, typer.Option("--accuracy", help="What the speed costs in faces and boxes, too.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A few small pictures, to see that it works.")] = False,
     as_json: Json = False,
     publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Milliseconds a frame beside facenet-pytorch and eager torch, and of one face with each engine."""
+    """Milliseconds a frame beside facenet-pytorch and eager torch, and of one face with each engine.
+
+    Examples: `ferlib bench live`, `ferlib bench live --engine int8 --json`, `ferlib bench live --folder --accuracy`.
+    """
     from ferlib.live import bench, bench_folder, bench_text
 
-    say = partial(typer.echo, err=True)
+    say = (lambda _: None) if quiet else partial(typer.echo, err=True)
     few: dict[str, Any] = {}
     sizes: dict[str, Any] = {}
     if quick:

@@ -6,22 +6,28 @@ from typing import Annotated
 
 import typer
 
-from ferlib.cli_data import Json
+from ferlib.cli_options import Json, Quiet, checkpoint_names
 
 
 def export(
-    name: Annotated[str | None, typer.Argument(help="A checkpoint; default: the shipped one.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A checkpoint; default: the shipped one.", autocompletion=checkpoint_names)
+    ] = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="Measure an 8-bit version on FERLIB_DATA, and keep it if it is as good.")
     ] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the ONNX graph there.")] = None,
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a model as an ONNX graph, faces in and probabilities out, checked against torch.
 
-    `--int8` measures ranges on training faces; valid decides, and test is not read.
+    Examples: `ferlib export --out faces.onnx`, `ferlib export convnext --int8`. `--int8` measures ranges on training
+    faces; valid decides, and test is not read.
     """
     from ferlib.learning import export_report
 
-    found = export_report.run(name, int8=int8, out=out, say=lambda what: typer.echo(what, err=True))
-    typer.echo(json.dumps(found) if as_json else export_report.render(found))
+    say = (lambda _: None) if quiet else (lambda what: typer.echo(what, err=True))
+    found = export_report.run(name, int8=int8, out=out, say=say)
+    if as_json or not quiet:
+        typer.echo(json.dumps(found) if as_json else export_report.render(found))

@@ -9,13 +9,9 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from ferlib.cli_options import Model, Quiet
+from ferlib.cli_options import Engine, Model, Quiet
 from ferlib.errors import FerlibError
 
-Engine = Annotated[
-    str | None,
-    typer.Option("--engine", metavar="onnx|int8|openvino|torch", help="What runs the model; default: ONNX Runtime."),
-]
 _MANY = 8  # files from which on several are read at a time
 
 

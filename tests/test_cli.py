@@ -265,6 +265,29 @@ def test_help_has_examples_states_and_completion(ferlib):
         assert words in out
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("ferlib tra", {"train"}), ("ferlib train convnext_", {"convnext_alone", "convnext_taught"}),
+        ("ferlib predict --model custom", {"custom_cnn"}), ("ferlib predict --engine o", {"onnx", "openvino"}),
+        ("ferlib bench live --model efficientnet_l", {"efficientnet_lite2"}),
+        ("ferlib export mobile", {"mobilenetv3_large_100"}),
+    ],
+)  # fmt: skip
+def test_the_tab_key_completes_commands_models_recipes_and_engines(typed, offered):
+    """What bash would be told: click answers when the environment asks for it."""
+    words = typed.split()
+    asked = {"_FERLIB_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
+    command = [sys.executable, "-c", "from ferlib.cli import app; app(prog_name='ferlib')"]
+    done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, timeout=60)
+    assert set(done.stdout.split()) == offered, done.stderr
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "export", "predict"])
+def test_the_help_of_a_command_has_examples(ferlib, command):
+    assert "Examples: ferlib " + command in " ".join(ferlib(command, "--help")[1].replace("│", " ").split())
+
+
 def test_quiet_says_nothing_and_still_writes(ferlib, photo, tmp_path):
     assert ferlib("predict", photo, "--quiet", "--csv", tmp_path / "out.csv") == (0, "", "")
     assert (tmp_path / "out.csv").read_text().count("\n") == 2
