@@ -23,6 +23,7 @@ from ferlib.learning.checkpoints import describe
 from ferlib.live.bench import machine
 
 WARM_UP = 5.0  # seconds before the measurement
+LONGEST, MOST_GROWN = 3000, 50  # milliseconds of a round trip, and megabytes, above which the status is 1
 NAME = "bench.ipynb"
 START = """\
 import os, time
@@ -114,6 +115,11 @@ def main() -> None:
         write_json(path, about | {"runs": before | results})
     json.dump(results, sys.stdout, indent=2)
     sys.stdout.write("\n")
+    for name, found in results.items():
+        if found["longest_round_trip_seen_ms"] > LONGEST or found["memory_grown_mb"] > MOST_GROWN:
+            sys.exit(
+                f"{name}: a round trip above {LONGEST} ms, or more than {MOST_GROWN} MB grown; is the machine idle?"
+            )
 
 
 if __name__ == "__main__":
