@@ -182,7 +182,7 @@ def speed_table(live: dict, camera: dict) -> str:
     `camera` is ``bench_camera.json``. Either may be empty.
     """
     if not live:
-        return "Not measured yet; `ferlib bench live --publish` does it."
+        return "Frame times are not published yet; `ferlib bench live` measures your machine."
     threads = max(row["threads"] for row in live["rows"])
     rows = [row for row in live["rows"] if (row["width"], row["threads"]) == (640, threads)]
     paths_of: dict[int, dict[str, dict]] = {}

@@ -69,6 +69,12 @@ def test_seeds_of_one_recipe_are_pooled():
     assert list(table.index) == ["net"]
     assert table.loc["net", "test mean, %"] == 87.5
     assert table.loc["net", "spread"] == pytest.approx(17.68)
+    longer = made_up("net-seed2")
+    longer = replace(longer, config=replace(longer.config, epochs=99))
+    table = results.seed_table([made_up("net"), made_up("net-seed1", (True,) * 4), longer])
+    short = made_up("net").config.epochs
+    assert list(table.index) == ["net", f"net, {short} epochs"]
+    assert table.loc["net", "epochs"] == f"{short}, {short}, 99"
 
 
 def test_costs_are_read_or_asked_for(tmp_path):
