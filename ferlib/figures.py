@@ -183,7 +183,7 @@ def _label_noise(one: Studied, _) -> Figure:
 
 def _robustness(one: Studied, models: Sequence[Studied]) -> Figure:
     found = {model.name: model.study["test"]["robustness"] for model in models}
-    words = "dashed: unchanged, dotted: one tagger; 95 % bootstrap intervals"
+    words = "dashed in a model's colour: unchanged; 95 % bootstrap intervals"
     return behaviour.robustness(found, _human(one), note_of_all(models, words, found[one.name]["n"]))
 
 

@@ -37,7 +37,7 @@ def robustness(studies: Mapping[str, Mapping], human: Mapping[str, float | None]
         axis.set_xlabel(about["unit"], fontsize=7)
     for axis in axes[:, 0]:
         axis.set_ylabel("accuracy (%)")
-    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     caption(figure, note)
     return figure
 
