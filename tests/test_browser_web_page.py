@@ -119,6 +119,10 @@ def test_several_faces_and_bad_files_and_the_page_goes_on(visit, tmp_path):
 def test_a_snapshot(visit):
     page, _ = visit
     choose(page, "Snapshot")
+    # A camera that has just begun gives a blank frame, in which there is no face.
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('video')].some(one => one.videoWidth > 0 && one.currentTime > 1)"
+    )
     page.get_by_role("button", name="Take Photo").click()
     page.get_by_text("snapshot.jpg, ").wait_for()
     page.get_by_text("happy").first.wait_for()
