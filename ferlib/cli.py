@@ -11,7 +11,7 @@ import typer
 from ferlib.cli_bench import bench_app
 from ferlib.cli_data import data_app
 from ferlib.cli_export import export
-from ferlib.cli_options import Json, Model, Quiet, recipe_names
+from ferlib.cli_options import Json, Model, Quiet, recipe_names, teller
 from ferlib.cli_predict import predict
 from ferlib.errors import FerlibError
 
@@ -236,8 +236,7 @@ def study(
     """
     from ferlib import study as full
 
-    say = (lambda _: None) if quiet else (lambda what: typer.echo(what, err=True))
-    found = full.run(name, risk=risk, images=images, say=say)
+    found = full.run(name, risk=risk, images=images, say=teller(quiet))
     if as_json or not quiet:
         typer.echo(json.dumps(found) if as_json else full.render(found))
 

@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Callable
-from functools import partial
 from typing import Annotated, Any
 
 import typer
 
-from ferlib.cli_options import Engine, Json, Model, Quiet, recipe_names
+from ferlib.cli_options import Engine, Json, Model, Quiet, recipe_names, teller
 
 bench_app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine; leave it idle meanwhile.")
 
@@ -56,7 +55,7 @@ def bench_live(
     """
     from ferlib.live import bench, bench_folder, bench_text
 
-    say = (lambda _: None) if quiet else partial(typer.echo, err=True)
+    say = teller(quiet)
     few: dict[str, Any] = {}
     sizes: dict[str, Any] = {}
     if quick:

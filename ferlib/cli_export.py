@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ferlib.cli_options import Json, Quiet, checkpoint_names
+from ferlib.cli_options import Json, Quiet, checkpoint_names, teller
 
 
 def export(
@@ -27,7 +27,6 @@ def export(
     """
     from ferlib.learning import export_report
 
-    say = (lambda _: None) if quiet else (lambda what: typer.echo(what, err=True))
-    found = export_report.run(name, int8=int8, out=out, say=say)
+    found = export_report.run(name, int8=int8, out=out, say=teller(quiet))
     if as_json or not quiet:
         typer.echo(json.dumps(found) if as_json else export_report.render(found))

@@ -1,5 +1,7 @@
 """Options that several commands share."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -19,10 +21,13 @@ def recipe_names() -> list[str]:
     return list(RECIPES)
 
 
-def engine_names() -> list[str]:
-    """What can run a classifier, for the tab key."""
-    return ["onnx", "int8", "openvino", "torch"]
+def teller(quiet: bool) -> Callable[[str], None]:
+    """What says on standard error how far long work has come, or with `quiet` nothing."""
+    return (lambda _: None) if quiet else partial(typer.echo, err=True)
 
+
+ENGINES = ("onnx", "int8", "openvino", "torch")
+"""`classifier.ENGINES`, which cannot be imported here: torch would be loaded for each press of the tab key."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Model = Annotated[
@@ -34,8 +39,8 @@ Model = Annotated[
 Engine = Annotated[
     str | None,
     typer.Option(
-        "--engine", metavar="onnx|int8|openvino|torch", help="What runs the model; default: ONNX Runtime.",
-        autocompletion=engine_names,
+        "--engine", metavar="|".join(ENGINES), help="What runs the model; default: ONNX Runtime.",
+        autocompletion=lambda: list(ENGINES),
     ),
 ]  # fmt: skip
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors, and show no progress.")]

@@ -231,7 +231,6 @@ def frame_times(results: Path | None = None) -> Figure | None:
     path = (results or paths.PUBLISHED) / "bench_live.json"
     if not path.is_file():
         return None
-    plots.use_style()
     found = json.loads(path.read_text(encoding="utf-8"))
     threads = max(row["threads"] for row in found["rows"])
     words = (

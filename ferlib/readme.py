@@ -115,21 +115,20 @@ def model_table(metrics: list[dict]) -> str:
 
 def confidence_table() -> str:
     """Markdown: calibration, abstention and the live path of every studied model on test."""
-    files = sorted(paths.PUBLISHED.glob("*/study.json"))
     lines = [
         "| model | calibration error, scaled | 80 % most confident: right | answered | of these right "
         "| crops | through the live path |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
-    for path in files:
-        test = _read(path)["test"]
+    tests = {path.parent.name: _read(path)["test"] for path in sorted(paths.PUBLISHED.glob("*/study.json"))}
+    for name, test in tests.items():
         at, live = test["abstention"]["at_threshold"], test["live_path"][0]
         rates = (test["abstention"]["most_confident_80"], at, live["crop"], live["live"])
         top, right, crops, through = map(_rate, rates)
         error = f"{test['calibration']['scaled']['majority']['ece']:.3f}"
-        lines.append(_line(path.parent.name, error, top, f"{100 * at['coverage']:.1f}", right, crops, through))
-    counted = _read(files[0])["test"] if files else {}
-    if counted:
+        lines.append(_line(name, error, top, f"{100 * at['coverage']:.1f}", right, crops, through))
+    if tests:
+        counted = next(iter(tests.values()))
         lines += [
             "",
             f"Percent with 95 % bootstrap intervals; n = {counted['scores']['n']:,}, for the last two columns "
@@ -274,6 +273,7 @@ def _row(metrics: dict) -> str:
 
 
 def _rate(found: dict) -> str:
+    """An accuracy with its interval under the keys of the studies; `_accuracy` is for those of the metrics."""
     low, high = found["interval"]
     return f"{100 * found['accuracy']:.1f} ({100 * low:.1f}–{100 * high:.1f})"
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferlib import __version__, cli, paths
+from ferlib import __version__, cli, cli_options, paths
 from ferlib.data.labels import EMOTIONS
+from ferlib.learning import classifier
 
 
 def run(monkeypatch, capsys, *arguments):
@@ -281,6 +282,10 @@ def test_the_tab_key_completes_commands_models_recipes_and_engines(typed, offere
     command = [sys.executable, "-c", "from ferlib.cli import app; app(prog_name='ferlib')"]
     done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, timeout=60)
     assert set(done.stdout.split()) == offered, done.stderr
+
+
+def test_the_engines_on_the_command_line_are_those_that_there_are():
+    assert cli_options.ENGINES == classifier.ENGINES
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "export", "predict"])
