@@ -24,13 +24,20 @@ RECIPES = {
     ),
     "efficientnet_b2": TrainConfig(
         model="efficientnet_b2", dropout=0.3, drop_path=0.1, epochs=30, optimizer="adamw", peak_lr=2e-3,
-        weight_decay=0.05, sizes=((0.0, 48), (0.6, 64)), preprocessing=Preprocessing(size=64, **_IMAGENET),
+        weight_decay=0.05, sizes=((0.0, 64), (0.6, 80)), preprocessing=Preprocessing(size=80, **_IMAGENET),
     ),
     # ImageNet weights: the new last layer for an epoch, then all layers, the lower ones at lower rates.
     "efficientnet_lite2": TrainConfig(
         model="tf_efficientnet_lite2", pretrained=True, head_epochs=1, layer_decay=0.95, dropout=0.3, drop_path=0.1,
         epochs=16, optimizer="adamw", peak_lr=1e-3, weight_decay=0.05, ema_decay=0.998, sizes=((0.0, 80), (0.5, 112)),
         preprocessing=Preprocessing(size=112, channels=3, mean=LITE_MEAN, std=LITE_STD),
+    ),
+    # It goes on from there at a higher resolution, taught by itself and by the two others that are published.
+    "efficientnet_lite2_taught": TrainConfig(
+        model="tf_efficientnet_lite2", start="efficientnet_lite2", layer_decay=0.95, dropout=0.3, drop_path=0.1,
+        epochs=12, optimizer="adamw", peak_lr=7e-4, warmup=0.1, weight_decay=0.05, ema_decay=0.998, mixup=0.3,
+        sizes=((0.0, 96), (0.5, 128)), preprocessing=Preprocessing(size=128, channels=3, mean=LITE_MEAN, std=LITE_STD),
+        views=5, mirror_views=True, teachers=("efficientnet_lite2", "convnext", "custom_cnn"),
     ),
     # From dlib's face recognition, likewise.
     "face_resnet": TrainConfig(
