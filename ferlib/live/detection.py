@@ -38,7 +38,7 @@ class FaceDetector:
     run; they cannot be moved later, and on Apple's MPS they fail, so leave them on the CPU there. `max_side`: pictures
     with a longer side are scaled down to it for the search, and `min_face_size` then counts in the smaller picture.
     `engine`: "onnx", our cascade on ONNX Runtime; "torch", facenet-pytorch itself, which finds the same boxes in about
-    twice the time; None for the first that works. `threads`: of "onnx", at most the cores that there are.
+    four times the time; None for the first that works. `threads`: of "onnx", at most the cores that there are.
 
     One detector may be shared between threads: calls run one after another.
     """

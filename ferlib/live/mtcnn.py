@@ -1,26 +1,26 @@
 """MTCNN's cascade (Zhang et al. 2016) as facenet-pytorch computes it, in NumPy around three nets, for one picture.
 
-Profiled at 640x480 with a smallest face of 40 pixels, on one thread of a machine that was busy otherwise: of 35 ms the
-P-Net takes 6 over eight levels (2.9, 1.5, 0.75, 0.3, 0.2 and less), the R-Net 7.5 for 127 candidates, the O-Net 9 for
-29, the means over areas 7 and suppression 2; facenet-pytorch takes 122. The first level costs as much as all others, so
-these two are what two workers share; crops are shared in chunks.
+At 640x480 with a smallest face of 40 pixels and four faces, one thread of an idle machine takes 15 ms: the P-Net 2.7
+over eight levels, of which the first costs as much as all others, the R-Net 4.0 for 133 candidates, the O-Net 5.6 for
+30, the means over areas 1.2. Two threads take 9, facenet-pytorch 41. Levels and small chunks of candidates are shared
+out among the threads; only one of them cuts out the next pixels at a time, since that would not gain from both.
 
 Every rule of facenet-pytorch's `detect_face` is kept, odd ones too: cells begin at ``(2 i + 1) / scale``, boxes are one
 pixel wider in some formulas than in others, and the last non-maximum suppression divides by the smaller area.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from ferlib.live.area import AreaSampler, Sampler
+from ferlib.live.compiled import compiled
 from ferlib.live.mtcnn_engine import Nets
+from ferlib.live.workers import Workers
 
 _CELL, _STRIDE = 12, 2  # pixels of a level: what the P-Net sees at once, and from one cell to the next
 _FACTOR = 0.709  # from one level of the pyramid to the next, about 1 / sqrt(2)
 _CHUNK = {24: 16, 48: 4}  # crops of each size that go through a net at once: what stays in the processor's cache
-_BLOCK = 256  # boxes whose overlaps are computed at once
 _MOST = 4000  # candidates for the R-Net, the most probable; 200 faces give some 2000, and noise must not take minutes
 
 Faces = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -30,20 +30,21 @@ Faces = tuple[np.ndarray, np.ndarray, np.ndarray]
 class Cascade:
     """Finds faces with three nets; calls must not overlap.
 
-    `thresholds`: least probability behind each net. `threads`: workers, 1 for none beside the caller.
+    `thresholds`: least probability behind each net. `threads`: the caller and its helpers.
     """
 
     def __init__(self, nets: Nets, thresholds: Sequence[float] = (0.6, 0.7, 0.7), threads: int = 1):
-        self.nets, self.thresholds, self.threads = nets, tuple(thresholds), threads
-        self._pool = ThreadPoolExecutor(threads, "ferlib-mtcnn") if threads > 1 else None
+        self.nets, self.thresholds = nets, tuple(thresholds)
+        self._workers = Workers(threads, "ferlib-mtcnn")
 
     def detect(self, image: np.ndarray, least: int) -> Faces:
         """The faces of an (H, W, 3) uint8 RGB picture from `least` pixels on, in no order; boxes may reach outside."""
-        sampler = AreaSampler(image)
-        boxes, scores = self._propose(sampler, least)
-        if len(boxes):
-            boxes, scores = self._refuse(sampler, boxes, scores)
-        return self.refine(sampler, boxes)
+        with self._workers.apart():
+            sampler = AreaSampler(image)
+            boxes, scores = self._propose(sampler, least)
+            if len(boxes):
+                boxes, scores = self._refuse(sampler, boxes, scores)
+            return self.refine(sampler, boxes)
 
     def refine(self, sampler: Sampler, squares: np.ndarray) -> Faces:
         """The faces in square boxes (N, 4), by the O-Net alone, each at most once."""
@@ -69,21 +70,18 @@ class Cascade:
 
     def _propose(self, sampler: AreaSampler, least: int) -> tuple[np.ndarray, np.ndarray]:
         """First stage: candidates of all levels as squares, and their probabilities."""
-        levels = scales(sampler.height, sampler.width, least)
-        jobs = [levels[:1], levels[1:]] if self._pool else [levels]
-        parts = [
-            part for found in self._share(lambda job: [self._level(sampler, s) for s in job], jobs) for part in found
-        ]
+        levels = ((scale, _level(sampler, scale)) for scale in scales(sampler.height, sampler.width, least))
+        parts = self._workers.share(self._cells, levels)
         if not parts:
             return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
         boxes, scores, moves = (np.concatenate(values) for values in zip(*parts, strict=True))
         keep = suppress(boxes, scores, 0.7)[:_MOST]
         return as_squares(_moved(boxes[keep], moves[keep], 0)), scores[keep]
 
-    def _level(self, sampler: AreaSampler, scale: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The cells of one level that may be faces: boxes, probabilities, corrections."""
-        size = int(sampler.height * scale + 1), int(sampler.width * scale + 1)
-        cells = self.nets.pnet(sampler.resized(*size))[0]
+    def _cells(self, level: tuple[float, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The cells of one level, (scale, pixels), that may be faces: boxes, probabilities, corrections."""
+        scale, pixels = level
+        cells = self.nets.pnet(pixels)[0]
         scores = _probability(cells[0])
         rows, columns = np.nonzero(scores >= self.thresholds[0])
         corners = _STRIDE * np.stack([columns, rows], axis=1).astype(np.float32)
@@ -109,15 +107,15 @@ class Cascade:
         """Crops through a net: a row each."""
         if not len(corners):
             return np.zeros((0, 15 if side == 48 else 5), np.float32)
-        size = min(_CHUNK[side], -(-len(corners) // self.threads))
-        chunks = [corners[start : start + size] for start in range(0, len(corners), size)]
-        return np.concatenate(self._share(lambda chunk: net(sampler.crops(chunk, side)), chunks))
+        threads = self._workers.threads
+        rounds = -(-len(corners) // (threads * _CHUNK[side]))
+        chunks = np.array_split(corners, min(len(corners), threads * rounds))  # as many for each thread
+        return np.concatenate(self._workers.share(net, (sampler.crops(chunk, side) for chunk in chunks)))
 
-    def _share(self, work: Callable, jobs: list) -> list:
-        """`work` of each job, by the workers if there are any and it is worth it."""
-        if self._pool is None or len(jobs) < 2:
-            return [work(job) for job in jobs]
-        return list(self._pool.map(work, jobs))
+
+def _level(sampler: AreaSampler, scale: float) -> np.ndarray:
+    """(1, 3, h, w) pixels of a level of the pyramid."""
+    return sampler.resized(int(sampler.height * scale + 1), int(sampler.width * scale + 1))
 
 
 def scales(height: int, width: int, least: int) -> list[float]:
@@ -143,43 +141,38 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, most: float) -> np.ndarray:
 
     A box falls when its intersection over union with a kept one is above `most`.
     """
-    return _suppress(boxes, scores, most, 0, lambda shared, one, other: shared / (one + other - shared))
+    return _suppress(boxes, np.argsort(-scores, kind="stable"), most, 0, False)
 
 
 def suppress_contained(boxes: np.ndarray, scores: np.ndarray, most: float) -> np.ndarray:
     """The same by the intersection over the smaller area, as facenet-pytorch's `nms_numpy` with "Min"."""
-    return _suppress(boxes, scores, most, 1, lambda shared, one, other: shared / np.minimum(one, other))
+    return _suppress(boxes, np.argsort(-scores, kind="stable"), most, 1, True)
 
 
-def _suppress(boxes: np.ndarray, scores: np.ndarray, most: float, pixel: int, ratio: Callable) -> np.ndarray:
-    """The best box that is left, again and again, without those that overlap it too much.
+@compiled
+def _suppress(  # pragma: no cover
+    boxes: np.ndarray, order: np.ndarray, most: float, pixel: int, smaller: bool
+) -> np.ndarray:
+    """The next best box that is left, again and again, without those that overlap it too much.
 
-    Overlaps are computed for a block of the best at once; most of the time for one box after another was NumPy's calls.
+    Boxes are `pixel` wider than their corners say. Two boxes without area overlap by NaN, which is above nothing.
     """
-    left, kept = np.argsort(-scores, kind="stable"), []
-    while len(left):
-        block, left = left[:_BLOCK], left[_BLOCK:]
-        falls = _overlap(boxes[block], boxes[block], pixel, ratio) > most
-        gone, best = np.zeros(len(block), bool), []
-        for index, row in enumerate(falls):
-            if not gone[index]:
-                best.append(index)
-                gone |= row
-        kept.append(block[best])
-        if len(left):
-            left = left[~(_overlap(boxes[kept[-1]], boxes[left], pixel, ratio) > most).any(axis=0)]
-    return np.concatenate(kept) if kept else np.zeros(0, np.int64)
-
-
-def _overlap(some: np.ndarray, others: np.ndarray, pixel: int, ratio: Callable) -> np.ndarray:
-    """(N, M) overlaps of (N, 4) and (M, 4) boxes; NaN, which is above nothing, between two without area."""
-    one, other = some.T[:, :, None], others.T[:, None, :]
-    across = np.minimum(one[2], other[2]) - np.maximum(one[0], other[0]) + np.float32(pixel)
-    down = np.minimum(one[3], other[3]) - np.maximum(one[1], other[1]) + np.float32(pixel)
-    shared = np.maximum(across, 0) * np.maximum(down, 0)
-    areas = [(box[2] - box[0] + np.float32(pixel)) * (box[3] - box[1] + np.float32(pixel)) for box in (one, other)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return ratio(shared, *areas)
+    more, zero = np.float32(pixel), np.float32(0)
+    areas = (boxes[:, 2] - boxes[:, 0] + more) * (boxes[:, 3] - boxes[:, 1] + more)
+    fallen, kept, count = np.zeros(len(boxes), np.bool_), np.empty(len(boxes), np.int64), 0
+    for place, best in enumerate(order):
+        if fallen[best]:
+            continue
+        kept[count] = best
+        count += 1
+        for other in order[place + 1 :]:
+            across = min(boxes[best, 2], boxes[other, 2]) - max(boxes[best, 0], boxes[other, 0]) + more
+            down = min(boxes[best, 3], boxes[other, 3]) - max(boxes[best, 1], boxes[other, 1]) + more
+            shared = max(across, zero) * max(down, zero)
+            least = min(areas[best], areas[other]) if smaller else areas[best] + areas[other] - shared
+            if shared / least > most:
+                fallen[other] = True
+    return kept[:count]
 
 
 def _corners(boxes: np.ndarray, sampler: Sampler) -> tuple[np.ndarray, np.ndarray]:
