@@ -16,7 +16,7 @@ import numpy as np
 from ferlib.live.area import AreaSampler, Sampler
 from ferlib.live.compiled import compiled
 from ferlib.live.mtcnn_engine import Nets
-from ferlib.live.workers import Workers
+from ferlib.workers import Workers
 
 _CELL, _STRIDE = 12, 2  # pixels of a level: what the P-Net sees at once, and from one cell to the next
 _FACTOR = 0.709  # from one level of the pyramid to the next, about 1 / sqrt(2)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ferlib.live.workers import Workers
+from ferlib.workers import Workers
 
 on_linux = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads are only kept apart on Linux")
 
@@ -117,7 +117,7 @@ def test_nothing_is_fixed_where_a_core_is_left_over_or_the_system_forbids_it(mon
 
 
 def test_other_systems_share_the_jobs_as_well(monkeypatch):
-    monkeypatch.setattr("ferlib.live.workers._current_core", None)
+    monkeypatch.setattr("ferlib.workers._current_core", None)
     workers = Workers(2)
     with workers.apart():
         assert workers.share(str, range(3)) == ["0", "1", "2"]
