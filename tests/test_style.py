@@ -19,7 +19,7 @@ from ferlib import paths
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 MODULES = sorted((paths.ROOT / "ferlib").rglob("*.py"))
 ROOMS = ("data", "learning", "live")
-LEAVES = {"errors", "files", "paths", "provenance"}
+LEAVES = {"errors", "files", "paths", "provenance", "workers"}
 MAY_PRINT = {"readme", "cli", "notebooks", "live.predict"}
 LAST_PAGE = ("what we found", "what it does not show", "next")
 

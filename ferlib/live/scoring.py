@@ -1,9 +1,9 @@
 """Many pictures through the pipeline: several at a time, results in order, never more than a few of them in memory.
 
 Two kinds of workers do the same. `Threads` share one process, and one classifier; decoding, OpenCV, torch and ONNX
-Runtime let go of Python's lock while they calculate, so they overlap, and one thread more than there are pipelines
-decodes ahead. `Processes` share nothing, which also lets the Python code of detection run at once, but each loads
-everything for itself.
+Runtime let go of Python's lock while they calculate, so they overlap. (A further thread that decodes ahead cost a
+tenth: three threads on two cores are in each other's way.) `Processes` share nothing, which also lets the Python code
+of detection run at once, but each loads everything for itself.
 """
 
 import multiprocessing
@@ -74,14 +74,14 @@ class Workers(Protocol):
 
 
 class Threads:
-    """One thread a pipeline, and one that decodes ahead.
+    """One thread a pipeline.
 
     Args:
-        pipelines: each is used for one picture at a time. A single one is not called from several threads.
+        pipelines: each is used for one picture at a time.
     """
 
     def __init__(self, pipelines: Sequence[EmotionPipeline]) -> None:
-        self.count = len(pipelines) + 1
+        self.count = len(pipelines)
         self._free: SimpleQueue[EmotionPipeline] = SimpleQueue()
         for pipeline in pipelines:
             self._free.put(pipeline)

@@ -1,5 +1,7 @@
 import json
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -196,3 +198,12 @@ def test_what_the_speed_costs_is_measured_and_told(monkeypatch, make):
     text = bench_text.render({"accuracy": found})
     assert "our detector beside facenet-pytorch's" in text
     assert "following, standing: " in text
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells a process its own peak")
+def test_memory_is_that_of_the_process_and_not_of_the_one_that_started_it():
+    held = np.ones(150_000_000)  # 1.2 GB here
+    code = "from ferlib.live.bench_folder import peak_memory; print(peak_memory())"
+    told = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert bench_folder.peak_memory() > held.nbytes / 1024**2
+    assert 20 < told < held.nbytes / 1024**2

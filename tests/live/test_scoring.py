@@ -120,7 +120,7 @@ def test_workers_share_one_classifier_and_have_a_detector_each(monkeypatch, make
     assert used[0] is pipeline
     assert used[1].classifier is pipeline.classifier
     assert used[1].detector is not pipeline.detector
-    assert workers.count == 3
+    assert workers.count == 2
 
 
 def test_a_process_scores_like_a_thread(monkeypatch, pictures):
@@ -141,7 +141,7 @@ def test_one_core_is_enough(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
     assert detection.cores() == 1
     detector = detection.FaceDetector(threads=8)
-    assert detector._engine._cascade.threads == 1
+    assert detector._engine._cascade._workers.threads == 1
     alone = EmotionPipeline(detector, load_classifier(threads=1))(sample_picture())
     assert [face.emotion for face in alone] == [face.emotion for face in everywhere]
     np.testing.assert_allclose(alone[0].probabilities, everywhere[0].probabilities, atol=1e-5)
