@@ -17,6 +17,7 @@ class TrainConfig:
         model: name for `models.build_model`; width, dropout, drop_path, stem and layer_scale go with it.
         pretrained: start from weights learnt elsewhere (`pretrained.load_pretrained`).
         start: name of a checkpoint of the same network whose weights training starts from; "" for none.
+        soup: names of checkpoints of this network whose mean weights the run is (`soup.average`); nothing is trained.
         head_epochs: with pre-trained weights, epochs in which only what is new learns; they count as `epochs`.
         layer_decay: learning rate of each layer relative to the next one; 1 means all alike.
         mode: FER+ rule for the training targets (`votes.MODES`); validation is always majority.
@@ -53,6 +54,7 @@ class TrainConfig:
     layer_scale: float = 1e-6
     pretrained: bool = False
     start: str = ""
+    soup: tuple[str, ...] = ()
     head_epochs: int = 0
     layer_decay: float = 1.0
     mode: str = "crossentropy"
@@ -84,6 +86,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "teachers", tuple(self.teachers))
+        object.__setattr__(self, "soup", tuple(self.soup))
         object.__setattr__(self, "sizes", tuple((float(share), int(size)) for share, size in self.sizes))
         for wrong, sentence in (
             (self.mode not in MODES, f"mode must be one of {', '.join(MODES)}, not {self.mode!r}."),
@@ -98,6 +101,11 @@ class TrainConfig:
             (not 0 < self.layer_decay <= 1, f"layer_decay must lie above 0 and up to 1, not {self.layer_decay}."),
             (not 0 <= self.distill_weight <= 1, f"distill_weight must lie in 0..1, not {self.distill_weight}."),
             (self.pretrained and bool(self.start), "pretrained and start are two different beginnings; leave one out."),
+            (len(self.soup) == 1, "a soup needs at least two checkpoints."),
+            (
+                bool(self.soup) and bool(self.pretrained or self.start or self.teachers),
+                "a soup is not trained; leave out pretrained, start and teachers.",
+            ),
             (not self.sizes or self.sizes[0][0] != 0, "sizes must begin with the share 0."),
         ):
             if wrong:

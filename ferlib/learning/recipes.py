@@ -39,6 +39,11 @@ RECIPES = {
         sizes=((0.0, 96), (0.5, 128)), preprocessing=Preprocessing(size=128, channels=3, mean=LITE_MEAN, std=LITE_STD),
         views=5, mirror_views=True, teachers=("efficientnet_lite2", "convnext", "custom_cnn"),
     ),
+    # The middle between these two.
+    "efficientnet_lite2_soup": TrainConfig(
+        model="tf_efficientnet_lite2", soup=("efficientnet_lite2", "efficientnet_lite2_taught"), epochs=1,
+        preprocessing=Preprocessing(size=112, channels=3, mean=LITE_MEAN, std=LITE_STD), sizes=((0.0, 112),),
+    ),
     # From dlib's face recognition, likewise.
     "face_resnet": TrainConfig(
         model="face_resnet", pretrained=True, head_epochs=1, layer_decay=0.93, dropout=0.3, epochs=12,

@@ -216,6 +216,8 @@ def settings_table(results: Sequence[Result]) -> pd.DataFrame:
 
 
 def _beginning(config: TrainConfig) -> str:
+    if config.soup:
+        return "the mean of " + ", ".join(config.soup)
     if not config.pretrained:
         return config.start or "scratch"
     return "dlib's faces" if config.model == "face_resnet" or config.stem == "face" else "ImageNet"

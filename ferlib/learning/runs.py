@@ -16,6 +16,7 @@ from ferlib.files import write_json
 from ferlib.learning import checkpoints
 from ferlib.learning.batches import prepare
 from ferlib.learning.config import TrainConfig
+from ferlib.learning.soup import cook
 from ferlib.learning.training import fit
 from ferlib.provenance import code_commit
 
@@ -41,12 +42,15 @@ def train(
     run = (runs or paths.RUNS) / check_name(name)
     data = ferplus.load_train_valid(root)
     manifest = cleaning.manifest_of(root) if config.clean else None
-    teachers = [checkpoints.load(one) for one in config.teachers]
-    start = checkpoints.load(config.start) if config.start else None
-    best = fit(
-        config, prepare(data, config, manifest), run, teachers=teachers, start=start, answers=paths.PROCESSED,
-        commit=code_commit(), precision=precision, progress=progress,
-    )  # fmt: skip
+    prepared = prepare(data, config, manifest)
+    if config.soup:
+        best = cook(config, prepared, run, [checkpoints.load(one) for one in config.soup], code_commit())
+    else:
+        best = fit(
+            config, prepared, run, teachers=[checkpoints.load(one) for one in config.teachers],
+            start=checkpoints.load(config.start) if config.start else None, answers=paths.PROCESSED,
+            commit=code_commit(), precision=precision, progress=progress,
+        )  # fmt: skip
     state = PartialState()
     if state.is_main_process and not (run / "run.json").is_file():
         about = {

@@ -31,7 +31,8 @@ from ferlib.learning.pretrained import load_pretrained
 from ferlib.learning.transforms import Preprocessing, Views, mix, render, resize
 
 HISTORY_COLUMNS = ("epoch", "size", "lr", "train_loss", "valid_loss", "valid_accuracy", "seconds")
-_CHECKPOINT = "checkpoint.pt"
+CHECKPOINT = "checkpoint.pt"
+"""File of a run with its weights."""
 
 
 def fit(
@@ -101,7 +102,7 @@ class _Run:
             )
         torch.manual_seed(config.seed)
         self.model = build_model(**config.model_arguments())
-        if not (folder / _CHECKPOINT).is_file():
+        if not (folder / CHECKPOINT).is_file():
             _begin(self.model, config, start, data.images[:512])
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
         self.average = copy.deepcopy(self.model).eval() if config.ema_decay else self.model
@@ -220,7 +221,7 @@ class _Run:
         if not self.main:
             return
         scaler = self.accelerator.scaler
-        with atomic_path(self.folder / _CHECKPOINT) as temporary:
+        with atomic_path(self.folder / CHECKPOINT) as temporary:
             torch.save(
                 {
                     "config": self.config.to_dict(), "data": self.data.content_hash, "epoch": self.epoch,
@@ -230,30 +231,13 @@ class _Run:
                 },
                 temporary,
             )  # fmt: skip
-        self._write_history()
-
-    def _write_history(self) -> None:
-        with atomic_path(self.folder / "history.csv") as temporary, open(temporary, "w", newline="") as handle:
-            writer = csv.DictWriter(handle, HISTORY_COLUMNS)
-            writer.writeheader()
-            writer.writerows(self.history)
+        write_history(self.folder, self.history)
 
     def restore(self) -> None:
         """Go on from the folder's checkpoint when there is one."""
-        path = self.folder / _CHECKPOINT
-        if not path.is_file():
+        saved = saved_run(self.folder, self.config, self.data.content_hash)
+        if saved is None:
             return
-        try:
-            saved = torch.load(path, weights_only=True, map_location="cpu")
-        except Exception as error:  # torch raises many kinds here; all mean the same to the user
-            raise FerlibError(
-                f"{path.name} in {self.folder.name} is damaged; delete the folder and train again."
-            ) from error
-        same = TrainConfig.from_dict(saved["config"]) == self.config and saved["data"] == self.data.content_hash
-        if not same:
-            raise FerlibError(
-                f"the folder {self.folder.name} holds a run with other settings or data; choose another --name."
-            )
         self.epoch, self.history, self.best = saved["epoch"], saved["history"], saved["best"]
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
@@ -262,7 +246,33 @@ class _Run:
         if self.accelerator.scaler and saved["scaler"]:
             self.accelerator.scaler.load_state_dict(saved["scaler"])
         if self.main:
-            self._write_history()  # a stop between the two writes of `save` had left it a row short
+            write_history(self.folder, self.history)  # a stop between the two writes of `save` had left it a row short
+
+
+def saved_run(run: Path, config: TrainConfig, content_hash: str) -> dict | None:
+    """What the folder's checkpoint holds, None without one.
+
+    Raises:
+        FerlibError: it is damaged, or of a run with other settings or data, which must not be lost.
+    """
+    path = run / CHECKPOINT
+    if not path.is_file():
+        return None
+    try:
+        saved = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises many kinds here; all mean the same to the user
+        raise FerlibError(f"{path.name} in {run.name} is damaged; delete the folder and train again.") from error
+    if TrainConfig.from_dict(saved["config"]) != config or saved["data"] != content_hash:
+        raise FerlibError(f"the folder {run.name} holds a run with other settings or data; choose another --name.")
+    return saved
+
+
+def write_history(run: Path, rows: Sequence[dict]) -> None:
+    """``history.csv`` of a run, whole or not at all: `HISTORY_COLUMNS`, a row an epoch."""
+    with atomic_path(run / "history.csv") as temporary, open(temporary, "w", newline="") as handle:
+        writer = csv.DictWriter(handle, HISTORY_COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _begin(model: nn.Module, config: TrainConfig, start: Checkpoint | None, images: torch.Tensor) -> None:

@@ -1,0 +1,76 @@
+"""The mean of several networks."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ferlib import paths
+from ferlib.data import synthetic
+from ferlib.errors import FerlibError
+from ferlib.learning import checkpoints, publication, runs
+from ferlib.learning.config import TrainConfig
+from ferlib.learning.results import published, settings_table
+from ferlib.learning.soup import average
+
+
+@pytest.fixture
+def members(tmp_path, monkeypatch, drawn, tiny):
+    """Two published networks of the same kind, from two seeds."""
+    for name in ("PROCESSED", "RUNS", "CHECKPOINTS", "PUBLISHED"):
+        monkeypatch.setattr(paths, name, tmp_path / name.lower())
+    synthetic.save_official(drawn, tmp_path / "data")
+    monkeypatch.setenv("FERLIB_DATA", str(tmp_path / "data"))
+    for seed, name in enumerate(("one", "two")):
+        runs.train(replace(tiny, epochs=1, seed=seed), name, progress=False)
+        publication.publish(name)
+    return [checkpoints.load(name) for name in ("one", "two")]
+
+
+def test_the_average_is_that_of_weights_and_statistics(members):
+    first, second = (member.model.state_dict() for member in members)
+    for name, value in average(members).items():
+        expected = (first[name] + second[name]) / 2 if value.is_floating_point() else first[name]
+        torch.testing.assert_close(value, expected)
+
+
+def test_a_soup_is_a_run_that_can_be_published(members, tiny):
+    config = replace(tiny, soup=("one", "two"), epochs=1)
+    best = runs.train(config, "soup", progress=False)
+    about = json.loads((paths.RUNS / "soup" / "run.json").read_text())
+    assert about["valid_accuracy"] == best["valid_accuracy"]
+    assert TrainConfig.from_dict(about["config"]) == config
+    metrics = publication.publish("soup")
+    assert abs(metrics["valid"]["all"]["accuracy"] - best["valid_accuracy"]) < 0.02  # half precision
+    again = publication.evaluate_model("soup", "valid", recompute=True)
+    assert again["max_difference"] == 0
+
+    table = settings_table(published(["soup"]))
+    assert table.loc["soup", "starts from"] == "the mean of one, two"
+
+
+def test_a_soup_never_overwrites_another_run(members, tiny):
+    with pytest.raises(FerlibError, match="holds a run with other settings"):
+        runs.train(replace(tiny, soup=("one", "two"), epochs=1), "one", progress=False)
+    assert publication.read_run("one")
+
+
+def test_a_soup_needs_one_network(members, tiny):
+    runs.train(replace(tiny, epochs=1, width=2 * tiny.width), "wide", progress=False)
+    publication.publish("wide")
+    with pytest.raises(FerlibError, match="'wide' is another network than 'one'"):
+        runs.train(replace(tiny, soup=("one", "wide"), epochs=1), "soup", progress=False)
+    with pytest.raises(FerlibError, match="of another network than"):
+        runs.train(replace(tiny, soup=("one", "two"), epochs=1, width=2 * tiny.width), "soup", progress=False)
+    with pytest.raises(FerlibError, match="there is no checkpoint 'three'"):
+        runs.train(replace(tiny, soup=("one", "three"), epochs=1), "soup", progress=False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"soup": ("one",)}, {"soup": ("one", "two"), "start": "one"}, {"soup": ("one", "two"), "teachers": ("one",)}],
+)
+def test_impossible_soups_are_refused(changes):
+    with pytest.raises(FerlibError, match="soup"):
+        TrainConfig(**changes)
