@@ -1,8 +1,8 @@
 """Speed, measured in turns on one idle machine: our training loop beside the usual one, and every model's cost.
 
 The usual loop is what a tutorial has: one PNG a face in a folder a class, torchvision transforms picture by picture,
-a DataLoader with two workers, the network in torch's default memory layout. The network, its input size, the batch,
-the optimiser and full precision are the same on both sides. Each measurement is a process of its own.
+a DataLoader with two workers, the network in torch's default memory layout and full precision. The network, its input
+size, the batch and the optimiser are the same on both sides. Each measurement is a process of its own.
 """
 
 import ctypes.util
@@ -39,7 +39,9 @@ LOOPS = {
     "usual, tcmalloc": ("usual", True),
     "ours, glibc malloc": ("ours", False),
     "ours": ("ours", True),
+    "ours, bf16": ("ours-bf16", True),
     "ours, whole recipe": ("recipe", True),
+    "ours, whole recipe, bf16": ("recipe-bf16", True),
 }
 """Name -> which loop, and whether Google's allocator is loaded before it (`tcmalloc_path`)."""
 
@@ -60,9 +62,9 @@ def settings(recipe: str) -> TrainConfig:
 def compare_loops(recipe: str = "convnext_alone", pictures: int = 2560, rounds: int = 3) -> dict:
     """Pictures a second of each of `LOOPS`, medians over `rounds` in turns; JSON-ready.
 
-    All run the recipe's network, at its final size throughout; ``ours, whole recipe`` takes the sizes and the frozen
-    epochs that the recipe has, from its first epoch to its last. ``ratio`` is ours to the usual loop at the same size
-    and ``recipe_ratio`` that of the whole recipe.
+    All run the recipe's network, at its final size throughout; ``whole recipe`` takes the sizes and the frozen epochs
+    that the recipe has, from its first epoch to its last; ``bf16`` is `training.fit`'s mixed precision, which is
+    faster where the processor has AVX512-BF16 or AMX and slower elsewhere. ``times_as_fast`` is relative to ``usual``.
 
     Raises:
         FerlibError: a measurement failed; the sentence has its last line.
@@ -74,12 +76,11 @@ def compare_loops(recipe: str = "convnext_alone", pictures: int = 2560, rounds: 
         for name, (loop, preload) in loops.items():
             speeds[name].append(_measure(loop, recipe, pictures, library if preload else None))
     medians = {name: statistics.median(values) for name, values in speeds.items()}
-    best = medians.get("ours", medians["ours, glibc malloc"])
     return {
         "recipe": recipe, "model": config.model, "stem": config.stem, "size": config.preprocessing.size,
         "sizes": [list(pair) for pair in config.sizes], "batch": config.batch_size, "pictures": pictures,
-        "rounds": rounds, "pictures_per_second": medians, "all": speeds, "ratio": best / medians["usual"],
-        "recipe_ratio": medians["ours, whole recipe"] / medians["usual"], **machine(),
+        "rounds": rounds, "pictures_per_second": medians, "all": speeds,
+        "times_as_fast": {name: speed / medians["usual"] for name, speed in medians.items()}, **machine(),
     }  # fmt: skip
 
 
@@ -105,32 +106,32 @@ def _measure(loop: str, recipe: str, pictures: int, preload: str | None) -> floa
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def our_loop(config: TrainConfig, pictures: int) -> float:
+def our_loop(config: TrainConfig, pictures: int, precision: str | None = None) -> float:
     """Pictures a second of `training.fit` at the final size, drawing of views and one step on valid included.
 
     Two epochs, of which the second one counts.
     """
     size = config.preprocessing.size
-    history = _fit(replace(config, epochs=2, head_epochs=0, sizes=((0.0, size),)), pictures)
+    history = _fit(replace(config, epochs=2, head_epochs=0, sizes=((0.0, size),)), pictures, precision)
     return pictures // config.batch_size * config.batch_size / history[1]["seconds"]
 
 
-def our_recipe(config: TrainConfig, pictures: int) -> float:
+def our_recipe(config: TrainConfig, pictures: int, precision: str | None = None) -> float:
     """Pictures a second of `training.fit` over all epochs of a recipe, with an eighth of the pictures in each."""
     few = max(config.batch_size, pictures // 8)
-    history = _fit(config, few)
+    history = _fit(config, few, precision)
     done = few // config.batch_size * config.batch_size * config.epochs
     return done / sum(row["seconds"] for row in history)
 
 
-def _fit(config: TrainConfig, pictures: int) -> list[dict]:
+def _fit(config: TrainConfig, pictures: int, precision: str | None) -> list[dict]:
     images, labels = _faces(pictures)
     data = TrainingSet(
         torch.from_numpy(images), torch.eye(8)[labels], torch.from_numpy(images[:8]), torch.tensor(labels[:8]),
         np.arange(8), "drawn",
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        return fit(config, data, Path(folder), progress=False)["history"]
+        return fit(config, data, Path(folder), precision=precision, progress=False)["history"]
 
 
 def usual_loop(config: TrainConfig, pictures: int) -> float:
@@ -198,9 +199,10 @@ def render_loops(found: dict) -> str:
     """`compare_loops`'s result as a few lines for people."""
     what = f"{found['recipe']} ({found['model']}), {found['size']} pixels, batches of {found['batch']}"
     lines = [f"{what}, medians of {found['rounds']}:"]
-    usual = found["pictures_per_second"]["usual"]
     for name, speed in found["pictures_per_second"].items():
-        lines.append(f"  {name:<20} {speed:7.1f} pictures a second   {speed / usual:.2f} x the usual loop")
+        lines.append(
+            f"  {name:<24} {speed:7.1f} pictures a second   {found['times_as_fast'][name]:.2f} x the usual loop"
+        )
     return "\n".join(lines)
 
 
@@ -228,5 +230,10 @@ def _in_turns(checkpoints: list[Checkpoint], rounds: int) -> list[list[float]]:
 
 if __name__ == "__main__":
     which, name, count = sys.argv[1:]
-    measure = {"ours": our_loop, "recipe": our_recipe, "usual": usual_loop}[which]
-    sys.stdout.write(json.dumps(measure(settings(name), int(count))) + "\n")
+    loop, _, precision = which.partition("-")
+    found = settings(name), int(count)
+    if loop == "usual":
+        speed = usual_loop(*found)
+    else:
+        speed = {"ours": our_loop, "recipe": our_recipe}[loop](*found, precision or None)
+    sys.stdout.write(json.dumps(speed) + "\n")

@@ -29,14 +29,14 @@ def test_each_loop_trains_and_gives_a_speed(loop):
 def test_the_whole_recipe_goes_through_its_sizes(monkeypatch):
     asked = []
 
-    def fit(config, pictures):
-        asked.append((config.epochs, config.head_epochs, config.sizes, pictures))
+    def fit(config, pictures, precision):
+        asked.append((config.epochs, config.head_epochs, config.sizes, pictures, precision))
         return [{"seconds": 2.0}] * config.epochs
 
     monkeypatch.setattr(bench, "_fit", fit)
     assert bench.our_recipe(tiny_settings(), 2048) == 256 / 2
-    assert bench.our_loop(tiny_settings(), 2048) == 2048 / 2
-    assert asked == [(2, 1, ((0.0, 32), (0.5, 40)), 256), (2, 0, ((0.0, 40),), 2048)]
+    assert bench.our_loop(tiny_settings(), 2048, "bf16") == 2048 / 2
+    assert asked == [(2, 1, ((0.0, 32), (0.5, 40)), 256, None), (2, 0, ((0.0, 40),), 2048, "bf16")]
 
 
 def test_each_measurement_is_a_process_that_may_preload_a_library(monkeypatch):
@@ -51,21 +51,22 @@ def test_each_measurement_is_a_process_that_may_preload_a_library(monkeypatch):
     monkeypatch.setattr(bench, "tcmalloc_path", lambda: "libtcmalloc.so")
     monkeypatch.setenv("LD_PRELOAD", "libother.so")
     found = bench.compare_loops("convnext_alone", 512, rounds=2)
-    assert [preload for _, preload in asked] == [None, "libtcmalloc.so", None, "libtcmalloc.so", "libtcmalloc.so"] * 2
+    assert [preload for _, preload in asked] == ([None, "libtcmalloc.so"] * 2 + ["libtcmalloc.so"] * 3) * 2
     assert asked[0][0] == ["usual", "convnext_alone", "512"]
-    assert asked[-1][0] == ["recipe", "convnext_alone", "512"]
-    assert found["ratio"] == found["recipe_ratio"] == 1
+    assert asked[-1][0] == ["recipe-bf16", "convnext_alone", "512"]
+    assert found["times_as_fast"] == dict.fromkeys(bench.LOOPS, 1.0)
     assert found["pictures_per_second"] == dict.fromkeys(bench.LOOPS, 250.0)
 
 
 def test_without_tcmalloc_its_rows_are_left_out(monkeypatch):
-    speeds = {"usual": 100.0, "ours": 180.0, "recipe": 230.0}
+    speeds = {"usual": 100.0, "ours": 180.0, "recipe": 230.0, "ours-bf16": 250.0, "recipe-bf16": 300.0}
     monkeypatch.setattr(bench, "tcmalloc_path", lambda: None)
     monkeypatch.setattr(bench, "_measure", lambda loop, *rest: speeds[loop])
     found = bench.compare_loops(rounds=1)
-    assert set(found["pictures_per_second"]) == {"usual", "ours, glibc malloc", "ours, whole recipe"}
-    assert found["ratio"] == pytest.approx(1.8)
-    assert found["recipe_ratio"] == pytest.approx(2.3)
+    assert set(found["pictures_per_second"]) == {
+        "usual", "ours, glibc malloc", "ours, bf16", "ours, whole recipe", "ours, whole recipe, bf16",
+    }  # fmt: skip
+    assert found["times_as_fast"]["ours, glibc malloc"] == pytest.approx(1.8)
     assert "2.30 x the usual loop" in bench.render_loops(found)
 
 
