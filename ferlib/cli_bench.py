@@ -15,7 +15,7 @@ bench_app = typer.Typer(no_args_is_help=True, help="Measure speed on this machin
 def bench_train(
     recipe: Annotated[
         str, typer.Option(help="Its network, input size and schedule are measured.", autocompletion=recipe_names)
-    ] = "convnext_alone",
+    ] = "convnext",
     rounds: Annotated[int, typer.Option(min=1, help="Measurements of each loop, in turns.")] = 3,
     as_json: Json = False,
     publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,

@@ -59,7 +59,7 @@ def settings(recipe: str) -> TrainConfig:
     )  # fmt: skip
 
 
-def compare_loops(recipe: str = "convnext_alone", pictures: int = 2560, rounds: int = 3) -> dict:
+def compare_loops(recipe: str = "convnext", pictures: int = 2560, rounds: int = 3) -> dict:
     """Pictures a second of each of `LOOPS`, medians over `rounds` in turns; JSON-ready.
 
     All run the recipe's network, at its final size throughout; ``whole recipe`` takes the sizes and the frozen epochs
