@@ -175,10 +175,10 @@ def leak_table(check: dict) -> str:
     ])  # fmt: skip
 
 
-def speed_table(live: dict, camera: dict) -> str:
-    """Markdown: what a frame of 640x480 takes, from ``bench_live.json``; then one face, a folder, and the browser.
+def speed_table(live: dict, camera: dict, train: dict) -> str:
+    """Markdown: what a frame of 640x480 takes, from ``bench_live.json``; then one face, a folder, browser and training.
 
-    `camera` is ``bench_camera.json``. Either may be empty.
+    `camera` is ``bench_camera.json`` and `train` is ``bench_train.json``. Each may be empty.
     """
     if not live:
         return "Frame times are not published yet; `ferlib bench live` measures your machine."
@@ -211,6 +211,14 @@ def speed_table(live: dict, camera: dict) -> str:
             trips.append(f"{often} (median {middle:.0f}, 95th percentile {high:.0f} ms)")
     if trips:
         lines[-1] += f" In notebook 05 in Chromium, whose camera gives 30 frames a second: {', '.join(trips)}."
+    if train:
+        speeds = train["times_as_fast"]
+        best = max((name for name in speeds if "usual" not in name), key=lambda name: speeds[name])
+        lines[-1] += (
+            f" Training `{train['recipe']}` goes {speeds[best]:.1f} times as fast ({best.removeprefix('ours, ')}) as the "
+            f"usual loop of PNG files and a DataLoader, which takes {train['pictures_per_second']['usual']:.0f} pictures "
+            f"a second here; `ferlib bench train` has each part's share."
+        )
     return "\n".join(lines)
 
 
@@ -218,7 +226,7 @@ def pages() -> dict[Path, str]:
     """Each page that holds generated numbers, with its up-to-date text."""
     metrics, check = load_metrics(), _read(paths.PUBLISHED / "data_check.json")
     results = results_table(metrics)
-    speed = speed_table(*(_read(paths.PUBLISHED / f"bench_{name}.json") for name in ("live", "camera")))
+    speed = speed_table(*(_read(paths.PUBLISHED / f"bench_{name}.json") for name in ("live", "camera", "train")))
     blocks = {
         paths.ROOT / "README.md": {"results": results, "speed": speed},
         paths.CHECKPOINTS / "README.md": {

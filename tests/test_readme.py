@@ -40,19 +40,24 @@ def test_several_seeds_give_a_mean_and_a_spread():
 
 
 def test_speed_is_told_by_faces_and_in_the_browser():
-    assert "`ferlib bench live` measures" in readme.speed_table({}, {})
+    assert "`ferlib bench live` measures" in readme.speed_table({}, {}, {})
     total = {"p50": 12.34, "p95": 20.0}
     row = {"width": 640, "threads": 2, "faces": 4, "total": total}
     rows = [row | {"path": path} for path in ("ours", "plain")] + [row | {"path": "ours", "threads": 1, "faces": 1}]
     live = {"rows": rows, "rounds": 60, "model": "m", "cores": 2, "classifier": {"onnx": {"p50": 1.9}}}
     trip = {"answers_a_second": 29.85, "milliseconds_p50_p95": {"round trip": [43.1, 55.9]}}
-    table = readme.speed_table(live, {"runs": {"1 face": trip, "300 ms a frame": {}}})
+    table = readme.speed_table(live, {"runs": {"1 face": trip, "300 ms a frame": {}}}, {})
     assert "| faces | ours, ms | plain, ms |" in table
     assert "| 4 | 12.3 (20.0) | 12.3 (20.0) |" in table
     assert "one face on one thread: 1.9 in onnx." in table
     assert "29.9 round trips a second with 1 face (median 43, 95th percentile 56 ms)" in table
     live["folder"] = {"times_as_fast": {"plain loop": 1.0, "two workers": 5.04}}
-    assert "5.0 times as fast" in readme.speed_table(live, {})
+    assert "5.0 times as fast" in readme.speed_table(live, {}, {})
+    train = {
+        "recipe": "m", "times_as_fast": {"usual": 1.0, "usual, tcmalloc": 3.0, "ours": 1.5, "ours, bf16": 2.1},
+        "pictures_per_second": {"usual": 200.0},
+    }  # fmt: skip
+    assert "Training `m` goes 2.1 times as fast (bf16) as" in readme.speed_table(live, {}, train)
 
 
 def test_the_card_tells_confidence_and_live_path():
