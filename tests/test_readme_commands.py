@@ -192,6 +192,7 @@ ELSEWHERE = {
     ".venv/bin/pip install --no-deps -e .": "the same",
     "conda env create -f environment.yml": "needs conda; tests/test_skeleton.py compares the file with pyproject.toml",
     "conda activate ferlib": "the same",
+    "ferlib bench train": "takes minutes; tests/learning/test_bench.py runs its loops on a small network",
     ".venv/bin/python -m ferlib.notebooks smoke": "a step of `make test`",
     ".venv/bin/jupyter lab notebooks": "tests/test_browser.py opens JupyterLab with these notebooks",
 }

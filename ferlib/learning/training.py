@@ -31,8 +31,7 @@ from ferlib.learning.pretrained import load_pretrained
 from ferlib.learning.transforms import Preprocessing, Views, mix, render, resize
 
 HISTORY_COLUMNS = ("epoch", "size", "lr", "train_loss", "valid_loss", "valid_accuracy", "seconds")
-CHECKPOINT = "checkpoint.pt"
-"""File of a run with its weights."""
+CHECKPOINT = "checkpoint.pt"  # of a run, with its weights
 
 
 def fit(
