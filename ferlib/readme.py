@@ -274,10 +274,12 @@ def _row(metrics: dict) -> str:
     theirs = anchors.study(metrics["model"])
     study = "–" if theirs is None else f"{theirs:.0%}".replace("%", " %")
     f_low, f_high = test["macro_f1_interval"]
+    members = " and ".join(metrics["config"].get("soup", ()))
+    training = f"{metrics['config']['epochs']} epochs, {hours:.1f} h on {metrics['run']['cores']} cores"
     return (
         f"| {metrics['model']} ({metrics['config']['seed']}) | {_accuracy(valid)} | **{_accuracy(test)}** | "
         f"{_accuracy(free) if free else '–'} | {test['macro_f1']:.3f} ({f_low:.3f}–{f_high:.3f}) | {study} | "
-        f"{metrics['config']['epochs']} epochs, {hours:.1f} h on {metrics['run']['cores']} cores |"
+        f"{'the mean of ' + members if members else training} |"
     )
 
 

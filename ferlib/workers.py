@@ -13,12 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+import numpy as np
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
 class Workers:
-    """The caller and `threads` - 1 helpers; calls must not overlap."""
+    """The caller and `threads` - 1 helpers; calls must not overlap.
+
+    `name`: what the helpers' names begin with, for debuggers. They end with the object.
+    """
 
     def __init__(self, threads: int, name: str = "ferlib-worker") -> None:
         self.threads = threads
@@ -60,11 +65,18 @@ class Workers:
                 raise error
         return [results[number] for number in sorted(results)]
 
+    def portions(self, rows: np.ndarray, most: int) -> list[np.ndarray]:
+        """An array of at least one row in portions of at most `most` rows, about equal and as many for each thread."""
+        rounds = -(-len(rows) // (self.threads * most))
+        return np.array_split(rows, min(len(rows), self.threads * rounds))
+
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Keep the caller on its core and the helpers off it, until the block ends.
 
-        Nothing happens where a core is left over, for the kernel then finds it, and on systems other than Linux.
+        The block should be all of the work: between two calls of `share` the caller would be moved to the core of the
+        helper that woke it, away from what its own core's cache holds. Nothing happens where a core is left over, for
+        the kernel then finds it, and on systems other than Linux.
         """
         allowed = os.sched_getaffinity(0) if _current_core else set()
         if not _current_core or not self._helpers or len(allowed) != self.threads:

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from ferlib.workers import Workers
@@ -73,6 +74,17 @@ def test_the_error_of_a_generator_is_raised(threads):
 
     with pytest.raises(ValueError, match="no more"):
         Workers(threads).share(str, jobs())
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 16, 17, 32, 33, 100])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_portions_are_small_about_equal_and_as_many_for_each_thread(count, threads):
+    rows = np.arange(count)
+    portions = Workers(threads).portions(rows, 16)
+    sizes = [len(portion) for portion in portions]
+    assert np.array_equal(np.concatenate(portions), rows)
+    assert 1 <= min(sizes) <= max(sizes) <= min(16, min(sizes) + 1)
+    assert len(portions) % threads == 0 or sizes == [1] * count
 
 
 @on_linux

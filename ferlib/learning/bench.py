@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,17 +35,6 @@ from ferlib.learning.cost import model_cost
 from ferlib.learning.models import build_model
 from ferlib.learning.training import fit
 from ferlib.provenance import code_commit
-
-LOOPS = {
-    "usual": ("usual", False),
-    "usual, tcmalloc": ("usual", True),
-    "ours, glibc malloc": ("ours", False),
-    "ours": ("ours", True),
-    "ours, bf16": ("ours-bf16", True),
-    "ours, whole recipe": ("recipe", True),
-    "ours, whole recipe, bf16": ("recipe-bf16", True),
-}
-"""Name -> which loop, and whether Google's allocator is loaded before it (`tcmalloc_path`)."""
 
 
 def tcmalloc_path() -> str | None:
@@ -73,8 +64,8 @@ def compare_loops(recipe: str = "convnext", pictures: int = 2560, rounds: int = 
     loops = {name: how for name, how in LOOPS.items() if library or (name != "ours" and "tcmalloc" not in name)}
     speeds: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(rounds):
-        for name, (loop, preload) in loops.items():
-            speeds[name].append(_measure(loop, recipe, pictures, library if preload else None))
+        for name, (_, preload) in loops.items():
+            speeds[name].append(_measure(name, recipe, pictures, library if preload else None))
     medians = {name: statistics.median(values) for name, values in speeds.items()}
     return {
         "recipe": recipe, "model": config.model, "stem": config.stem, "size": config.preprocessing.size,
@@ -94,22 +85,22 @@ def machine() -> dict:
     }
 
 
-def _measure(loop: str, recipe: str, pictures: int, preload: str | None) -> float:
+def _measure(name: str, recipe: str, pictures: int, preload: str | None) -> float:
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     if preload:
         environment["LD_PRELOAD"] = preload
-    command = [sys.executable, "-m", "ferlib.learning.bench", loop, recipe, str(pictures)]
+    command = [sys.executable, "-m", "ferlib.learning.bench", name, recipe, str(pictures)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise FerlibError(f"the {loop} loop could not be measured ({last}); run it again on an idle machine.")
+        raise FerlibError(f"the loop {name!r} could not be measured ({last}); run it again on an idle machine.")
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def our_loop(config: TrainConfig, pictures: int, precision: str | None = None) -> float:
     """Pictures a second of `training.fit` at the final size, drawing of views and one step on valid included.
 
-    Two epochs, of which the second one counts.
+    Two epochs, of which the second one counts. `precision` is of `training.fit`.
     """
     size = config.preprocessing.size
     history = _fit(replace(config, epochs=2, head_epochs=0, sizes=((0.0, size),)), pictures, precision)
@@ -164,6 +155,18 @@ def usual_loop(config: TrainConfig, pictures: int) -> float:
                 optimiser.step()
             seconds = time.perf_counter() - start
     return len(loader) * config.batch_size / seconds
+
+
+LOOPS: dict[str, tuple[Callable[[TrainConfig, int], float], bool]] = {
+    "usual": (usual_loop, False),
+    "usual, tcmalloc": (usual_loop, True),
+    "ours, glibc malloc": (our_loop, False),
+    "ours": (our_loop, True),
+    "ours, bf16": (partial(our_loop, precision="bf16"), True),
+    "ours, whole recipe": (our_recipe, True),
+    "ours, whole recipe, bf16": (partial(our_recipe, precision="bf16"), True),
+}
+"""Name -> the loop, and whether Google's allocator is loaded before it (`tcmalloc_path`)."""
 
 
 def _faces(count: int) -> tuple[np.ndarray, list[int]]:
@@ -230,10 +233,4 @@ def _in_turns(checkpoints: list[Checkpoint], rounds: int) -> list[list[float]]:
 
 if __name__ == "__main__":
     which, name, count = sys.argv[1:]
-    loop, _, precision = which.partition("-")
-    found = settings(name), int(count)
-    if loop == "usual":
-        speed = usual_loop(*found)
-    else:
-        speed = {"ours": our_loop, "recipe": our_recipe}[loop](*found, precision or None)
-    sys.stdout.write(json.dumps(speed) + "\n")
+    sys.stdout.write(json.dumps(LOOPS[which][0](settings(name), int(count))) + "\n")

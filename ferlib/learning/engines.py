@@ -17,7 +17,7 @@ from ferlib.learning.export import FACE_SIZE
 from ferlib.learning.transforms import Preprocessing, equalise, to_grey
 from ferlib.workers import Workers
 
-_CHUNK = 16  # faces that go through ONNX Runtime at once, at most
+_CHUNK = 16  # faces that each of several threads puts through ONNX Runtime at once, at most
 
 
 class Session(Protocol):
@@ -57,11 +57,9 @@ class OnnxSession:
 
     def run(self, faces: np.ndarray, output: str) -> np.ndarray:
         """As `Session` says."""
-        threads = self._workers.threads
-        if threads == 1 or len(faces) == 1:
+        if self._workers.threads == 1 or len(faces) == 1:  # several threads may then call at once, as a folder's do
             return self._run(faces, output)
-        rounds = -(-len(faces) // (threads * _CHUNK))
-        parts = np.array_split(faces, min(len(faces), threads * rounds))
+        parts = self._workers.portions(faces, _CHUNK)
         with self._lock, self._workers.apart():
             return np.concatenate(self._workers.share(lambda part: self._run(part, output), parts))
 

@@ -24,7 +24,7 @@ RECIPES = {
     ),
     "efficientnet_b2": TrainConfig(
         model="efficientnet_b2", dropout=0.3, drop_path=0.1, epochs=30, optimizer="adamw", peak_lr=2e-3,
-        weight_decay=0.05, sizes=((0.0, 64), (0.6, 80)), preprocessing=Preprocessing(size=80, **_IMAGENET),
+        weight_decay=0.05, sizes=((0.0, 48), (0.6, 64)), preprocessing=Preprocessing(size=64, **_IMAGENET),
     ),
     # ImageNet weights: the new last layer for an epoch, then all layers, the lower ones at lower rates.
     "efficientnet_lite2": TrainConfig(

@@ -208,8 +208,8 @@ def settings_table(results: Sequence[Result]) -> pd.DataFrame:
             "starts from": _beginning(config),
             "teachers": ", ".join(config.teachers) or "none",
             "input, pixels": ", then ".join(map(str, sizes)),
-            "optimiser": f"{config.optimizer}, peak {config.peak_lr:g}",
-            "epochs": f"{one.epoch} of {len(one.history)}",
+            "optimiser": "none" if config.soup else f"{config.optimizer}, peak {config.peak_lr:g}",
+            "epochs": "none" if config.soup else f"{one.epoch} of {len(one.history)}",
             "training, hours": round(one.seconds / 3600, 2),
         }
     return pd.DataFrame(rows).T.rename_axis("model")

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
@@ -17,7 +16,7 @@ from ferlib.learning.batches import TrainingSet
 from ferlib.learning.checkpoints import Checkpoint
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.models import build_model
-from ferlib.learning.training import CHECKPOINT, predict, saved_run, write_history
+from ferlib.learning.training import CHECKPOINT, saved_run, valid_scores, write_history
 
 
 def average(members: Sequence[Checkpoint]) -> dict[str, torch.Tensor]:
@@ -58,12 +57,10 @@ def cook(config: TrainConfig, data: TrainingSet, run: Path, members: Sequence[Ch
         model.load_state_dict(state)
     except RuntimeError as error:
         raise FerlibError(f"the checkpoints of the soup are of another network than {config.model!r}.") from error
-    found = predict(model.to(memory_format=torch.channels_last), data.valid_images, config.preprocessing)
-    accuracy = (found.argmax(dim=1) == data.valid_labels).double().mean().item()
+    loss, accuracy = valid_scores(model.to(memory_format=torch.channels_last), data, config.preprocessing)
     row = {
         "epoch": 1, "size": config.preprocessing.size, "lr": 0.0, "train_loss": float("nan"),
-        "valid_loss": F.nll_loss(found.clamp_min(1e-12).log(), data.valid_labels).item(), "valid_accuracy": accuracy,
-        "seconds": time.perf_counter() - began,
+        "valid_loss": loss, "valid_accuracy": accuracy, "seconds": time.perf_counter() - began,
     }  # fmt: skip
     best = {"epoch": 1, "valid_accuracy": accuracy, "state": state}
     run.mkdir(parents=True, exist_ok=True)

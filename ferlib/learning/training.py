@@ -159,7 +159,7 @@ class _Run:
 
     def _finish_epoch(self, size: int, rate: float, loss: float, start: float) -> None:
         """Score on valid, in one process for all of them, and keep the weights of the best epoch."""
-        scores = [self._valid_scores() if self.main else None]
+        scores = [valid_scores(self.average, self.data, self.config.preprocessing) if self.main else None]
         valid_loss, accuracy = broadcast_object_list(scores)[0]
         row = (self.epoch + 1, size, rate, loss, valid_loss, accuracy, time.perf_counter() - start)
         self.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
@@ -207,13 +207,6 @@ class _Run:
                 slow.lerp_(fast, 1 - decay)
             else:
                 slow.copy_(fast)
-
-    def _valid_scores(self) -> tuple[float, float]:
-        """Cross-entropy against the majority label, and accuracy."""
-        labels = self.data.valid_labels
-        probabilities = predict(self.average, self.data.valid_images, self.config.preprocessing)
-        loss = F.nll_loss(probabilities.clamp_min(1e-12).log(), labels).item()
-        return loss, (probabilities.argmax(dim=1) == labels).double().mean().item()
 
     def save(self) -> None:
         """Write checkpoint and history, each whole or not at all."""
@@ -298,3 +291,10 @@ def predict(model: nn.Module, grey: torch.Tensor, preprocessing: Preprocessing, 
         images = preprocessing.normalise(resize(batch.to(device), preprocessing.size))
         parts.append(model(images.contiguous(memory_format=torch.channels_last)).float().softmax(dim=1).cpu())
     return torch.cat(parts) if parts else torch.zeros(0, 8)
+
+
+def valid_scores(model: nn.Module, data: TrainingSet, preprocessing: Preprocessing) -> tuple[float, float]:
+    """Cross-entropy against the majority label of valid, and accuracy in 0..1."""
+    probabilities = predict(model, data.valid_images, preprocessing)
+    loss = F.nll_loss(probabilities.clamp_min(1e-12).log(), data.valid_labels).item()
+    return loss, (probabilities.argmax(dim=1) == data.valid_labels).double().mean().item()

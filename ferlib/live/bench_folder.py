@@ -102,9 +102,9 @@ def _told(pictures: int, seconds: float) -> dict:
 def peak_memory() -> float | None:
     """The most memory that this process has held, megabytes (RSS); None where the system does not tell."""
     status = Path("/proc/self/status")
-    if status.is_file():  # Linux, where `getrusage` would count what the parent held when it started this process
-        held = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(held.split()[1]) / 1024
+    for line in status.read_text().splitlines() if status.is_file() else ():
+        if line.startswith("VmHWM"):  # Linux, where `getrusage` counts what the parent held when it started this one
+            return int(line.split()[1]) / 1024
     try:
         import resource
     except ImportError:  # Windows

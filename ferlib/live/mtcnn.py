@@ -30,7 +30,7 @@ Faces = tuple[np.ndarray, np.ndarray, np.ndarray]
 class Cascade:
     """Finds faces with three nets; calls must not overlap.
 
-    `thresholds`: least probability behind each net. `threads`: the caller and its helpers.
+    `thresholds`: least probability behind each net. `threads`: that share the work, the caller included.
     """
 
     def __init__(self, nets: Nets, thresholds: Sequence[float] = (0.6, 0.7, 0.7), threads: int = 1):
@@ -107,10 +107,8 @@ class Cascade:
         """Crops through a net: a row each."""
         if not len(corners):
             return np.zeros((0, 15 if side == 48 else 5), np.float32)
-        threads = self._workers.threads
-        rounds = -(-len(corners) // (threads * _CHUNK[side]))
-        chunks = np.array_split(corners, min(len(corners), threads * rounds))  # as many for each thread
-        return np.concatenate(self._workers.share(net, (sampler.crops(chunk, side) for chunk in chunks)))
+        crops = (sampler.crops(some, side) for some in self._workers.portions(corners, _CHUNK[side]))
+        return np.concatenate(self._workers.share(net, crops))
 
 
 def _level(sampler: AreaSampler, scale: float) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ferlib import paths
+from ferlib import paths, readme
 from ferlib.data import synthetic
 from ferlib.errors import FerlibError
 from ferlib.learning import checkpoints, publication, runs
@@ -48,6 +48,8 @@ def test_a_soup_is_a_run_that_can_be_published(members, tiny):
 
     table = settings_table(published(["soup"]))
     assert table.loc["soup", "starts from"] == "the mean of one, two"
+    assert table.loc["soup", "epochs"] == table.loc["soup", "optimiser"] == "none"
+    assert "| the mean of one and two |" in readme.results_table([metrics])
 
 
 def test_a_soup_never_overwrites_another_run(members, tiny):
