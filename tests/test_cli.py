@@ -271,7 +271,7 @@ def test_help_has_examples_states_and_completion(ferlib):
     [
         ("ferlib tra", {"train"}), ("ferlib train convnext_", {"convnext_alone", "convnext_taught"}),
         ("ferlib predict --model custom", {"custom_cnn"}), ("ferlib predict --engine o", {"onnx", "openvino"}),
-        ("ferlib bench live --model efficientnet_b", {"efficientnet_b2"}),
+        ("ferlib bench live --model mobile", {"mobilenetv3_large_100"}),
         ("ferlib export mobile", {"mobilenetv3_large_100"}),
     ],
 )  # fmt: skip

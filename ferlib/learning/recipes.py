@@ -22,9 +22,15 @@ RECIPES = {
         model="mobilenetv3_large_100", dropout=0.2, epochs=40, optimizer="adamw", peak_lr=3e-3, weight_decay=0.05,
         sizes=((0.0, 64), (0.6, 80)), preprocessing=Preprocessing(size=80, **_IMAGENET),
     ),
-    "efficientnet_b2": TrainConfig(
+    "efficientnet_b2_64": TrainConfig(
         model="efficientnet_b2", dropout=0.3, drop_path=0.1, epochs=30, optimizer="adamw", peak_lr=2e-3,
         weight_decay=0.05, sizes=((0.0, 48), (0.6, 64)), preprocessing=Preprocessing(size=64, **_IMAGENET),
+    ),
+    # It goes on from there at a higher resolution, still without a teacher.
+    "efficientnet_b2": TrainConfig(
+        model="efficientnet_b2", start="efficientnet_b2_64", dropout=0.3, drop_path=0.1, epochs=10, optimizer="adamw",
+        peak_lr=1.5e-3, warmup=0.1, weight_decay=0.05, sizes=((0.0, 80),),
+        preprocessing=Preprocessing(size=80, **_IMAGENET),
     ),
     # ImageNet weights: the new last layer for an epoch, then all layers, the lower ones at lower rates.
     "efficientnet_lite2": TrainConfig(
