@@ -12,6 +12,7 @@ from ferlib.data.check import OFFICIAL_HASHES
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
 from ferlib.learning import anchors
+from ferlib.learning.recipes import ABLATIONS
 
 _SPLITS = ("valid", "test")
 _PARTS = ("train", "valid", "test")
@@ -20,9 +21,9 @@ _PARTS = ("train", "valid", "test")
 def load_metrics() -> list[dict]:
     """``metrics.json`` of every model published on the official data, the best on valid last.
 
-    Those that were trained without the cleaning are not results: they have seen images of valid and test.
+    Runs without the cleaning are no results, since they saw images of valid and test, nor are the ablations' short ones.
     """
-    files = sorted(paths.PUBLISHED.glob("*/metrics.json"))
+    files = [path for path in sorted(paths.PUBLISHED.glob("*/metrics.json")) if path.parent.name not in ABLATIONS]
     found = [json.loads(path.read_text(encoding="utf-8")) for path in files]
     found = [one for one in found if one["run"]["data_hash"] in OFFICIAL_HASHES and one["config"]["clean"]]
     return sorted(found, key=lambda metrics: metrics["valid"]["all"]["accuracy"])
@@ -97,11 +98,12 @@ def model_table(metrics: list[dict]) -> str:
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     for one in metrics:
-        name = one["model"]
-        about, speed = _read(paths.CHECKPOINTS / f"{name}.json"), speeds.get(name)
-        shape = about.get("preprocessing", {})
-        colour = "grey" if shape.get("channels", 1) == 1 else "grey in three channels"
-        cells = [name, f"{shape.get('size', '–')} px, {colour}"]
+        about, speed = _read(paths.CHECKPOINTS / f"{one['model']}.json"), speeds.get(one["model"])
+        if not about:  # only its numbers are published
+            continue
+        shape = about["preprocessing"]
+        colour = "grey" if shape["channels"] == 1 else "grey in three channels"
+        cells = [one["model"], f"{shape['size']} px, {colour}"]
         if speed is None:
             cells += ["–"] * 3
         else:

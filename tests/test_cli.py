@@ -269,7 +269,7 @@ def test_help_has_examples_states_and_completion(ferlib):
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("ferlib tra", {"train"}), ("ferlib train convnext_", {"convnext_alone", "convnext_taught"}),
+        ("ferlib tra", {"train"}), ("ferlib train convnext_t", {"convnext_taught"}),
         ("ferlib predict --model custom", {"custom_cnn"}), ("ferlib predict --engine o", {"onnx", "openvino"}),
         ("ferlib bench live --model mobile", {"mobilenetv3_large_100"}),
         ("ferlib export mobile", {"mobilenetv3_large_100"}),

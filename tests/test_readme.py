@@ -124,7 +124,7 @@ def test_the_model_table_takes_sidecar_and_speed(tmp_path, monkeypatch):
     sidecar = {"preprocessing": {"size": 48, "channels": 1}, "temperature": 0.789, "threshold": 0.5629}
     (tmp_path / "one.json").write_text(json.dumps(sidecar))
     (tmp_path / "two.json").write_text(json.dumps({"preprocessing": {"size": 96, "channels": 3}}))
-    lines = readme.model_table([metrics("one"), metrics("two")]).splitlines()
+    lines = readme.model_table([metrics("one"), metrics("not shipped"), metrics("two")]).splitlines()
     assert lines[2] == "| one | 48 px, grey | 3.1 M | 202.4 M | 6.5 | 0.789 | 0.563 |"
     assert lines[3] == "| two | 96 px, grey in three channels | – | – | – | 1.000 | – |"
 

@@ -7,7 +7,7 @@ from ferlib.errors import FerlibError
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.face_resnet import FACE_MEAN, FACE_STD
 from ferlib.learning.pretrained import LITE_MEAN, LITE_STD
-from ferlib.learning.transforms import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from ferlib.learning.transforms import IMAGENET_MEAN, IMAGENET_STD, Augmentation, Preprocessing
 
 _FACE: dict[str, Any] = {"channels": 3, "mean": FACE_MEAN, "std": FACE_STD}
 _IMAGENET: dict[str, Any] = {"channels": 3, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
@@ -77,7 +77,34 @@ RECIPES = {
         ema_decay=0.998, mixup=0.3, sizes=((0.0, 80), (0.6, 96)), preprocessing=Preprocessing(size=96, **_FACE),
         views=6, mirror_views=True, teachers=("efficientnet_lite2", "custom_cnn"),
     ),
+    # Born again: the same network goes on from itself, taught by itself and by the best of the others.
+    "convnext_born_again": TrainConfig(
+        model="convnext_atto", stem="face", layer_scale=1.0, start="convnext", layer_decay=0.88, dropout=0.2,
+        drop_path=0.1, epochs=12, optimizer="adamw", peak_lr=1e-3, warmup=0.1, weight_decay=0.05, ema_decay=0.998,
+        mixup=0.3, sizes=((0.0, 96),), preprocessing=Preprocessing(size=96, **_FACE),
+        views=4, mirror_views=True, teachers=("convnext", "efficientnet_lite2_soup"),
+    ),
 }  # fmt: skip
+
+# A short run of ConvNeXt, and the same with one thing changed: what each of them is worth.
+_SHORT = TrainConfig(
+    model="convnext_atto", stem="face", layer_scale=1.0, pretrained=True, head_epochs=1, layer_decay=0.88,
+    dropout=0.1, drop_path=0.05, epochs=10, optimizer="adamw", peak_lr=2e-3, warmup=0.15, weight_decay=0.05,
+    ema_decay=0.998, sizes=((0.0, 64),), preprocessing=Preprocessing(size=64, **_FACE),
+)  # fmt: skip
+_STILL = Augmentation(flip=0.0, rotation=0.0, scale=0.0, shift=0.0, light=0.0, erasing=0.0)
+ABLATIONS = {
+    "ablation_base": _SHORT,
+    "ablation_equalised": replace(_SHORT, preprocessing=replace(_SHORT.preprocessing, equalise="global")),
+    "ablation_hard_labels": replace(_SHORT, mode="majority"),
+    "ablation_unaugmented": replace(_SHORT, augmentation=_STILL),
+    "ablation_balanced": replace(_SHORT, balance="loss"),
+    "ablation_no_average": replace(_SHORT, ema_decay=0.0),
+    "ablation_sleeping": replace(_SHORT, layer_scale=1e-6),
+    "ablation_conv_stem": replace(_SHORT, stem="conv", pretrained=False, head_epochs=0, layer_decay=1.0),
+    "ablation_taught": replace(_SHORT, views=5, teachers=("efficientnet_lite2_soup", "custom_cnn")),
+}
+RECIPES |= ABLATIONS
 
 
 def recipe(name: str, **changes) -> TrainConfig:
