@@ -21,7 +21,7 @@ _PARTS = ("train", "valid", "test")
 def load_metrics() -> list[dict]:
     """``metrics.json`` of every model published on the official data, the best on valid last.
 
-    Runs without the cleaning are no results, since they saw images of valid and test, nor are the ablations' short ones.
+    Runs without the cleaning saw images of valid and test, and the ablations only compare: neither are results.
     """
     files = [path for path in sorted(paths.PUBLISHED.glob("*/metrics.json")) if path.parent.name not in ABLATIONS]
     found = [json.loads(path.read_text(encoding="utf-8")) for path in files]

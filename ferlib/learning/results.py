@@ -127,6 +127,28 @@ def paired_table(names: Sequence[str], split: str = "test") -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis(["model", "minus"])
 
 
+def change_table(base: str, others: Mapping[str, str], splits: Sequence[str] = ("valid", "test")) -> pd.DataFrame:
+    """Published variants of one run: accuracy with its interval, and the paired difference from that run, in points.
+
+    `others`: ``{published name: what was changed}``; those that are not published are left out. All are scored on the
+    same images, whatever they learnt from.
+    """
+    shown = {base: "nothing", **{name: what for name, what in others.items() if (paths.PUBLISHED / name).is_dir()}}
+    table = pd.DataFrame(index=pd.Index(shown.values(), name="changed"))
+    for split in splits:
+        right = _right(list(shown), split)
+        table[f"{split}, %"] = [_accuracy(one.scores[split]) for one in published(list(shown))]
+        table[f"{split}, change"] = ["", *(_change(right[base], right[name]) for name in shown if name != base)]
+    return table
+
+
+def _change(before: np.ndarray, after: np.ndarray) -> str:
+    """From which images were named rightly: the difference in points with its paired interval."""
+    found = compare({"after": after, "before": before})[0]
+    low, high = found["interval"]
+    return f"{100 * found['difference']:+.2f} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
 def shared_errors(name: str, others: Sequence[str], split: str = "test") -> tuple[int, int]:
     """How many images of a split a published model gets wrong, and on how many of them `others` are all wrong too."""
     right = _right([name, *others], split)
@@ -160,8 +182,7 @@ def ladder(rows: Mapping[str, Mapping[str, dict]], splits: Sequence[str]) -> pd.
     for name, scores in rows.items():
         row = {}
         for split in splits:
-            low, high = scores[split]["accuracy_interval"]
-            row[f"{split}, %"] = f"{100 * scores[split]['accuracy']:.2f} ({100 * low:.1f} to {100 * high:.1f})"
+            row[f"{split}, %"] = _accuracy(scores[split])
         reached = 100 * scores[splits[-1]]["accuracy"]
         row["gain"] = "" if before is None else f"{reached - before:+.2f}"
         table[name], before = row, reached
@@ -183,15 +204,19 @@ def human_line(split: str, *, again: bool = False, root: Path | None = None) -> 
     return json.loads(files[0].read_text(encoding="utf-8"))[split]["human"]
 
 
+def _accuracy(scores: dict) -> str:
+    low, high = scores["accuracy_interval"]
+    return f"{100 * scores['accuracy']:.2f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
 def score_table(results: Sequence[Result]) -> pd.DataFrame:
     """One row a model: accuracy in percent with its 95 % interval and macro-F1 on each split that was scored."""
     rows = {}
     for one in results:
         row: dict[str, int | str] = {"seed": one.config.seed}
         for split, found in one.scores.items():
-            low, high = found["accuracy_interval"]
             row[f"{split} n"] = found["n"]
-            row[f"{split} accuracy, %"] = f"{100 * found['accuracy']:.2f} ({100 * low:.1f} to {100 * high:.1f})"
+            row[f"{split} accuracy, %"] = _accuracy(found)
             low, high = found["macro_f1_interval"]
             row[f"{split} macro-F1"] = f"{found['macro_f1']:.3f} ({low:.3f} to {high:.3f})"
         rows[one.name] = row
@@ -239,7 +264,7 @@ def cost_table(folder: Path | None = None) -> pd.DataFrame:
         }
         for name, row in json.loads(path.read_text(encoding="utf-8"))["models"].items()
     }  # fmt: skip
-    return pd.DataFrame(rows).T.rename_axis("model")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
 def class_table(results: Sequence[Result], split: str, what: str = "recall") -> pd.DataFrame:

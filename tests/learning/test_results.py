@@ -122,6 +122,20 @@ def test_pairs_are_compared_on_the_same_images(tmp_path, monkeypatch):
     assert results.shared_errors("bad", ["good"], "valid") == (20, 10)
 
 
+def test_changes_are_counted_from_the_base_on_the_same_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "PUBLISHED", tmp_path)
+    ids, labels = np.array([f"{k}" for k in range(41)]), np.array([0] * 40 + [-1])
+    right, wrong = np.eye(8)[0], np.eye(8)[1]
+    for name, count in (("base", 20), ("better", 30)):
+        publish_answers(name, np.array([right] * count + [wrong] * (41 - count)), labels, ids)
+    monkeypatch.setattr(results, "published", lambda names: [made_up(name) for name in names])
+    table = results.change_table("base", {"better": "more pixels", "never_made": "less"}, ["valid"])
+    assert list(table.index) == ["nothing", "more pixels"]
+    assert table["valid, %"].iloc[0].startswith("75.00 (")
+    assert table["valid, change"].iloc[0] == ""
+    assert table["valid, change"].iloc[1].startswith("+25.00 (+1")
+
+
 def test_the_ladder_counts_each_steps_gain():
     steps = {"first": made_up("a").scores, "second": made_up("b", right=(True,) * 4).scores}
     table = results.ladder(steps, ["valid", "test"])
