@@ -6,7 +6,7 @@ BIN = .venv/bin
 READY = .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke reproduce full figures refresh test check lint api lab app doctor bench lock clean
+.PHONY: help setup demo smoke reproduce full figures refresh test check ranges lint api lab app doctor bench lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,14 @@ check: $(READY) ## Run the quick half of the tests: style, types and unit tests,
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not notebooks and not realdata"
 
+# Twice 6 GB. "lowest-direct" takes the lowest version that pyproject.toml allows, "highest" the newest.
+ranges: $(READY) ## Run the unit tests with the lowest and with the newest packages of pyproject.toml's ranges
+	for which in lowest-direct highest; do \
+	  $(BIN)/uv venv --quiet --clear --python $(BIN)/python build/$$which && \
+	  $(BIN)/uv pip install --quiet --python build/$$which --resolution $$which --editable '.[app,dev,fetch,openvino,parquet,ray,transfer]' && \
+	  build/$$which/bin/python -m pytest -m "not notebooks and not realdata" || exit 1; \
+	done
+
 lint: $(READY) ## Look for errors of style and types, and show what the formatter would change
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -85,6 +93,6 @@ lock: $(READY) ## Write requirements.lock for Linux, macOS and Windows from pypr
 	  --extra ray --extra transfer --universal --python-version 3.11 --fork-strategy fewest \
 	  --no-annotate --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock --quiet $(UPGRADE)
 
-clean: ## Remove caches and the copies of executed notebooks; .venv and training runs stay
+clean: ## Remove caches, build and the copies of executed notebooks; .venv and training runs stay
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .coverage build dist data/runs/notebooks data/runs/smoke
 	find ferlib tests notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
