@@ -173,8 +173,9 @@ def _agreement(one: Studied, _) -> Figure:
     test = one.study["test"]
     names = {"raw": "as trained", "scaled": "scaled to\nmajority", "scaled to votes": "scaled to\nvotes"}
     votes = {words: test["votes"][key] for key, words in names.items()}
-    n = test["votes"]["raw"]["n"]
-    return confidence.agreement(test["by_agreement"], votes, note(one, "grey: images in each band", n=n))
+    leading = sum(row["n"] for row in test["by_agreement"])
+    words = f"left: the {leading:,} with one leading emotion, in grey the images of each band"
+    return confidence.agreement(test["by_agreement"], votes, note(one, words, n=test["votes"]["raw"]["n"]))
 
 
 def _label_noise(one: Studied, _) -> Figure:
@@ -184,7 +185,7 @@ def _label_noise(one: Studied, _) -> Figure:
 def _robustness(one: Studied, models: Sequence[Studied]) -> Figure:
     found = {model.name: model.study["test"]["robustness"] for model in models}
     words = "dashed in a model's colour: unchanged; 95 % bootstrap intervals"
-    return behaviour.robustness(found, _human(one), note_of_all(models, words, found[one.name]["n"]))
+    return behaviour.robustness(found, note_of_all(models, words, found[one.name]["n"]))
 
 
 def _live_path(one: Studied, models: Sequence[Studied]) -> Figure:

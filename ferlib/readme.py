@@ -4,18 +4,14 @@
 """
 
 import json
-import statistics
 from pathlib import Path
 
 from ferlib import paths
+from ferlib import readme_tables as made
 from ferlib.data.check import OFFICIAL_HASHES
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
-from ferlib.learning import anchors
 from ferlib.learning.recipes import ABLATIONS
-
-_SPLITS = ("valid", "test")
-_PARTS = ("train", "valid", "test")
 
 
 def load_metrics() -> list[dict]:
@@ -29,57 +25,6 @@ def load_metrics() -> list[dict]:
     return sorted(found, key=lambda metrics: metrics["valid"]["all"]["accuracy"])
 
 
-def results_table(metrics: list[dict]) -> str:
-    """Markdown: one row a model, accuracy with its 95 % interval on valid, test and leak-free test, and macro-F1."""
-    if not metrics:
-        return "No model is published yet."
-    lines = [
-        "| model (seed) | valid | **test** | test, leak-free | test macro-F1 | the student project, valid | training |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    lines += [_row(one) for one in metrics]
-    counts = {split: metrics[-1][split]["all"]["n"] for split in _SPLITS}
-    free = metrics[-1]["test"].get("leak_free", {}).get("n", 0)
-    lines += [
-        "",
-        f"Accuracy in percent with its 95 % bootstrap interval. {metrics[-1]['protocol']}; n = {counts['valid']:,} "
-        f"(valid), {counts['test']:,} (test), {free:,} (test images that have no copy in another split). Trained on "
-        "the cleaned training split, epoch chosen on valid, one forward pass; test is read for reports only, with "
-        "nothing left to choose. The student project's figures are about what it says of its own validation images, by "
-        "kind of model; their number and protocol are not known. A ConvNeXt's hours are those of its own run, without "
-        "what it starts from and its teachers.",
-        *_spreads(metrics),
-    ]
-    return "\n".join(lines)
-
-
-def _spreads(metrics: list[dict]) -> list[str]:
-    """A sentence for each recipe that was trained with several seeds."""
-    kinds: dict[str, list[dict]] = {}
-    for one in metrics:
-        kinds.setdefault(one["model"].split("-seed")[0], []).append(one)
-    lines = []
-    for name, runs in kinds.items():
-        if len(runs) > 1:
-            shown = sorted(runs, key=lambda run: run["config"]["seed"])
-            reached = [100 * run["test"]["all"]["accuracy"] for run in shown]
-            schedules = ", ".join(f"{run['config']['epochs']} for seed {run['config']['seed']}" for run in shown)
-            lines.append(
-                f"`{name}`, {len(runs)} seeds: {statistics.mean(reached):.2f} % of test on average, standard deviation "
-                f"{statistics.stdev(reached):.2f} points (epochs: {schedules})."
-            )
-    return ["", *lines] if lines else []
-
-
-def class_table(metrics: dict, split: str = "test") -> str:
-    """Markdown: precision, recall, F1 and number of images of each class."""
-    lines = ["| emotion | precision | recall | F1 | images |", "|---|---:|---:|---:|---:|"]
-    for emotion, row in metrics[split]["all"]["per_class"].items():
-        cells = ["–" if row[name] is None else f"{row[name]:.3f}" for name in ("precision", "recall", "f1")]
-        lines.append(f"| {emotion} | {' | '.join(cells)} | {row['support']:,} |")
-    return "\n".join(lines)
-
-
 def fill(text: str, name: str, content: str) -> str:
     """`text` with what stands between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->`` replaced."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
@@ -89,155 +34,21 @@ def fill(text: str, name: str, content: str) -> str:
     return f"{head}{begin}\n{content}\n{end}{rest.split(end)[1]}"
 
 
-def model_table(metrics: list[dict]) -> str:
-    """Markdown: one row a shipped model, what it is and how it is used; from the sidecars and the measured speed."""
-    speeds = _read(paths.PUBLISHED / "bench_models.json").get("models", {})
-    lines = [
-        "| model | input | parameters | multiply-adds | ms a face, torch, one thread | temperature "
-        '| "not sure" below |',
-        "|---|---|---:|---:|---:|---:|---:|",
-    ]
-    for one in metrics:
-        about, speed = _read(paths.CHECKPOINTS / f"{one['model']}.json"), speeds.get(one["model"])
-        if not about:  # only its numbers are published
-            continue
-        shape = about["preprocessing"]
-        colour = "grey" if shape["channels"] == 1 else "grey in three channels"
-        cells = [one["model"], f"{shape['size']} px, {colour}"]
-        if speed is None:
-            cells += ["–"] * 3
-        else:
-            millions = (f"{speed[key] / 1e6:.1f} M" for key in ("parameters", "multiply_adds"))
-            cells += [*millions, f"{speed['milliseconds']:.1f}"]
-        threshold = about.get("threshold")
-        cells += [f"{about.get('temperature', 1.0):.3f}", "–" if threshold is None else f"{threshold:.3f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def confidence_table() -> str:
-    """Markdown: calibration, abstention and the live path of every studied model on test."""
-    lines = [
-        "| model | calibration error, scaled | 80 % most confident: right | answered | of these right "
-        "| crops | through the live path |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    tests = {path.parent.name: _read(path)["test"] for path in sorted(paths.PUBLISHED.glob("*/study.json"))}
-    for name, test in tests.items():
-        at, live = test["abstention"]["at_threshold"], test["live_path"][0]
-        rates = (test["abstention"]["most_confident_80"], at, live["crop"], live["live"])
-        top, right, crops, through = map(_rate, rates)
-        error = f"{test['calibration']['scaled']['majority']['ece']:.3f}"
-        lines.append(_line(name, error, top, f"{100 * at['coverage']:.1f}", right, crops, through))
-    if tests:
-        counted = next(iter(tests.values()))
-        lines += [
-            "",
-            f"Percent with 95 % bootstrap intervals; n = {counted['scores']['n']:,}, for the last two columns "
-            f"{counted['live_path'][0]['n']:,} of them, pasted into pictures of 640x480; a missed face counts as an "
-            "error. Temperature and threshold were chosen on valid, the threshold for one wrong answer in ten there.",
-        ]
-    return "\n".join(lines)
-
-
-def class_tables(metrics: list[dict]) -> str:
-    """`class_table` of every model on test, each under its name."""
-    if not metrics:
-        return "No model is published yet."
-    return "\n\n".join(f"`{one['model']}`:\n\n{class_table(one)}" for one in metrics)
-
-
-def count_table(check: dict) -> str:
-    """Markdown: images of each split, and how many of them each label rule keeps, for both label files."""
-    lines = [_line("", *_PARTS), "|---|---:|---:|---:|", _line("all images", *_counts(check["images"]))]
-    for labels, rules in check["kept"].items():
-        lines += [_line(f"`{labels}`, {rule.replace('_', '-')}", *_counts(row)) for rule, row in rules.items()]
-    return "\n".join(lines)
-
-
-def emotion_table(check: dict) -> str:
-    """Markdown: images of each emotion in each split, by the majority rule."""
-    lines = [_line("emotion (majority)", *_PARTS), "|---|---:|---:|---:|"]
-    return "\n".join([*lines, *(_line(name, *_counts(row)) for name, row in check["classes"].items())])
-
-
-def leak_table(check: dict) -> str:
-    """Markdown: images of each split that show a photo which also sits in another split."""
-    rows = check["leaked"]
-    lines = [_line("", *_PARTS), "|---|---:|---:|---:|"]
-    for title, part, whole in (("images", "images", "of_images"), ("with a majority", "labelled", "of_labelled")):
-        cells = [f"{rows[name][part]:,} ({100 * rows[name][part] / rows[name][whole]:.1f} %)" for name in _PARTS]
-        lines.append(_line(f"{title} also in another split", *cells))
-    training = check["training"]
-    dropped = ", ".join(f"{count:,} {reason}" for reason, count in check["dropped"].items())
-    return "\n".join([
-        *lines, "",
-        f"Training keeps {training['images']:,} of {check['images']['train']:,} images (left out: {dropped}); "
-        f"{training['with a crossentropy target']:,} of them have a target.",
-    ])  # fmt: skip
-
-
-def speed_table(live: dict, camera: dict, train: dict) -> str:
-    """Markdown: what a frame of 640x480 takes, from ``bench_live.json``; then one face, a folder, browser and training.
-
-    `camera` is ``bench_camera.json`` and `train` is ``bench_train.json``. Each may be empty.
-    """
-    if not live:
-        return "Frame times are not published yet; `ferlib bench live` measures your machine."
-    threads = max(row["threads"] for row in live["rows"])
-    rows = [row for row in live["rows"] if (row["width"], row["threads"]) == (640, threads)]
-    paths_of: dict[int, dict[str, dict]] = {}
-    for row in rows:
-        paths_of.setdefault(row["faces"], {})[row["path"]] = row["total"]
-    names = list(next(iter(paths_of.values())))
-    lines = [_line("faces", *(f"{name}, ms" for name in names)), "|---:|" + "---:|" * len(names)]
-    lines += [
-        _line(str(faces), *(f"{total[name]['p50']:.1f} ({total[name]['p95']:.1f})" for name in names))
-        for faces, total in paths_of.items()
-    ]
-    engines = ", ".join(f"{one['p50']:.1f} in {name}" for name, one in live["classifier"].items())
-    lines += [
-        "",
-        f"Milliseconds a frame of 640x480, median and, in brackets, 95th percentile of {live['rounds']} frames in "
-        f"turns; `{live['model']}` on {threads} threads of an idle machine with {live['cores']} cores. *Plain* is "
-        f"facenet-pytorch with its defaults and eager torch. The classifier alone, one face on one thread: {engines}.",
-    ]
-    if "folder" in live:
-        ours = max(live["folder"]["times_as_fast"].values())
-        lines[-1] += f" Folders are read {ours:.1f} times as fast as in the plain loop."
-    trips = []
-    for name, run in camera.get("runs", {}).items():
-        if "face" in name:
-            middle, high = run["milliseconds_p50_p95"]["round trip"]
-            often = f"{run['answers_a_second']:.1f} round trips a second with {name}"
-            trips.append(f"{often} (median {middle:.0f}, 95th percentile {high:.0f} ms)")
-    if trips:
-        lines[-1] += f" In notebook 05 in Chromium, whose camera gives 30 frames a second: {', '.join(trips)}."
-    if train:
-        speeds = train["times_as_fast"]
-        best = max((name for name in speeds if "usual" not in name), key=lambda name: speeds[name])
-        how, usual = best.removeprefix("ours, "), train["pictures_per_second"]["usual"]
-        lines[-1] += (
-            f" Training `{train['recipe']}` goes {speeds[best]:.1f} times as fast ({how}) as the usual loop of PNG "
-            f"files and a DataLoader, which takes {usual:.0f} pictures a second here; `ferlib bench train` has each "
-            "part's share."
-        )
-    return "\n".join(lines)
-
-
 def pages() -> dict[Path, str]:
     """Each page that holds generated numbers, with its up-to-date text."""
-    metrics, check = load_metrics(), _read(paths.PUBLISHED / "data_check.json")
-    results = results_table(metrics)
-    speed = speed_table(*(_read(paths.PUBLISHED / f"bench_{name}.json") for name in ("live", "camera", "train")))
+    metrics, check = load_metrics(), made.read(paths.PUBLISHED / "data_check.json")
+    results = made.results_table(metrics)
+    measured = (made.read(paths.PUBLISHED / f"bench_{name}.json") for name in ("live", "camera", "train"))
+    speed = made.speed_table(*measured)
     blocks = {
         paths.ROOT / "README.md": {"results": results, "speed": speed},
         paths.CHECKPOINTS / "README.md": {
-            "models": model_table(metrics), "results": results, "classes": class_tables(metrics),
-            "confidence": confidence_table(),
+            "models": made.model_table(metrics), "results": results, "classes": made.class_tables(metrics),
+            "confidence": made.confidence_table(),
         },
         paths.DATA / "README.md": {
-            "counts": count_table(check), "emotions": emotion_table(check), "leaks": leak_table(check),
+            "counts": made.count_table(check), "emotions": made.emotion_table(check),
+            "leaks": made.leak_table(check),
         },
     }  # fmt: skip
     texts = {}
@@ -255,45 +66,6 @@ def main() -> None:
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
         print(f"written: {paths.relative(path)}")
-
-
-def _read(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _line(title: str, *cells: str) -> str:
-    return f"| {' | '.join((title, *cells))} |"
-
-
-def _counts(row: dict[str, int]) -> list[str]:
-    return [f"{row[name]:,}" for name in _PARTS]
-
-
-def _row(metrics: dict) -> str:
-    valid, test = (metrics[split]["all"] for split in _SPLITS)
-    free = metrics["test"].get("leak_free")
-    hours = metrics["run"]["seconds"] / 3600
-    theirs = anchors.study(metrics["model"])
-    study = "–" if theirs is None else f"{theirs:.0%}".replace("%", " %")
-    f_low, f_high = test["macro_f1_interval"]
-    members = " and ".join(metrics["config"].get("soup", ()))
-    training = f"{metrics['config']['epochs']} epochs, {hours:.1f} h on {metrics['run']['cores']} cores"
-    return (
-        f"| {metrics['model']} ({metrics['config']['seed']}) | {_accuracy(valid)} | **{_accuracy(test)}** | "
-        f"{_accuracy(free) if free else '–'} | {test['macro_f1']:.3f} ({f_low:.3f}–{f_high:.3f}) | {study} | "
-        f"{'the mean of ' + members if members else training} |"
-    )
-
-
-def _rate(found: dict) -> str:
-    """An accuracy with its interval under the keys of the studies; `_accuracy` is for those of the metrics."""
-    low, high = found["interval"]
-    return f"{100 * found['accuracy']:.1f} ({100 * low:.1f}–{100 * high:.1f})"
-
-
-def _accuracy(scores: dict) -> str:
-    low, high = scores["accuracy_interval"]
-    return f"{100 * scores['accuracy']:.2f} ({100 * low:.1f}–{100 * high:.1f})"
 
 
 if __name__ == "__main__":

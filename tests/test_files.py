@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from ferlib import paths
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path, sha256, write_json
 
@@ -41,3 +42,12 @@ def test_nan_is_no_json(tmp_path):
 def test_sha256_is_the_standard_one(tmp_path):
     (tmp_path / "x").write_bytes(b"abc")
     assert sha256(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_notebooks_do_not_replace_the_published_results():
+    assert paths.notebook_folders("data/published", again=False) == (paths.PUBLISHED, paths.FIGURES)
+    mine = paths.RUNS / "mine"
+    assert paths.notebook_folders("data/runs/mine", again=True) == (mine, mine / "figures")
+    for folder in ("data/published", "data/../data/published/", "data/published/mine"):
+        with pytest.raises(FerlibError, match="set RESULTS_DIR to a folder of your own"):
+            paths.notebook_folders(folder, again=True)

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ferlib import paths, readme
+from ferlib import paths, readme, readme_tables
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 
@@ -23,7 +23,7 @@ def metrics(name="custom_cnn", accuracy=0.8):
 
 
 def test_table_has_intervals_counts_and_duration():
-    table = readme.results_table([metrics()])
+    table = readme_tables.results_table([metrics()])
     assert "| custom_cnn (3) | 80.00 (79.0–81.0) | **78.00 (77.0–79.0)** | 70.00 (69.0–71.0) |" in table
     assert "0.600 (0.550–0.650)" in table
     assert "5 epochs, 1.5 h on 2 cores" in table
@@ -33,35 +33,44 @@ def test_table_has_intervals_counts_and_duration():
 def test_several_seeds_give_a_mean_and_a_spread():
     again = metrics("custom_cnn-seed1", 0.81)
     again["config"] = {"seed": 1, "epochs": 2}
-    table = readme.results_table([metrics(), metrics("other"), again])
+    table = readme_tables.results_table([metrics(), metrics("other"), again])
     assert "`custom_cnn`, 2 seeds: 78.50 % of test on average, standard deviation 0.71 points" in table
     assert "(epochs: 2 for seed 1, 5 for seed 3)" in table
+    assert table.count("seeds:") == 1
+    third = metrics("custom_cnn-seed2", 0.83)
+    third["config"] = {"seed": 2, "epochs": 2}
+    table = readme_tables.results_table([metrics(), again, third])
+    assert "`custom_cnn`, 3 seeds: 79.33 %" in table
+    assert (
+        "2 seeds: 80.00 % of test on average, standard deviation 1.41 points (epochs: 2 for seed 1, 2 for seed 2)."
+        in table
+    )
     assert "`other`" not in table
 
 
 def test_speed_is_told_by_faces_and_in_the_browser():
-    assert "`ferlib bench live` measures" in readme.speed_table({}, {}, {})
+    assert "`ferlib bench live` measures" in readme_tables.speed_table({}, {}, {})
     total = {"p50": 12.34, "p95": 20.0}
     row = {"width": 640, "threads": 2, "faces": 4, "total": total}
     rows = [row | {"path": path} for path in ("ours", "plain")] + [row | {"path": "ours", "threads": 1, "faces": 1}]
     live = {"rows": rows, "rounds": 60, "model": "m", "cores": 2, "classifier": {"onnx": {"p50": 1.9}}}
     trip = {"answers_a_second": 29.85, "milliseconds_p50_p95": {"round trip": [43.1, 55.9]}}
-    table = readme.speed_table(live, {"runs": {"1 face": trip, "300 ms a frame": {}}}, {})
+    table = readme_tables.speed_table(live, {"runs": {"1 face": trip, "300 ms a frame": {}}}, {})
     assert "| faces | ours, ms | plain, ms |" in table
     assert "| 4 | 12.3 (20.0) | 12.3 (20.0) |" in table
-    assert "one face on one thread: 1.9 in onnx." in table
+    assert "one face on one thread, in turns with the others: 1.9 in onnx." in table
     assert "29.9 round trips a second with 1 face (median 43, 95th percentile 56 ms)" in table
     live["folder"] = {"times_as_fast": {"plain loop": 1.0, "two workers": 5.04}}
-    assert "5.0 times as fast" in readme.speed_table(live, {}, {})
+    assert "5.0 times as fast" in readme_tables.speed_table(live, {}, {})
     train = {
         "recipe": "m", "times_as_fast": {"usual": 1.0, "usual, tcmalloc": 3.0, "ours": 1.5, "ours, bf16": 2.1},
         "pictures_per_second": {"usual": 200.0},
     }  # fmt: skip
-    assert "Training `m` goes 2.1 times as fast (bf16) as" in readme.speed_table(live, {}, train)
+    assert "Training `m` goes 2.1 times as fast (bf16) as" in readme_tables.speed_table(live, {}, train)
 
 
 def test_the_card_tells_confidence_and_live_path():
-    table = readme.confidence_table()
+    table = readme_tables.confidence_table()
     study = json.loads((paths.PUBLISHED / "convnext" / "study.json").read_text())["test"]
     (row,) = [line for line in table.splitlines() if line.startswith("| convnext |")]
     assert f"| {study['calibration']['scaled']['majority']['ece']:.3f} |" in row
@@ -70,11 +79,11 @@ def test_the_card_tells_confidence_and_live_path():
 
 
 def test_without_models_the_table_says_so():
-    assert readme.results_table([]) == "No model is published yet."
+    assert readme_tables.results_table([]) == "No model is published yet."
 
 
 def test_class_table_shows_undefined_values_as_a_dash():
-    lines = readme.class_table(metrics()).splitlines()
+    lines = readme_tables.class_table(metrics()).splitlines()
     assert len(lines) == 10
     assert lines[2] == "| angry | 0.500 | – | 0.250 | 7 |"
 
@@ -109,9 +118,9 @@ CHECK = {
 
 
 def test_the_dataset_cards_tables():
-    assert "| `label.csv`, majority | 2,900 | 19 | 9 |" in readme.count_table(CHECK)
-    assert readme.emotion_table(CHECK).splitlines()[2:] == ["| fear | 1,234 | 2 | 1 |"]
-    leaks = readme.leak_table(CHECK)
+    assert "| `label.csv`, majority | 2,900 | 19 | 9 |" in readme_tables.count_table(CHECK)
+    assert readme_tables.emotion_table(CHECK).splitlines()[2:] == ["| fear | 1,234 | 2 | 1 |"]
+    leaks = readme_tables.leak_table(CHECK)
     assert "| images also in another split | 5 (25.0 %) | 5 (25.0 %) | 5 (25.0 %) |" in leaks
     assert "1,493 of 3,000 images (left out: 1,500 copy within train, 7 also in test); 1,400 of them" in leaks
 
@@ -124,13 +133,13 @@ def test_the_model_table_takes_sidecar_and_speed(tmp_path, monkeypatch):
     sidecar = {"preprocessing": {"size": 48, "channels": 1}, "temperature": 0.789, "threshold": 0.5629}
     (tmp_path / "one.json").write_text(json.dumps(sidecar))
     (tmp_path / "two.json").write_text(json.dumps({"preprocessing": {"size": 96, "channels": 3}}))
-    lines = readme.model_table([metrics("one"), metrics("not shipped"), metrics("two")]).splitlines()
+    lines = readme_tables.model_table([metrics("one"), metrics("not shipped"), metrics("two")]).splitlines()
     assert lines[2] == "| one | 48 px, grey | 3.1 M | 202.4 M | 6.5 | 0.789 | 0.563 |"
     assert lines[3] == "| two | 96 px, grey in three channels | – | – | – | 1.000 | – |"
 
 
 def test_every_shipped_model_has_its_classes():
-    text = readme.class_tables([metrics("one"), metrics("two")])
+    text = readme_tables.class_tables([metrics("one"), metrics("two")])
     assert text.index("`one`:") < text.index("`two`:")
     assert text.count("| angry |") == 2
-    assert readme.class_tables([]) == "No model is published yet."
+    assert readme_tables.class_tables([]) == "No model is published yet."

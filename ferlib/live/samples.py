@@ -1,6 +1,6 @@
 """A sheet of faces and a short clip, made on the spot from the public-domain photo that the installation carries."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -20,6 +20,12 @@ def face_sheet() -> np.ndarray:
     """The photo's face under the conditions of `VARIANTS`, three tiles a row: (560, 900, 3) uint8 RGB."""
     tiles = [_variant(name) for name in VARIANTS]
     return np.vstack([np.hstack(tiles[:3]), np.hstack(tiles[3:])])
+
+
+def variant_at(box: Sequence[float]) -> str:
+    """The condition of the tile of `face_sheet` in which a box's centre lies; `box` is x1, y1, x2, y2 in pixels."""
+    column, row = ((box[axis] + box[axis + 2]) / 2 // _TILE[axis] for axis in (0, 1))
+    return VARIANTS[int(3 * row + column)]
 
 
 def moving_clip(seconds: float = 6.0, rate: float = 10.0) -> Iterator[np.ndarray]:

@@ -15,7 +15,7 @@ from ferlib.plots.parts import MODEL_COLOURS, human_lines, percent, points, span
 HEAT = "inferno"
 
 
-def robustness(studies: Mapping[str, Mapping], human: Mapping[str, float | None], note: str) -> Figure:
+def robustness(studies: Mapping[str, Mapping], note: str) -> Figure:
     """Accuracy against the strength of each change, one small plot a change; the dashed line is without change.
 
     `studies`: ``{model: what robustness.robustness gave}``.
@@ -30,7 +30,6 @@ def robustness(studies: Mapping[str, Mapping], human: Mapping[str, float | None]
                 color=colour, markersize=3, linewidth=1.1, capsize=1.5, elinewidth=0.8, label=model,
             )  # fmt: skip
             axis.axhline(percent(found["clean"]["accuracy"]), color=colour, linewidth=0.9, linestyle="--")
-        human_lines(axis, human, upright=False)
         axis.set(title=change, xticks=range(1, 6), ylim=(0, 100))
         axis.title.set_fontsize(8.5)
         axis.set_xticklabels([f"{strength:g}" for strength in about["strengths"]], fontsize=7)

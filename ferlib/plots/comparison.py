@@ -88,7 +88,7 @@ def leak_parts(rows: Sequence[Mapping], human: Mapping[str, float | None], note:
         points(left, shown, "accuracy", colour, f"{part.replace('_', '-')} (n = {rows[0][part]['n']:,})", words)
     human_lines(left, human)
     kinds = (
-        ("plain", "all images", _SOFT),
+        ("plain", "plain difference", _SOFT),
         ("same_classes", "at the leak-free part's class mix", SPLIT_COLOURS["train"]),
     )
     for shift, (kind, name, colour) in zip((-0.12, 0.12), kinds, strict=True):

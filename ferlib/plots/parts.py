@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 HUMAN_COLOUR = "#444444"
 MODEL_COLOURS = ("#33598A", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#7F4FA3", "#56B4E9", "#7A7A7A")
+PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # behind a number, so that no line crosses it out
 
 
 def percent(value: float) -> float:
@@ -51,5 +52,6 @@ def points(
     )  # fmt: skip
     for place, interval, text in zip(places, intervals, words, strict=False):
         axis.annotate(
-            text, (percent(interval[1]), place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=7.5
-        )
+            text, (percent(interval[1]), place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=7.5,
+            bbox=PAPER,
+        )  # fmt: skip

@@ -76,10 +76,10 @@ def training_curves(histories: Mapping[str, pd.DataFrame], human: Mapping[str, f
         right.plot(history["epoch"], 100 * history["valid_accuracy"], color=colour, linewidth=1.3)
         right.plot(history["epoch"][best], 100 * history["valid_accuracy"][best], "o", color=colour, markersize=5)
     human_lines(right, human, upright=False)
-    right.legend(loc="lower right", fontsize=7.5)
     left.set(title="Loss (solid: train, dashed: valid)", xlabel="epoch", ylabel="cross-entropy (nats)")
     right.set(title="Accuracy on valid", xlabel="epoch", ylabel="%")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    handles, names = (a + b for a, b in zip(*(axis.get_legend_handles_labels() for axis in (left, right)), strict=True))
+    figure.legend(handles, names, loc="outside upper center", ncols=3, fontsize=7.5)
     caption(figure, note)
     return figure
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.plots import WIDTH, caption
-from ferlib.plots.parts import human_lines
+from ferlib.plots.parts import PAPER, human_lines
 
 _DASHES = "#6B6B6B"
 
@@ -37,7 +37,8 @@ def accuracy_comparison(
         label="this project, with its 95 % interval",
     )  # fmt: skip
     for place, value in zip(places, middle, strict=True):
-        axis.annotate(f"{value:.1f}", (value, place), (0, 6), textcoords="offset points", ha="center", fontsize=8)
+        place_of_number = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "bbox": PAPER}
+        axis.annotate(f"{value:.1f}", (value, place), fontsize=8, **place_of_number)
     theirs = [(100 * others[name], place) for name, place in zip(accuracies, places, strict=True) if name in others]
     if theirs:
         axis.plot(*zip(*theirs, strict=True), "D", color="#D55E00", mfc="white", label="the student project (valid)")
