@@ -108,6 +108,8 @@ def web_app(
     if notebook:
         from ferlib import app as notebook_app
 
+        if source is not None and Path(source).exists():
+            source = str(Path(source).resolve())  # the notebook runs in a folder of its own
         notebook_app.serve(ip or "127.0.0.1", port or notebook_app.PORT, source, dark, browser)
         return
     if ip is not None or source is not None:
@@ -154,6 +156,8 @@ def evaluate(
         raise typer.BadParameter("choose valid or test", param_hint="--split")
     if (groups is None) != (by is None):
         raise typer.BadParameter("give both of them or none", param_hint="--groups and --by")
+    if recompute and groups is not None:
+        raise typer.BadParameter("groups are scored from the stored predictions", param_hint="--recompute")
     if folder is None:
         result = publication.evaluate_model(model, split, recompute=recompute)
         stored = publication.published_predictions(model or DEFAULT_MODEL, split)

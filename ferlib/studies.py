@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from ferlib import paths
 from ferlib.errors import FerlibError
 from ferlib.learning import checkpoints
 from ferlib.learning.comparison import compare
+from ferlib.learning.config import TrainConfig
 from ferlib.learning.leakage import leak_scores
 
 
@@ -93,8 +94,8 @@ def leak_rows(models: Sequence[Studied]) -> list[dict]:
     return rows
 
 
-def _settings(metrics: dict) -> dict:
-    return {key: value for key, value in metrics["config"].items() if key not in ("clean", "seed")}
+def _settings(metrics: dict) -> TrainConfig:
+    return replace(TrainConfig.from_dict(metrics["config"]), clean=True, seed=0)
 
 
 def differences(models: Sequence[Studied]) -> list[dict]:

@@ -317,7 +317,13 @@ def test_options_of_the_notebook_application_belong_to_it(ferlib, options):
     assert "these belong to --notebook" in err
 
 
-def test_the_two_applications(ferlib, monkeypatch):
+def test_groups_are_not_scored_anew(ferlib):
+    status, _, err = ferlib("evaluate", "--recompute", "--groups", "people.csv", "--by", "age")
+    assert status == 2
+    assert "stored predictions" in err
+
+
+def test_the_two_applications(ferlib, monkeypatch, tmp_path):
     from ferlib import app, web_app
 
     served = []
@@ -326,6 +332,10 @@ def test_the_two_applications(ferlib, monkeypatch):
     ferlib("app", "--no-browser")
     ferlib("app", "--notebook", "--port", "9000", "--source", "none")
     assert served == [("page", 8501, False, False), ("notebook", "127.0.0.1", 9000, "none", False, True)]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip.mp4").touch()
+    ferlib("app", "--notebook", "--source", "clip.mp4")
+    assert served[-1][3] == str(tmp_path / "clip.mp4")
 
 
 def terminal_output(arguments, **variables):

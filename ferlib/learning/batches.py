@@ -69,6 +69,7 @@ class Epoch:
 
     Attributes:
         order: (steps, batch) int64, the images of each step.
+        targets: (N, 8) float32, of each image of the training set; in the mode "probability" a label drawn from it.
         views: one view of each image of the training set.
         book: number of the views among those that come back, -1 when they are new ones.
         mirrored: whether the network sees them mirrored.
@@ -76,6 +77,7 @@ class Epoch:
     """
 
     order: torch.Tensor
+    targets: torch.Tensor
     views: Views
     book: int
     mirrored: bool
@@ -83,7 +85,7 @@ class Epoch:
 
 
 def draw_epoch(config: TrainConfig, wanted: torch.Tensor, epoch: int) -> Epoch:
-    """Order and views of an epoch (the first is 0) for images with the (N, 8) targets `wanted`."""
+    """Order, targets and views of an epoch (the first is 0) for images with the (N, 8) targets `wanted`."""
     generator = torch.Generator().manual_seed(1_000_003 * config.seed + epoch)
     count = len(wanted)
     if config.balance == "sampling":
@@ -93,11 +95,15 @@ def draw_epoch(config: TrainConfig, wanted: torch.Tensor, epoch: int) -> Epoch:
         order = torch.randperm(count, generator=generator)
     size = min(config.batch_size, count)
     order = order[: count // size * size].view(-1, size)
+    targets = wanted
+    if config.mode == "probability":
+        labels = torch.multinomial(wanted, 1, generator=torch.Generator().manual_seed(7 * config.seed + 613 * epoch))
+        targets = torch.zeros_like(wanted).scatter_(1, labels, 1.0)
     if not config.views:
-        return Epoch(order, draw_views(count, config.augmentation, generator), -1, False, generator)
+        return Epoch(order, targets, draw_views(count, config.augmentation, generator), -1, False, generator)
     book = epoch % config.views
     views = draw_views(count, config.augmentation, torch.Generator().manual_seed(7_919 + book))  # alike for all seeds
-    return Epoch(order, views, book, config.mirror_views and epoch // config.views % 2 == 1, generator)
+    return Epoch(order, targets, views, book, config.mirror_views and epoch // config.views % 2 == 1, generator)
 
 
 def class_weights(wanted: torch.Tensor, power: float) -> torch.Tensor:

@@ -88,7 +88,8 @@ class AnswerBook:
         return self.teachers.soften(torch.stack(stacked))
 
     def _logits(self, teacher: int, number: int, views: Views) -> torch.Tensor:
-        drawn = hashlib.sha256(views.geometry.numpy().tobytes() + views.light.numpy().tobytes())
+        parts = (views.geometry, views.light, views.patch, views.noise)
+        drawn = hashlib.sha256(b"".join(part.numpy().tobytes() for part in parts))
         key = hashlib.sha256(json.dumps([*self.keys[teacher], drawn.hexdigest()]).encode()).hexdigest()[:16]
         path = self.folder / f"teacher-{self.teachers.checkpoints[teacher].name}-{number:02d}-{key}.npy"
         if not path.is_file():

@@ -46,17 +46,27 @@ def run(
     if int8:
         say("measuring ranges on training faces")
         faces = equalise(calibration_faces(), about["preprocessing"]["equalise"])
+        ranges = quantisation.ranges_path(about["name"])
+        before = ranges.read_bytes() if ranges.is_file() else None
         quantisation.write_ranges(about, quantisation.measure_ranges(graph, faces), len(faces))
-        kept = False
         try:
             found |= _on_valid(Classifier(checkpoint), say)
-            cost = found["accuracy"]["torch"] - found["accuracy"]["int8"]
-            kept = found["int8_kept"] = cost <= quantisation.MOST / 100
-        finally:
-            if not kept:
-                quantisation.ranges_path(about["name"]).unlink(missing_ok=True)
+        except BaseException:  # Ctrl-C too: what was there is put back
+            _put_back(ranges, before)
+            raise
+        cost = found["accuracy"]["torch"] - found["accuracy"]["int8"]
+        found["int8_kept"] = cost <= quantisation.MOST / 100
+        if not found["int8_kept"]:
+            _put_back(ranges, None)
         write_json(paths.PUBLISHED / about["name"] / "export.json", found)
     return found
+
+
+def _put_back(path: Path, content: bytes | None) -> None:
+    if content is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.write_bytes(content)
 
 
 def calibration_faces(count: int = quantisation.FACES, seed: int = 0) -> np.ndarray:

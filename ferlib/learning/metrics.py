@@ -84,7 +84,7 @@ def log_losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def more_scores(probabilities: np.ndarray, labels: np.ndarray, seed: int = 0) -> dict:
-    """Balanced accuracy, kappa, top-2 accuracy, log-loss, and macro precision and recall; JSON-ready.
+    """Balanced accuracy, kappa, top-2 accuracy, log-loss and macro precision; JSON-ready.
 
     Each is ``{"value", "interval"}`` with a 95 % bootstrap interval over images; macro means are over the classes
     that occur in the labels, with an undefined precision counted as 0 (as scikit-learn does).

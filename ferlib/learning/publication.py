@@ -70,14 +70,15 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
     probabilities, leaked flags) and ``history.csv``, then ``data/checkpoints/NAME.safetensors`` and ``.json``, and
     last ``metrics.json``, which makes the name a published one. The predictions are those of the shipped
     half-precision weights. Returns the metrics. Without `weights` none are shipped: for runs of which only the numbers
-    are wanted, such as further seeds.
+    are wanted, such as further seeds. What was made with the weights that are replaced (the study, its heat maps, the
+    report of the export) is removed.
 
     Raises:
         FerlibError: the run is unfinished or was trained on other data than `FERLIB_DATA` has, or the name is
             published already and `replace` is not set.
     """
     folder, about = paths.PUBLISHED / check_name(name), read_run(name)
-    if (folder / "metrics.json").exists() and not replace:
+    if is_published(name) and not replace:
         raise FerlibError(f"{name!r} is published already; choose another name, or say --replace.")
     same_data(about["data_hash"], f"the run {name} was trained on")
     config = TrainConfig.from_dict(about["config"])
@@ -91,6 +92,8 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
     classifier = Classifier(checkpoints.as_shipped(name, state, sidecar))
     predictions = {"valid": score_valid(classifier)[0], "test": score_test(classifier)[0]}
     scores = {split: summarise(found) for split, found in predictions.items()}
+    for made in ("metrics.json", "study.json", "attribution.npz", "export.json"):
+        (folder / made).unlink(missing_ok=True)
     for split, found in predictions.items():
         with atomic_path(folder / f"predictions_{split}.npz") as temporary:
             np.savez_compressed(temporary, **found)  # type: ignore[arg-type]  # its flag is no array
@@ -102,6 +105,11 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
     metrics = {"model": name, "protocol": protocol, "run": run, "config": about["config"], **scores}
     write_json(folder / "metrics.json", metrics)
     return metrics
+
+
+def is_published(name: str) -> bool:
+    """Whether a model is published; a half-written one is not."""
+    return (paths.PUBLISHED / name / "metrics.json").is_file()
 
 
 def score_test(

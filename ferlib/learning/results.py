@@ -19,7 +19,7 @@ from ferlib.learning.classifier import Classifier
 from ferlib.learning.comparison import compare
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.evaluation import score
-from ferlib.learning.publication import published_metrics, published_predictions
+from ferlib.learning.publication import is_published, published_metrics, published_predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ def published(names: Sequence[str]) -> list[Result]:
     Raises:
         FerlibError: none of them is.
     """
-    there = [name for name in names if (paths.PUBLISHED / name / "metrics.json").is_file()]
+    there = [name for name in names if is_published(name)]
     if not there:
         raise FerlibError(f"none of {', '.join(names)} is published; train one and use 'ferlib publish'.")
     return [_read(name) for name in there]
@@ -133,7 +133,7 @@ def change_table(base: str, others: Mapping[str, str], splits: Sequence[str] = (
     `others`: ``{published name: what was changed}``; those that are not published are left out. All are scored on the
     same images, whatever they learnt from.
     """
-    shown = {base: "nothing", **{name: what for name, what in others.items() if (paths.PUBLISHED / name).is_dir()}}
+    shown = {base: "nothing", **{name: what for name, what in others.items() if is_published(name)}}
     table = pd.DataFrame(index=pd.Index(shown.values(), name="changed"))
     for split in splits:
         right = _right(list(shown), split)

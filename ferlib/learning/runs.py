@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
+from accelerate.state import AcceleratorState, PartialState
 
 from ferlib import paths
 from ferlib.data import cleaning, ferplus
@@ -59,7 +59,7 @@ def train(
             "valid_accuracy": best["valid_accuracy"], "seconds": sum(row["seconds"] for row in best["history"]),
             "torch": torch.__version__, "threads": torch.get_num_threads(), "cores": os.cpu_count(),
             "machine": platform.machine(), "device": state.device.type, "processes": state.num_processes,
-            "precision": precision or "no",
+            "precision": AcceleratorState().mixed_precision,
         }  # fmt: skip
         write_json(run / "run.json", about)
     return best

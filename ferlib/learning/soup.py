@@ -42,14 +42,16 @@ def cook(config: TrainConfig, data: TrainingSet, run: Path, members: Sequence[Ch
     """Leave the mean of the checkpoints that `config.soup` names as a run in the folder `run`, scored on valid.
 
     The run is what `training.fit` leaves of one, with a history of one row; it trains nothing, so its loss on the
-    training images is not known. Returns what `fit` returns.
+    training images is not known. A soup that is there already stays as it is. Returns what `fit` returns.
 
     Raises:
         FerlibError: the members are of different networks, or the folder holds another run.
     """
     if tuple(one.name for one in members) != config.soup:
         raise ValueError(f"the settings ask for the checkpoints {config.soup}")
-    saved_run(run, config, data.content_hash)  # another run in this folder must not be lost
+    saved = saved_run(run, config, data.content_hash)
+    if saved is not None:
+        return {**saved["best"], "history": saved["history"], "commits": saved["commits"]}
     began = time.perf_counter()
     state = average(members)
     model = build_model(**config.model_arguments())
@@ -64,7 +66,8 @@ def cook(config: TrainConfig, data: TrainingSet, run: Path, members: Sequence[Ch
     }  # fmt: skip
     best = {"epoch": 1, "valid_accuracy": accuracy, "state": state}
     run.mkdir(parents=True, exist_ok=True)
-    with atomic_path(run / CHECKPOINT) as temporary:
-        torch.save({"config": config.to_dict(), "data": data.content_hash, "best": best}, temporary)
     write_history(run, [row])
+    with atomic_path(run / CHECKPOINT) as temporary:
+        about = {"config": config.to_dict(), "data": data.content_hash, "history": [row], "commits": [commit]}
+        torch.save({**about, "best": best}, temporary)
     return {**best, "history": [row], "commits": [commit]}

@@ -106,11 +106,11 @@ class _Run:
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
         self.average = copy.deepcopy(self.model).eval() if config.ema_decay else self.model
         self.net, self.optimizer = self.accelerator.prepare(self.model, make_optimizer(self.model, config))
-        self.images, self.targets = data.images.to(self.device), data.targets.to(self.device)
+        self.images = data.images.to(self.device)
         self.teachers = teachers.to(self.device)
         self.book = AnswerBook(teachers, self.images, data.content_hash, answers)
         weighted = config.balance == "loss"
-        self.class_weights = class_weights(self.targets, config.balance_power) if weighted else None
+        self.class_weights = class_weights(data.targets, config.balance_power).to(self.device) if weighted else None
         self.steps = max(1, len(data.images) // config.batch_size)
         self.epoch = 0
         self.history: list[dict] = []
@@ -139,7 +139,7 @@ class _Run:
             rate = learning_rate(config, self.epoch * self.steps + step, self.steps * config.epochs)
             set_rate(self.optimizer, rate)
             mine = batch.chunk(self.accelerator.num_processes)[self.accelerator.process_index]
-            views, targets = shown[mine], [self.targets[mine]]
+            views, targets = shown[mine], [epoch.targets[mine].to(self.device)]
             if self.teachers:
                 targets.append(taught[mine].to(self.device) if taught is not None else self._ask(mine, views))
             faces = render(self.images[mine], views, size)

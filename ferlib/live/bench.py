@@ -36,7 +36,7 @@ FACES = (1, 4, 16)
 THREADS = (1, 2)
 STEPS = ("detect", "crop", "classify", "total")
 LEAST = 40
-"""Smallest face that we search for, pixels: the default of the camera and of `ferlib predict`."""
+"""Smallest face that we search for, pixels: the default of `ferlib predict`."""
 
 REST = 0.02
 """Seconds before each measurement: as long as the threads of the path before may go on spinning for more work."""

@@ -55,7 +55,7 @@ def compose(width: int, height: int, faces: int, seed: int = 0) -> np.ndarray:
 
 
 def write_folder(folder: Path, count: int) -> None:
-    """`count` JPEG files of 640x480 with 1, 4 or 16 faces; links to a few files where the file system has them."""
+    """`count` JPEG files of 640x480 with 1 or 4 faces; links to a few files where the file system has them."""
     distinct = min(count, _DISTINCT)
     for index in range(distinct):
         picture = compose(640, 480, FACES[index % 2], seed=index)

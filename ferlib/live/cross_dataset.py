@@ -93,7 +93,7 @@ def evaluate_tree(
     Returns:
         ``n``, ``classes`` present, and ``scores`` twice (`Scores.to_dict`): ``eight`` with all eight emotions allowed,
         ``present`` with the probabilities of the absent ones set to zero; ``not_found`` pictures without a face;
-        ``left_out`` folders. A picture without a face has a row of zeros and is right under neither.
+        ``left_out`` folders. A picture without a face counts as a wrong answer under both.
     """
     probabilities = np.zeros((len(tree.files), len(EMOTIONS)), np.float32)
     missed = np.ones(len(tree.files), bool)

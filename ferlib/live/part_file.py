@@ -12,7 +12,7 @@ from ferlib.live.pipeline import EmotionPipeline, Face
 from ferlib.live.tracking import TrackedFace, Tracker
 
 ENDING = ".part.jsonl"
-_FORM = 2  # of the lines; a file with another number is begun afresh
+_FORM = 3  # of the lines; a file with another number is begun afresh
 
 
 def beside(output: Path) -> Path:
@@ -29,9 +29,7 @@ def header(video: Path, pipeline: EmotionPipeline, every: int, detect_every: int
         "changed": about.st_mtime_ns,
         "every": every,
         "detect_every": detect_every,
-        "model": str(getattr(pipeline.classifier, "name", type(pipeline.classifier).__name__)),
-        "least": pipeline.detector.min_face_size,
-        "crop": repr(pipeline.crop),
+        **pipeline.identity(),
     }
 
 

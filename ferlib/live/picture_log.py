@@ -87,18 +87,7 @@ class PictureLog:
 
 
 def _header(pipeline: EmotionPipeline) -> dict[str, Any]:
-    classifier = pipeline.classifier
-    about = getattr(classifier, "about", {})
-    return {
-        "form": _FORM,
-        "model": str(getattr(classifier, "name", type(classifier).__name__)),
-        "weights": about.get("weights_sha256"),
-        "temperature": about.get("temperature"),
-        "threshold": pipeline.threshold,
-        "engine": getattr(classifier, "engine", None),
-        "least": pipeline.detector.min_face_size,
-        "crop": repr(pipeline.crop),
-    }
+    return {"form": _FORM, "threshold": pipeline.threshold, **pipeline.identity()}
 
 
 def _state(picture: Path) -> list[int]:

@@ -86,6 +86,18 @@ class EmotionPipeline:
             image = load_picture(image)
         return self.classify(image, self.detector(image))
 
+    def identity(self) -> dict[str, Any]:
+        """What its answers depend on besides the picture, JSON-ready; stored results of another one are of no use."""
+        about = getattr(self.classifier, "about", {})
+        return {
+            "model": str(getattr(self.classifier, "name", type(self.classifier).__name__)),
+            "weights": about.get("weights_sha256"),
+            "temperature": about.get("temperature"),
+            "engine": getattr(self.classifier, "engine", None),
+            "least": self.detector.min_face_size,
+            "crop": repr(self.crop),
+        }
+
     def classify(self, image: np.ndarray, detections: list[Detection]) -> list[Face]:
         """The emotion of each detection, in the given order; all faces go through the classifier as one batch."""
         check_picture(image)

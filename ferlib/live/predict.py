@@ -44,10 +44,10 @@ def predict_paths(
     `csv` and `parquet` name files that get a row a face with `row_files.CSV_COLUMNS`; a picture without faces has none.
     `annotate_dir` gets ``<stem>.annotated.png`` of each picture. These files are written whole or not at all.
 
-    `workers` score several pictures at a time, with pipelines like `pipeline` (None: this one alone, while the next
-    picture is decoded). Everything comes in the order of the pictures all the same, and memory does not grow with
-    their number. What was found lies in a file beside the first table until all is done: a run that was interrupted
-    writes the rows that it has, and the next one with the same settings goes on from there.
+    `workers` score several pictures at a time, with pipelines like `pipeline` (None: this one alone). Everything comes
+    in the order of the pictures all the same, and memory does not grow with their number. What was found lies in a
+    file beside the first table until all is done: a run that was interrupted writes the rows that it has, and the next
+    one with the same settings goes on from there.
 
     What cannot be read or written is reported on `err` (None: standard error) in one sentence each, and the rest is
     still done. `progress` shows a bar on `err` if that is a terminal and there are several pictures.

@@ -8,6 +8,7 @@ import numpy as np
 
 from ferlib.files import atomic_path
 from ferlib.live.pictures import sample_picture
+from ferlib.live.video_source import open_writer
 
 VARIANTS = ("as it is", "mirrored", "tilted", "dark", "blurred", "small")
 """The tiles of `face_sheet` in reading order."""
@@ -41,9 +42,8 @@ def moving_clip(seconds: float = 6.0, rate: float = 10.0) -> Iterator[np.ndarray
 
 def write_clip(path: str | Path, seconds: float = 6.0, rate: float = 10.0) -> Path:
     """`moving_clip` as a video file; the suffix chooses the format, .mp4 or .avi."""
-    code = cv2.VideoWriter.fourcc(*("MJPG" if Path(path).suffix == ".avi" else "mp4v"))
     with atomic_path(path) as temporary:
-        writer = cv2.VideoWriter(str(temporary), code, rate, (640, 480))
+        writer = open_writer(temporary, "MJPG" if Path(path).suffix == ".avi" else "mp4v", rate, (640, 480))
         for frame in moving_clip(seconds, rate):
             writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
         writer.release()

@@ -68,11 +68,13 @@ class LiveSession:
         self.latency = Latency()
         self._rows: deque[list] = deque(maxlen=_ROWS)
         self._rows_lock = Lock()
+        self._tracker = Tracker(time_constant=self.settings.smoothing)
         self.reset()
 
     def reset(self) -> None:
-        """Begin a new stream: tracks, faces and clock are forgotten; the table and the latencies stay."""
-        self._tracker = Tracker(time_constant=self.settings.smoothing)
+        """Begin a new stream: tracks, faces and clock are forgotten; table, latencies and track numbers go on."""
+        self._tracker.reset()
+        self._tracker.time_constant = self.settings.smoothing
         self._follower = FaceFollower(self.pipeline)
         self._size: tuple[int, ...] | None = None
         self._clock = float("-inf")

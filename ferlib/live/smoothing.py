@@ -45,7 +45,7 @@ class LabelSmoother:
         kept = self._kept(max(0.0, time - self._time)) if self._sum is not None else 0.0
         self._sum = new if kept == 0 or self._sum is None else kept * self._sum + new
         self._weight = kept * self._weight + 1
-        self._time = time
+        self._time = max(time, self._time)
         mean = self._sum / self._weight
         best = int(mean.argmax())
         if self._label is None or mean[best] > mean[self._label] + self.margin:

@@ -92,8 +92,9 @@ class Tracker:
         return len(self._tracks)
 
     def reset(self) -> None:
-        """Forget all tracks, as after a cut; the numbers go on."""
+        """Forget all tracks and the clock, as for a new stream; the numbers go on."""
         self._tracks = []
+        self._time = float("-inf")
 
     def update(self, faces: Sequence[Face], time: float, size: tuple[int, int] | None = None) -> list[TrackedFace]:
         """The faces of a frame with their identities, in the given order.

@@ -24,7 +24,7 @@ from ferlib.live.following import DETECT_EVERY, FaceFollower
 from ferlib.live.pipeline import EmotionPipeline, Face
 from ferlib.live.smoothing import TIME_CONSTANT
 from ferlib.live.tracking import TrackedFace
-from ferlib.live.video_source import VideoSource
+from ferlib.live.video_source import VideoSource, open_writer
 
 ANNOTATED_VIDEO = ".annotated.mp4"
 _STATUS_INTERRUPTED = 130
@@ -168,7 +168,6 @@ def _write(
 def _draw(path: Path, part: Path, every: int, smoothing: float, threshold: float, target: Path) -> None:
     """The annotated video, one frame for each that was read."""
     source, writer = VideoSource(path, every), None
-    code = cv2.VideoWriter.fourcc(*"mp4v")
     try:
         for frame, _, faces in part_file.followed(part, smoothing):
             picture = _frame(source, frame)
@@ -177,12 +176,14 @@ def _draw(path: Path, part: Path, every: int, smoothing: float, threshold: float
             steadied = [_steadied(one, threshold) for one in faces]
             drawn = cv2.resize(annotate(picture, steadied, bars=False), picture.shape[1::-1])
             size = drawn.shape[1] & ~1, drawn.shape[0] & ~1  # the encoder takes even sizes only
-            writer = writer or cv2.VideoWriter(str(target), code, source.rate / every, size)
+            writer = writer or open_writer(target, "mp4v", source.rate / every, size)
             writer.write(cv2.cvtColor(drawn[: size[1], : size[0]], cv2.COLOR_RGB2BGR))
     finally:
         source.close()
         if writer is not None:
             writer.release()
+    if writer is None:
+        raise FerlibError(f"no frame of {path.name} could be read, so there is nothing to draw.")
 
 
 def _frame(source: VideoSource, index: int) -> np.ndarray | None:

@@ -109,6 +109,18 @@ class VideoSource:
         return max(self._time, 0.0)
 
 
+def open_writer(path: str | Path, code: str, rate: float, size: tuple[int, int]) -> cv2.VideoWriter:
+    """A video file to write BGR frames to; `code` of four letters, `rate` frames a second, `size` as width and height.
+
+    Raises:
+        FerlibError: this installation of OpenCV cannot write such a file, or not there.
+    """
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), rate, size)
+    if not writer.isOpened():
+        raise FerlibError(f"{Path(path).name} could not be opened as a {code} video; choose another folder or format.")
+    return writer
+
+
 def is_video(path: str | Path) -> bool:
     """By the suffix."""
     return Path(path).suffix.lower() in VIDEO_SUFFIXES

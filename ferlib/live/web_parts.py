@@ -132,6 +132,7 @@ def _live(pipeline: EmotionPipeline, settings: LiveSettings) -> None:
         st.caption("Press START and allow the camera. Boxes follow as fast as this machine can read faces.")
     webcam = stream.video_processor
     if webcam is not None:
+        webcam.pipeline = pipeline
         webcam.settings.threshold, webcam.settings.min_face_size = settings.threshold, settings.min_face_size
     with faces:
         st.fragment(_watch, run_every=1.0 if stream.state.playing else None)(webcam)

@@ -23,7 +23,7 @@ class Webcam:
     """Reads one camera's frames.
 
     Attributes:
-        settings: may be changed between frames.
+        settings, pipeline: may be changed between frames.
         answer: to the newest frame, None before the first one; see `LiveSession.answer`.
         frames: number of frames answered.
         with_faces: how many of them had a face.
@@ -35,6 +35,17 @@ class Webcam:
         self.settings = self._session.settings
         self.answer: Answer | None = None
         self.frames = self.with_faces = 0
+
+    @property
+    def pipeline(self) -> EmotionPipeline:
+        """What reads the frames; a new one begins with the next frame."""
+        return self._session.pipeline
+
+    @pipeline.setter
+    def pipeline(self, pipeline: EmotionPipeline) -> None:
+        if pipeline is not self._session.pipeline:
+            self._session.pipeline = pipeline
+            self._session.reset()
 
     async def recv_queued(self, frames: "list[VideoFrame]") -> "list[VideoFrame]":
         """The newest of the frames that came since the last call; the older ones are dropped, so no queue grows."""

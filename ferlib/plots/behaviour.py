@@ -1,6 +1,7 @@
 """Figures of how the models behave: under changes, through the live path, and where they look."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import cv2
 import matplotlib.pyplot as plt
@@ -23,7 +24,7 @@ def robustness(studies: Mapping[str, Mapping], note: str) -> Figure:
     first = next(iter(studies.values()))
     figure, axes = plt.subplots(2, 5, figsize=(WIDTH, 3.9), sharey=True)
     for axis, (change, about) in zip(axes.flat, first["changes"].items(), strict=True):
-        for colour, (model, found) in zip(MODEL_COLOURS, studies.items(), strict=False):
+        for colour, (model, found) in zip(cycle(MODEL_COLOURS), studies.items(), strict=False):
             row = found["changes"][change]
             axis.errorbar(
                 range(1, 6), np.multiply(row["accuracy"], 100), yerr=spans(row["accuracy"], row["interval"]), fmt="o-",

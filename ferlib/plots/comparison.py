@@ -1,6 +1,7 @@
 """Figures that set models, protocols and parts of test side by side."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,7 +39,7 @@ def accuracy_against_cost(rows: Sequence[Mapping], human: Mapping[str, float | N
     `rows`: ``{"model", "accuracy", "interval", "milliseconds", "parameters"}``.
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 3.1))
-    for colour, row in zip(MODEL_COLOURS, rows, strict=False):
+    for colour, row in zip(cycle(MODEL_COLOURS), rows, strict=False):
         x, y = row["milliseconds"], percent(row["accuracy"])
         axis.errorbar(x, y, yerr=spans([row["accuracy"]], [row["interval"]]), color=colour, capsize=3, linewidth=1.2)
         words = f"{row['model']}, {row['parameters'] / 1e6:.1f} M"

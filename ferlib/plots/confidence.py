@@ -1,6 +1,7 @@
 """Figures of confidence and of the taggers: reliability, risk and coverage, agreement, label noise."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -52,7 +53,7 @@ def risk_coverage(curves: Mapping[str, Mapping], points: Sequence[Mapping], note
         note: the caption line.
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 3.1))
-    for colour, (name, curve) in zip(MODEL_COLOURS, curves.items(), strict=False):
+    for colour, (name, curve) in zip(cycle(MODEL_COLOURS), curves.items(), strict=False):
         axis.plot(
             100 * np.array(curve["coverage"]), 100 * np.array(curve["risk"]), color=colour, linewidth=1.5, label=name
         )

@@ -1,6 +1,7 @@
 """Figures of one model's scores: confusion, classes, curves, training."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -69,7 +70,7 @@ def confused_pairs(pairs: Sequence[Mapping], note: str) -> Figure:
 def training_curves(histories: Mapping[str, pd.DataFrame], human: Mapping[str, float | None], note: str) -> Figure:
     """Loss and valid accuracy by epoch of each model; a dot is the epoch that was chosen."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.8))
-    for colour, (name, history) in zip(MODEL_COLOURS, histories.items(), strict=False):
+    for colour, (name, history) in zip(cycle(MODEL_COLOURS), histories.items(), strict=False):
         left.plot(history["epoch"], history["train_loss"], color=colour, linewidth=1.3, label=name)
         left.plot(history["epoch"], history["valid_loss"], color=colour, linewidth=1.3, linestyle="--")
         best = history["valid_accuracy"].idxmax()

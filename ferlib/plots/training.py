@@ -37,8 +37,9 @@ def accuracy_comparison(
         label="this project, with its 95 % interval",
     )  # fmt: skip
     for place, value in zip(places, middle, strict=True):
-        place_of_number = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "bbox": PAPER}
-        axis.annotate(f"{value:.1f}", (value, place), fontsize=8, **place_of_number)
+        axis.annotate(
+            f"{value:.1f}", (value, place), (0, 6), textcoords="offset points", ha="center", fontsize=8, bbox=PAPER
+        )
     theirs = [(100 * others[name], place) for name, place in zip(accuracies, places, strict=True) if name in others]
     if theirs:
         axis.plot(*zip(*theirs, strict=True), "D", color="#D55E00", mfc="white", label="the student project (valid)")

@@ -62,6 +62,10 @@ def test_an_interrupted_measurement_leaves_no_ranges(data, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         export_report.run("tiny", int8=True)
     assert not quantisation.ranges_path("tiny").exists()
+    quantisation.ranges_path("tiny").write_text("accepted before")
+    with pytest.raises(KeyboardInterrupt):
+        export_report.run("tiny", int8=True)
+    assert quantisation.ranges_path("tiny").read_text() == "accepted before"
 
 
 def test_ranges_come_from_training_faces(data):

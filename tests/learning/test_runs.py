@@ -51,7 +51,10 @@ def test_a_name_is_published_once(project, tiny):
     publication.publish("once")
     with pytest.raises(FerlibError, match="published already"):
         publication.publish("once")
+    study = paths.PUBLISHED / "once" / "study.json"
+    study.write_text("of the weights that are replaced")
     assert publication.publish("once", replace=True)
+    assert not study.exists()
 
 
 def test_the_numbers_can_be_published_without_the_weights(project, tiny):

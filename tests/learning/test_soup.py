@@ -1,12 +1,13 @@
 """The mean of several networks."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 
-from ferlib import paths, readme
+from ferlib import paths, readme_tables
 from ferlib.data import synthetic
 from ferlib.errors import FerlibError
 from ferlib.learning import checkpoints, publication, runs
@@ -49,7 +50,19 @@ def test_a_soup_is_a_run_that_can_be_published(members, tiny):
     table = settings_table(published(["soup"]))
     assert table.loc["soup", "starts from"] == "the mean of one, two"
     assert table.loc["soup", "epochs"] == table.loc["soup", "optimiser"] == "none"
-    assert "| the mean of one and two |" in readme.results_table([metrics])
+    assert "| the mean of one and two |" in readme_tables.results_table([metrics])
+
+
+def test_a_soup_that_is_there_stays_when_a_member_changes(members, tiny):
+    config = replace(tiny, soup=("one", "two"), epochs=1)
+    first = runs.train(config, "soup", progress=False)
+    shutil.rmtree(paths.RUNS / "one")
+    runs.train(replace(tiny, epochs=1, seed=7), "one", progress=False)
+    publication.publish("one", replace=True)
+    again = runs.train(config, "soup", progress=False)
+    assert all(torch.equal(again["state"][name], value) for name, value in first["state"].items())
+    assert again["commits"] == first["commits"]
+    assert again["history"][0]["seconds"] == first["history"][0]["seconds"]  # that of the first cooking
 
 
 def test_a_soup_never_overwrites_another_run(members, tiny):

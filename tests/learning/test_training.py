@@ -197,6 +197,17 @@ def test_every_epoch_has_its_own_order_and_views(tiny_set, tiny):
     assert len(first.order.unique()) == first.order.numel()
 
 
+def test_in_the_probability_mode_each_epoch_draws_a_label_from_the_votes(tiny):
+    votes = torch.tensor([[0.75, 0.25, 0, 0, 0, 0, 0, 0]]).repeat(400, 1)
+    config = replace(tiny, mode="probability")
+    first, again, other = (draw_epoch(config, votes, epoch).targets for epoch in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert sorted(set(first.sum(dim=0).tolist())) == [0.0, first[:, 1].sum().item(), first[:, 0].sum().item()]
+    assert 0.68 < first[:, 0].mean() < 0.82
+    assert torch.equal(draw_epoch(tiny, votes, 0).targets, votes)
+
+
 def test_views_come_back_when_the_settings_say_so_and_orders_never(tiny_set, tiny):
     config = replace(tiny, views=3)
     epochs = [draw_epoch(config, tiny_set.targets, epoch) for epoch in range(6)]
@@ -358,6 +369,8 @@ def test_teachers_answer_each_kept_view_once_and_the_same(tmp_path, drawn, tiny,
     assert torch.allclose(first, teachers(faces, views), atol=3e-3)  # kept in half precision
     assert len(list(tmp_path.iterdir())) == 2
     assert not torch.allclose(AnswerBook(teachers, faces, "data", tmp_path).answers(0, others), first, atol=1e-2)
+    erased = replace(views, patch=torch.tensor([[0.2, 0.2, 0.5, 0.5]]).repeat(40, 1))
+    assert not torch.allclose(AnswerBook(teachers, faces, "data", tmp_path).answers(0, erased), first, atol=1e-2)
     other_images = AnswerBook(teachers, 255 - faces, "data", tmp_path).answers(0, views)
     assert not torch.allclose(other_images, first, atol=1e-2)
     asked = []

@@ -88,11 +88,8 @@ class Plain(NoCrops):
 
     threshold = 0.0
 
-    classifier, crop = object(), "none"
-
-    def __init__(self, detector):
-        super().__init__(detector)
-        detector.min_face_size = 40
+    def identity(self):
+        return {"model": "fake"}
 
 
 def test_one_frame_in_three(pipeline, clip, tmp_path):
@@ -153,11 +150,13 @@ def test_a_line_that_was_cut_off_is_read_again(pipeline, clip, tmp_path):
     assert len(rows_of(target)) == 12
 
 
-@pytest.mark.parametrize("damage", ["another every", "garbage", "empty"])
-def test_a_part_file_of_another_run_is_begun_afresh(pipeline, clip, tmp_path, damage):
+@pytest.mark.parametrize("damage", ["another every", "another engine", "garbage", "empty"])
+def test_a_part_file_of_another_run_is_begun_afresh(pipeline, clip, tmp_path, monkeypatch, damage):
     target = tmp_path / "rows.csv"
     run(clip, Counting(pipeline, stop=5), csv=target, every=2 if damage == "another every" else 1)
-    if damage != "another every":
+    if damage == "another engine":
+        monkeypatch.setattr(Counting, "identity", lambda self: {"engine": "int8"})
+    elif damage != "another every":
         part_file.beside(target).write_bytes(b"" if damage == "empty" else b"\xff\xfe nothing\n")
     second = Counting(pipeline)
     assert run(clip, second, csv=target)[0] == 0
@@ -206,6 +205,18 @@ def test_a_frame_that_cannot_be_decoded_is_named_and_passed_over(pipeline, clip,
     assert status == 1
     assert err == "ferlib: Frame 4 of clip.avi is damaged and was passed over.\n"
     assert [row["frame"] for row in rows_of(tmp_path / "rows.csv")] == [str(k) for k in range(12) if k != 4]
+
+
+def test_where_no_frame_can_be_drawn_there_is_no_video(pipeline, clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(video.part_file, "followed", lambda *_: iter(()))
+    with pytest.raises(FerlibError, match=r"no frame of clip.avi could be read"):
+        run(clip, pipeline, annotate_dir=tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.mp4"))
+
+
+def test_a_video_that_cannot_be_opened_for_writing_is_said(tmp_path):
+    with pytest.raises(FerlibError, match="could not be opened as a mp4v video"):
+        video.open_writer(tmp_path / "no such folder" / "clip.mp4", "mp4v", 10, (64, 48))
 
 
 def test_a_run_that_goes_on_remembers_the_damage_before_it(pipeline, clip, tmp_path, monkeypatch):

@@ -57,6 +57,16 @@ def test_settings_can_change_between_frames():
     assert faces_of(camera.answer)[0].probabilities.shape == (8,)
 
 
+def test_another_model_reads_the_frames_that_follow():
+    camera = webcam(BOX)
+    camera.draw(FRAME)
+    other = webcam(BOX, BOX).pipeline
+    camera.pipeline = other
+    camera.draw(FRAME)
+    assert camera.pipeline is other
+    assert len(faces_of(camera.answer)) == 2
+
+
 def test_the_newest_of_the_waiting_frames_counts():
     av = pytest.importorskip("av", reason="the extra app is not installed")
     frames = []
