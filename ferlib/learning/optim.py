@@ -48,13 +48,15 @@ def learning_rate(config: TrainConfig, step: int, steps: int) -> float:
 def freeze_pretrained(model: nn.Module, stem: str, frozen: bool) -> None:
     """Stage one of two-stage fine-tuning trains what is new alone; stage two, everything.
 
-    New is the last layer, and where only the stem was pre-trained, all that stands above it.
+    New is the last layer, and a stem of our own; where only the stem was pre-trained, all that stands above it.
     """
     if stem in PRETRAINED_STEMS:
         model.stem.requires_grad_(not frozen)
         return
     model.requires_grad_(not frozen)
     model.get_classifier().requires_grad_(True)
+    if stem:
+        model.stem.requires_grad_(True)
 
 
 def rate_table(config: TrainConfig) -> pd.DataFrame:

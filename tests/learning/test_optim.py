@@ -26,6 +26,12 @@ def test_stage_one_trains_everything_above_a_pretrained_stem(stem):
     assert any(name.startswith("stem.") for name in learning(model))
 
 
+def test_stage_one_trains_a_random_stem_with_the_last_layer():
+    model = build_model("convnext_atto", stem="conv")
+    freeze_pretrained(model, "conv", True)
+    assert {name.split(".")[0] for name in learning(model)} == {"stem", "head"}
+
+
 def test_the_rates_are_told_from_the_input_up():
     table = rate_table(recipe("convnext_alone"))
     model = build_model(**recipe("convnext_alone").model_arguments())
