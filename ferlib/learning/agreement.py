@@ -7,7 +7,7 @@ import numpy as np
 from ferlib.data.labels import COLUMN_OF_EMOTION, EMOTIONS, INDEX
 from ferlib.data.votes import emotion_shares, hard_labels, targets
 from ferlib.learning.evaluation import score
-from ferlib.learning.metrics import LEAST, bootstrap_mean
+from ferlib.learning.metrics import LEAST, bootstrap_mean, rate
 
 PROTOCOL_RULES = ("majority", "crossentropy", "multi_target", "argmax")
 AGREEMENT_EDGES = (0.0, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.001)
@@ -152,4 +152,4 @@ def _seven(probabilities: np.ndarray, votes: np.ndarray) -> dict:
 def _rate(hits: np.ndarray) -> dict:
     if not len(hits):
         return {"n": 0, "accuracy": None, "interval": None}
-    return {"n": len(hits), "accuracy": float(hits.mean()), "interval": list(bootstrap_mean(hits))}
+    return {"n": len(hits), **rate(hits)}

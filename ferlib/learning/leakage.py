@@ -3,7 +3,8 @@
 import numpy as np
 
 from ferlib.data.labels import EMOTIONS
-from ferlib.learning.evaluation import RESAMPLES, score
+from ferlib.learning.evaluation import score
+from ferlib.learning.metrics import RESAMPLES
 
 
 def leak_scores(probabilities: np.ndarray, labels: np.ndarray, leaked: np.ndarray, seed: int = 0) -> dict:

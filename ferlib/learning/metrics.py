@@ -1,4 +1,4 @@
-"""More scores than accuracy and F1, from stored probabilities: each agrees with scikit-learn, most have an interval.
+"""Scores from stored probabilities and labels: each agrees with scikit-learn, most have a bootstrap interval.
 
 Rows with a label of -1 (dropped by the voting rule) are left out everywhere.
 """
@@ -9,8 +9,8 @@ import numpy as np
 from sklearn import metrics as sk
 
 from ferlib.data.labels import EMOTIONS
-from ferlib.learning.evaluation import RESAMPLES, per_class
 
+RESAMPLES = 10_000
 LEAST = 1e-12  # probabilities are raised to it before a logarithm
 _CHUNK = 500  # resamples drawn at once
 
@@ -44,6 +44,11 @@ def bootstrap_mean(values: np.ndarray, seed: int = 0, resamples: int = RESAMPLES
     return float(low), float(high)
 
 
+def rate(hits: np.ndarray) -> dict:
+    """``accuracy`` of (N,) booleans "was right" with its 95 % bootstrap ``interval``; JSON-ready."""
+    return {"accuracy": float(hits.mean()), "interval": list(bootstrap_mean(hits))}
+
+
 def bootstrap_matrix(
     score: Callable[[np.ndarray], np.ndarray], matrix: np.ndarray, seed: int = 0
 ) -> tuple[float, float]:
@@ -54,11 +59,47 @@ def bootstrap_matrix(
     return float(low), float(high)
 
 
+def confusion_of(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(8, 8) counts, rows are labels, columns the most probable classes; arguments and errors as of `labelled`."""
+    kept, wanted = labelled(probabilities, labels)
+    return sk.confusion_matrix(wanted, kept.argmax(axis=1), labels=range(len(EMOTIONS)))
+
+
+def accuracy(confusion: np.ndarray) -> np.ndarray:
+    """Share of right predictions in (..., K, K) confusion matrices."""
+    return np.trace(confusion, axis1=-2, axis2=-1) / confusion.sum(axis=(-2, -1))
+
+
+def per_class(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Recall, precision and F1, each (..., K), of (..., K, K) confusion matrices; NaN where undefined.
+
+    F1 is 0 for a class that is labelled or predicted but never right, and NaN for one that is neither.
+    """
+    right = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
+    labelled, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return right / labelled, right / predicted, 2 * right / (labelled + predicted)
+
+
+def macro_mean(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Mean of (..., K) values over the classes that occur in the labels of (..., K, K) matrices; NaN counts as 0."""
+    occurs = matrix.sum(axis=-1) > 0
+    return np.where(occurs, np.nan_to_num(values), 0).sum(axis=-1) / occurs.sum(axis=-1)
+
+
+def macro_f1(matrix: np.ndarray) -> np.ndarray:
+    """Mean F1 over the classes that occur in the labels, of (..., K, K) confusion matrices."""
+    return macro_mean(per_class(matrix)[2], matrix)
+
+
+def macro_precision(matrix: np.ndarray) -> np.ndarray:
+    """The same of the precision."""
+    return macro_mean(per_class(matrix)[1], matrix)
+
+
 def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
     """Mean recall over the classes that occur in the labels, of (..., K, K) confusion matrices."""
-    recall, _, _ = per_class(matrix)
-    occurs = matrix.sum(axis=-1) > 0
-    return np.where(occurs, np.nan_to_num(recall), 0).sum(axis=-1) / occurs.sum(axis=-1)
+    return macro_mean(per_class(matrix)[0], matrix)
 
 
 def kappa(matrix: np.ndarray) -> np.ndarray:
@@ -90,13 +131,13 @@ def more_scores(probabilities: np.ndarray, labels: np.ndarray, seed: int = 0) ->
     that occur in the labels, with an undefined precision counted as 0 (as scikit-learn does).
     """
     kept, wanted = labelled(probabilities, labels)
-    matrix = sk.confusion_matrix(wanted, kept.argmax(axis=1), labels=range(len(EMOTIONS)))
+    matrix = confusion_of(kept, wanted)
     found = {
-        name: {"value": _number(float(score(matrix))), "interval": list(bootstrap_matrix(score, matrix, seed))}
-        for name, score in (("balanced_accuracy", balanced_accuracy), ("macro_precision", _macro_precision))
+        name: {"value": number(float(score(matrix))), "interval": list(bootstrap_matrix(score, matrix, seed))}
+        for name, score in (("balanced_accuracy", balanced_accuracy), ("macro_precision", macro_precision))
     }
     with_kappa = float(kappa(matrix))
-    found["kappa"] = {"value": _number(with_kappa), "interval": None}
+    found["kappa"] = {"value": number(with_kappa), "interval": None}
     if not np.isnan(with_kappa):
         found["kappa"]["interval"] = list(bootstrap_matrix(kappa, matrix, seed))
     for name, values in (("top2", top_hits(kept, wanted)), ("log_loss", log_losses(kept, wanted))):
@@ -142,11 +183,6 @@ def confused_pairs(matrix: np.ndarray, most: int = 10) -> list[dict]:
     ]  # fmt: skip
 
 
-def _macro_precision(matrix: np.ndarray) -> np.ndarray:
-    _, precision, _ = per_class(matrix)
-    occurs = matrix.sum(axis=-1) > 0
-    return np.where(occurs, np.nan_to_num(precision), 0).sum(axis=-1) / occurs.sum(axis=-1)
-
-
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
+    """A float for JSON, None for NaN."""
     return None if np.isnan(value) else float(value)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from ferlib.learning.metrics import bootstrap_mean
+from ferlib.learning.metrics import rate
 
 Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 """(48, 48) uint8 grey, strength, generator -> (48, 48) grey or (48, 48, 3) RGB, uint8."""
@@ -105,12 +105,12 @@ def robustness(
         progress: is told the name of each change as its turn comes.
     """
     clean = predict(faces).argmax(axis=1) == labels
-    found: dict = {"n": len(labels), "clean": _rate(clean), "changes": {}}
+    found: dict = {"n": len(labels), "clean": rate(clean), "changes": {}}
     for name, (_, strengths, unit) in CHANGES.items():
         if progress:
             progress(name)
         hits = [predict(change_faces(faces, name, strength, seed)).argmax(axis=1) == labels for strength in strengths]
-        found["changes"][name] = {"unit": unit, "strengths": list(strengths), **_columns(map(_rate, hits))}
+        found["changes"][name] = {"unit": unit, "strengths": list(strengths), **_columns(map(rate, hits))}
     return found
 
 
@@ -119,10 +119,6 @@ def some_labelled(labels: np.ndarray, most: int, seed: int = 0) -> np.ndarray:
     labelled = np.flatnonzero(np.asarray(labels) >= 0)
     chosen = np.random.default_rng(seed).permutation(labelled)[:most]
     return np.sort(chosen)
-
-
-def _rate(hits: np.ndarray) -> dict:
-    return {"accuracy": float(hits.mean()), "interval": list(bootstrap_mean(hits))}
 
 
 def _columns(rows) -> dict[str, list]:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from ferlib.errors import FerlibError
-from ferlib.learning.evaluation import RESAMPLES, score
+from ferlib.learning.evaluation import score
+from ferlib.learning.metrics import RESAMPLES
 
 FEW = 30
 """A group with fewer images is shown but does not count for the gap: chance alone would decide it."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ferlib.learning.metrics import bootstrap_mean
+from ferlib.learning.metrics import bootstrap_mean, rate
 from ferlib.live.cropping import CropSpec, crop_face, place_and_find
 from ferlib.live.detection import FaceDetector
 
@@ -42,11 +42,7 @@ def live_path(
         through[found] = predict(seen).argmax(axis=1) == labels[found]
     cost = direct.astype(np.float64) - through
     result = {
-        "n": len(labels), "roll": roll, "found": float(found.mean()), "crop": _rate(direct), "live": _rate(through),
+        "n": len(labels), "roll": roll, "found": float(found.mean()), "crop": rate(direct), "live": rate(through),
         "cost": {"difference": float(cost.mean()), "interval": list(bootstrap_mean(cost))},
     }  # fmt: skip
-    return result | ({"live_if_found": _rate(through[found])} if found.any() else {})
-
-
-def _rate(hits: np.ndarray) -> dict:
-    return {"accuracy": float(hits.mean()), "interval": list(bootstrap_mean(hits))}
+    return result | ({"live_if_found": rate(through[found])} if found.any() else {})
