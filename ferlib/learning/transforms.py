@@ -205,11 +205,6 @@ def _erase(images: torch.Tensor, views: Views) -> torch.Tensor:
     return images
 
 
-def augment(grey: torch.Tensor, size: int, how: Augmentation, generator: torch.Generator) -> torch.Tensor:
-    """(N, 1, size, size) float intensities in 0..1: a new random view of each (N, H, W) uint8 image."""
-    return render(grey, draw_views(len(grey), how, generator), size)
-
-
 def mix(
     views: torch.Tensor, targets: torch.Tensor, mixup: float, cutmix: float, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,7 +6,6 @@ import torch
 from ferlib.learning.transforms import (
     Augmentation,
     Preprocessing,
-    augment,
     draw_views,
     equalise,
     mix,
@@ -21,6 +20,10 @@ STILL = Augmentation(flip=0, rotation=0, scale=0, shift=0, light=0, erasing=0)
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def augment(grey, size, how, generator):
+    return render(grey, draw_views(len(grey), how, generator), size)
 
 
 def test_grey_uses_the_luma_weights():
