@@ -129,6 +129,7 @@ def test_changes_are_counted_from_the_base_on_the_same_images(tmp_path, monkeypa
     for name, count in (("base", 20), ("better", 30)):
         publish_answers(name, np.array([right] * count + [wrong] * (41 - count)), labels, ids)
     monkeypatch.setattr(results, "published", lambda names: [made_up(name) for name in names])
+    monkeypatch.setattr(results, "is_published", lambda name: name != "never_made")
     table = results.change_table("base", {"better": "more pixels", "never_made": "less"}, ["valid"])
     assert list(table.index) == ["nothing", "more pixels"]
     assert table["valid, %"].iloc[0].startswith("75.00 (")
