@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from ferlib import paths
-from ferlib import readme_tables as made
+from ferlib import readme_tables as markdown
 from ferlib.data.check import OFFICIAL_HASHES
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
@@ -17,7 +17,7 @@ from ferlib.learning.recipes import ABLATIONS
 def load_metrics() -> list[dict]:
     """``metrics.json`` of every model published on the official data, the best on valid last.
 
-    Runs without the cleaning saw images of valid and test, and the ablations only compare: neither are results.
+    Without the cleaning a run has seen images of valid and test, and an ablation only compares: neither is a result.
     """
     files = [path for path in sorted(paths.PUBLISHED.glob("*/metrics.json")) if path.parent.name not in ABLATIONS]
     found = [json.loads(path.read_text(encoding="utf-8")) for path in files]
@@ -36,19 +36,19 @@ def fill(text: str, name: str, content: str) -> str:
 
 def pages() -> dict[Path, str]:
     """Each page that holds generated numbers, with its up-to-date text."""
-    metrics, check = load_metrics(), made.read(paths.PUBLISHED / "data_check.json")
-    results = made.results_table(metrics)
-    measured = (made.read(paths.PUBLISHED / f"bench_{name}.json") for name in ("live", "camera", "train"))
-    speed = made.speed_table(*measured)
+    metrics, check = load_metrics(), markdown.read(paths.PUBLISHED / "data_check.json")
+    results = markdown.results_table(metrics)
+    measured = (markdown.read(paths.PUBLISHED / f"bench_{name}.json") for name in ("live", "camera", "train"))
+    speed = markdown.speed_table(*measured)
     blocks = {
         paths.ROOT / "README.md": {"results": results, "speed": speed},
         paths.CHECKPOINTS / "README.md": {
-            "models": made.model_table(metrics), "results": results, "classes": made.class_tables(metrics),
-            "confidence": made.confidence_table(),
+            "models": markdown.model_table(metrics), "results": results, "classes": markdown.class_tables(metrics),
+            "confidence": markdown.confidence_table(),
         },
         paths.DATA / "README.md": {
-            "counts": made.count_table(check), "emotions": made.emotion_table(check),
-            "leaks": made.leak_table(check),
+            "counts": markdown.count_table(check), "emotions": markdown.emotion_table(check),
+            "leaks": markdown.leak_table(check),
         },
     }  # fmt: skip
     texts = {}

@@ -97,7 +97,7 @@ def draw_epoch(config: TrainConfig, wanted: torch.Tensor, epoch: int) -> Epoch:
     order = order[: count // size * size].view(-1, size)
     targets = wanted
     if config.mode == "probability":
-        labels = torch.multinomial(wanted, 1, generator=torch.Generator().manual_seed(7 * config.seed + 613 * epoch))
+        labels = torch.multinomial(wanted, 1, generator=generator)
         targets = torch.zeros_like(wanted).scatter_(1, labels, 1.0)
     if not config.views:
         return Epoch(order, targets, draw_views(count, config.augmentation, generator), -1, False, generator)

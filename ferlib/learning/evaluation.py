@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ferlib.data.labels import EMOTIONS
-from ferlib.learning.metrics import accuracy, bootstrap_matrix, confusion_of, macro_f1, number, per_class
+from ferlib.learning.metrics import accuracy, confusion_of, interval, macro_f1, number, per_class, resampled
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +62,9 @@ def score(probabilities: np.ndarray, labels: np.ndarray, seed: int = 0) -> Score
         ValueError: shapes that do not match, or nothing to score.
     """
     matrix = confusion_of(probabilities, labels)
+    draws = resampled(matrix, seed)
     recall, precision, f1 = per_class(matrix)
     return Scores(
-        int(matrix.sum()), float(accuracy(matrix)), bootstrap_matrix(accuracy, matrix, seed), float(macro_f1(matrix)),
-        bootstrap_matrix(macro_f1, matrix, seed), recall, precision, f1, matrix.sum(axis=1), matrix,
+        int(matrix.sum()), float(accuracy(matrix)), interval(accuracy(draws)), float(macro_f1(matrix)),
+        interval(macro_f1(draws)), recall, precision, f1, matrix.sum(axis=1), matrix,
     )  # fmt: skip

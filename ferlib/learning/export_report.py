@@ -63,10 +63,12 @@ def run(
 
 
 def _put_back(path: Path, content: bytes | None) -> None:
+    """The file as it was before; None: there was none."""
     if content is None:
         path.unlink(missing_ok=True)
     else:
-        path.write_bytes(content)
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content)
 
 
 def calibration_faces(count: int = quantisation.FACES, seed: int = 0) -> np.ndarray:

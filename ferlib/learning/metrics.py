@@ -3,8 +3,6 @@
 Rows with a label of -1 (dropped by the voting rule) are left out everywhere.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from sklearn import metrics as sk
 
@@ -40,8 +38,7 @@ def bootstrap_mean(values: np.ndarray, seed: int = 0, resamples: int = RESAMPLES
     for start in range(0, resamples, _CHUNK):
         count = min(_CHUNK, resamples - start)
         means.append(values[generator.integers(0, len(values), (count, len(values)))].mean(axis=1))
-    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
-    return float(low), float(high)
+    return interval(np.concatenate(means))
 
 
 def rate(hits: np.ndarray) -> dict:
@@ -49,13 +46,16 @@ def rate(hits: np.ndarray) -> dict:
     return {"accuracy": float(hits.mean()), "interval": list(bootstrap_mean(hits))}
 
 
-def bootstrap_matrix(
-    score: Callable[[np.ndarray], np.ndarray], matrix: np.ndarray, seed: int = 0
-) -> tuple[float, float]:
-    """95 % percentile interval of a score of (..., K, K) confusion matrices; one multinomial draw a resample."""
+def resampled(matrix: np.ndarray, seed: int = 0) -> np.ndarray:
+    """(`RESAMPLES`, K, K) confusion matrices of as many images, drawn from those of one: a multinomial draw each."""
     total = int(matrix.sum())
     draws = np.random.default_rng(seed).multinomial(total, matrix.ravel() / total, size=RESAMPLES)
-    low, high = np.nanpercentile(score(draws.reshape(-1, *matrix.shape)), [2.5, 97.5])
+    return draws.reshape(-1, *matrix.shape)
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % percentile interval of the scores of resamples, the undefined ones left out."""
+    low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
 
 
@@ -132,14 +132,15 @@ def more_scores(probabilities: np.ndarray, labels: np.ndarray, seed: int = 0) ->
     """
     kept, wanted = labelled(probabilities, labels)
     matrix = confusion_of(kept, wanted)
+    draws = resampled(matrix, seed)
     found = {
-        name: {"value": number(float(score(matrix))), "interval": list(bootstrap_matrix(score, matrix, seed))}
+        name: {"value": number(float(score(matrix))), "interval": list(interval(score(draws)))}
         for name, score in (("balanced_accuracy", balanced_accuracy), ("macro_precision", macro_precision))
     }
     with_kappa = float(kappa(matrix))
     found["kappa"] = {"value": number(with_kappa), "interval": None}
     if not np.isnan(with_kappa):
-        found["kappa"]["interval"] = list(bootstrap_matrix(kappa, matrix, seed))
+        found["kappa"]["interval"] = list(interval(kappa(draws)))
     for name, values in (("top2", top_hits(kept, wanted)), ("log_loss", log_losses(kept, wanted))):
         found[name] = {"value": float(values.mean()), "interval": list(bootstrap_mean(values, seed))}
     return found
