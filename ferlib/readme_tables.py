@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ferlib import paths
 from ferlib.learning import anchors
+from ferlib.learning.seeds import families
 
 _SPLITS = ("valid", "test")
 _PARTS = ("train", "valid", "test")
@@ -42,21 +43,19 @@ def results_table(metrics: list[dict]) -> str:
 
 def _spreads(metrics: list[dict]) -> list[str]:
     """A sentence for each recipe that was trained with several seeds, and for those of the same schedule among them."""
-    kinds: dict[str, list[dict]] = {}
-    for one in sorted(metrics, key=lambda run: run["config"]["seed"]):
-        kinds.setdefault(one["model"].split("-seed")[0], []).append(one)
+    runs = sorted(metrics, key=lambda run: run["config"]["seed"])
     lines = []
-    for name, runs in kinds.items():
-        lengths = {run["config"]["epochs"] for run in runs}
-        families = [runs, *([run for run in runs if run["config"]["epochs"] == length] for length in sorted(lengths))]
-        for family in families if len(lengths) > 1 else families[:1]:
-            if len(family) > 1:
-                reached = [100 * run["test"]["all"]["accuracy"] for run in family]
-                schedules = ", ".join(f"{run['config']['epochs']} for seed {run['config']['seed']}" for run in family)
-                lines.append(
-                    f"`{name}`, {len(family)} seeds: {statistics.mean(reached):.2f} % of test on average, standard "
-                    f"deviation {statistics.stdev(reached):.2f} points (epochs: {schedules})."
-                )
+    for name, places in families([(run["model"], run["config"]["epochs"]) for run in runs]).items():
+        family = [runs[place] for place in places]
+        reached = [100 * run["test"]["all"]["accuracy"] for run in family]
+        schedules = ", ".join(f"{run['config']['epochs']} for seed {run['config']['seed']}" for run in family)
+        kinds = {run["config"]["seed"]: run["run"].get("precision", "no") for run in family}
+        mixed = [f"; seed {seed} in mixed precision, {kind}" for seed, kind in kinds.items() if kind != "no"]
+        recipe = name.split(",")[0]
+        lines.append(
+            f"`{recipe}`, {len(family)} seeds: {statistics.mean(reached):.2f} % of test on average, standard "
+            f"deviation {statistics.stdev(reached):.2f} points (epochs: {schedules}{''.join(mixed)})."
+        )
     return ["", *lines] if lines else []
 
 

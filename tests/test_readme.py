@@ -46,6 +46,9 @@ def test_several_seeds_give_a_mean_and_a_spread():
         in table
     )
     assert "`other`" not in table
+    third["run"] = {**third["run"], "precision": "bf16"}
+    table = readme_tables.results_table([metrics(), again, third])
+    assert "(epochs: 2 for seed 1, 2 for seed 2; seed 2 in mixed precision, bf16)." in table
 
 
 def test_speed_is_told_by_faces_and_in_the_browser():

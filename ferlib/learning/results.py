@@ -20,6 +20,7 @@ from ferlib.learning.comparison import compare
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.evaluation import score
 from ferlib.learning.publication import is_published, published_metrics, published_predictions
+from ferlib.learning.seeds import families
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,24 +277,15 @@ def class_table(results: Sequence[Result], split: str, what: str = "recall") -> 
 def seed_table(results: Sequence[Result], split: str = "test") -> pd.DataFrame:
     """Models of the same kind that differ in seed: number, mean, spread and range of the accuracy, in percent.
 
-    The spread is the standard deviation with n - 1. `results` of one recipe share the part of their name before
-    ``-seed``. Where they were trained for different numbers of epochs, those that agree in it have a row of their own
-    as well.
+    The spread is the standard deviation with n - 1; `seeds.families` says which `results` belong together.
     """
-    groups: dict[str, list[Result]] = {}
-    for one in results:
-        groups.setdefault(one.name.split("-seed")[0], []).append(one)
-    for name, family in list(groups.items()):
-        lengths = {one.config.epochs for one in family}
-        for epochs in sorted(lengths) if len(lengths) > 1 else ():
-            groups[f"{name}, {epochs} epochs"] = [one for one in family if one.config.epochs == epochs]
     rows = {}
-    for name, family in groups.items():
+    for name, places in families([(one.name, one.config.epochs) for one in results]).items():
+        family = [results[place] for place in places]
         found = [100 * one.scores[split]["accuracy"] for one in family]
-        if len(found) > 1:
-            rows[name] = {
-                "seeds": len(found), "epochs": ", ".join(str(one.config.epochs) for one in family),
-                f"{split} mean, %": round(float(np.mean(found)), 2), "spread": round(float(np.std(found, ddof=1)), 2),
-                "lowest": round(min(found), 2), "highest": round(max(found), 2),
-            }  # fmt: skip
+        rows[name] = {
+            "seeds": len(found), "epochs": ", ".join(str(one.config.epochs) for one in family),
+            f"{split} mean, %": round(float(np.mean(found)), 2), "spread": round(float(np.std(found, ddof=1)), 2),
+            "lowest": round(min(found), 2), "highest": round(max(found), 2),
+        }  # fmt: skip
     return pd.DataFrame(rows).T.rename_axis("recipe")
