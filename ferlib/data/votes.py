@@ -34,8 +34,8 @@ def targets(votes: np.ndarray, mode: str) -> np.ndarray:
         mode: one of `MODES`.
 
     Returns:
-        (N, 8) float32 in class order. A kept row sums to 1 (one-hot for majority and argmax; equal shares of every
-        named emotion for multi_target, in proportion to its votes); a dropped row is all zero.
+        (N, 8) float32 in class order. A kept row sums to 1 (one-hot for majority and argmax; otherwise every collected
+        emotion in proportion to its votes); a dropped row is all zero.
 
     Raises:
         ValueError: for an unknown mode or votes of another shape.
