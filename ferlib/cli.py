@@ -1,8 +1,10 @@
 """The command line: thin commands over the package; every import that is slow happens inside its command."""
 
+import io
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -102,7 +104,7 @@ def web_app(
 ) -> None:
     """Pictures, snapshots and the live camera in the browser, on this machine only, until Ctrl-C.
 
-    It needs the extra `app` (`pip install -e '.[app]'`; `make setup` brings it). `ferlib app --notebook` needs nothing
+    It needs the extra `app` (`pip install -e ".[app]"`; `make setup` brings it). `ferlib app --notebook` needs nothing
     more and serves the live demo of notebook 05, with tracks, time line, videos and other cameras.
     """
     if notebook:
@@ -274,6 +276,9 @@ def notebooks(
 
 def main() -> None:
     """Entry point: errors that people can mend become one sentence and status 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that the terminal cannot write is no reason to stop
+        sys.stdout.reconfigure(errors="backslashreplace")
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters about a picture is said in our own words
     try:
         app()
     except FerlibError as error:

@@ -1,7 +1,9 @@
 """``ferlib data``: get the data set and look at it."""
 
 import json
+import os
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,10 +19,17 @@ def fetch(
     images: Annotated[bool, typer.Option(help="Get the images (needs a Kaggle login).")] = True,
 ) -> None:
     """Download FER2013 with kagglehub and the FER+ labels into data/raw; goes on where it stopped."""
+    from ferlib import paths
     from ferlib.data.fetch import fetch as fetch_data
 
     fetch_data(images=images)
+    if not images:
+        typer.echo("The labels of FER+ are in data/raw; 'ferlib data fetch' gets the images, too.")
+        return
     typer.echo("FER2013+ is in data/raw; look at it with 'ferlib data check'.")
+    named = os.environ.get("FERLIB_DATA")
+    if named and Path(named).expanduser().resolve() != paths.RAW.resolve():
+        typer.echo("FERLIB_DATA names another folder, which is read in its place; unset it to use data/raw.")
 
 
 @data_app.command()

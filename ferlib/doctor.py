@@ -178,7 +178,7 @@ def extras() -> list[Finding]:
         purpose = PURPOSES.get(extra, "")
         name = f"extra {extra}"
         if bad:
-            findings.append(Finding(name, "note", f"{'; '.join(bad)} ({purpose})", f"pip install -e '.[{extra}]'"))
+            findings.append(Finding(name, "note", f"{'; '.join(bad)} ({purpose})", f'pip install -e ".[{extra}]"'))
         else:
             findings.append(Finding(name, "ok", purpose))
     return findings

@@ -54,7 +54,7 @@ def serve(port: int = PORT, dark: bool = False, browser: bool = True) -> None:
     missing = [package for module, package in EXTRA.items() if find_spec(module) is None]
     if missing:
         raise FerlibError(
-            f"the application needs {' and '.join(missing)}; install them with: pip install -e '.[app]' "
+            f'the application needs {" and ".join(missing)}; install them with: pip install -e ".[app]" '
             "(or use 'ferlib app --notebook', which needs neither)."
         )
     try:

@@ -108,6 +108,32 @@ def test_data_that_is_nowhere(ferlib, monkeypatch, command):
     )
 
 
+def test_data_fetch_says_what_is_there_now(ferlib, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("ferlib.data.fetch.fetch", lambda **options: asked.append(options))
+    monkeypatch.delenv("FERLIB_DATA", raising=False)
+    assert ferlib("data", "fetch") == (0, "FER2013+ is in data/raw; look at it with 'ferlib data check'.\n", "")
+    _, out, _ = ferlib("data", "fetch", "--no-images")
+    assert out == "The labels of FER+ are in data/raw; 'ferlib data fetch' gets the images, too.\n"
+    assert asked == [{"images": True}, {"images": False}]
+    monkeypatch.setenv("FERLIB_DATA", str(tmp_path))
+    _, out, _ = ferlib("data", "fetch")
+    assert "FERLIB_DATA names another folder, which is read in its place; unset it to use data/raw." in out
+
+
+def test_names_that_the_terminal_cannot_write_stop_nothing(tmp_path):
+    """A redirected output on Windows has the encoding of its code page."""
+    for name in ("happy", "映像"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (60, 60)).save(tmp_path / name / "x.png")
+    done = subprocess.run(
+        [sys.executable, "-m", "ferlib.cli", "evaluate", "--folder", str(tmp_path)], capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"}, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"left out, no emotion of ours: \u6620\u50cf (1)" in done.stdout
+
+
 def test_data_check_on_the_drawn_sample(ferlib, monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "PROCESSED", tmp_path)
     monkeypatch.setenv("FERLIB_DATA", str(paths.SAMPLE))

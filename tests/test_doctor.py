@@ -91,7 +91,7 @@ def test_a_missing_extra_is_a_note_with_its_command(at_home):
     at_home.setattr(doctor, "_requirements", lambda: [Requirement('no-such-package; extra == "fetch"')])
     found = {one.name: one for one in doctor.extras()}
     assert found["extra fetch"].state == "note"
-    assert found["extra fetch"].advice == "pip install -e '.[fetch]'"
+    assert found["extra fetch"].advice == 'pip install -e ".[fetch]"'
 
 
 def test_broken_detector(at_home, tmp_path):

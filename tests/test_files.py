@@ -51,3 +51,10 @@ def test_notebooks_do_not_replace_the_published_results():
     for folder in ("data/published", "data/../data/published/", "data/published/mine"):
         with pytest.raises(FerlibError, match="set RESULTS_DIR to a folder of your own"):
             paths.notebook_folders(folder, again=True)
+
+
+def test_what_is_flushed_may_be_written(tmp_path, monkeypatch):
+    """Windows refuses to flush a file that is open for reading only."""
+    monkeypatch.setattr(os, "fsync", lambda handle: os.write(handle, b""))
+    write_json(tmp_path / "x.json", {"a": 1})
+    assert sha256(tmp_path / "x.json")

@@ -39,7 +39,7 @@ def download(url: str, path: Path, digest: str, *, opener: Opener, progress: boo
         resumed = part.is_file() and part.stat().st_size > 0
         _transfer(url, part, opener, progress)
         if text_digest(part) == digest:
-            with open(part, "rb") as handle:
+            with open(part, "r+b") as handle:  # Windows flushes only what may be written
                 os.fsync(handle.fileno())
             os.replace(part, path)
             return

@@ -6,10 +6,12 @@ the competition's rules, so nothing here goes around that login.
 """
 
 import csv
+import errno
 import importlib
 import shutil
 import tarfile
 import urllib.request
+import zlib
 from collections import Counter
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
@@ -92,6 +94,8 @@ def fetch(
         try:
             download(repository + remote, path, digest, opener=opener, progress=progress)
         except (OSError, HTTPException) as error:
+            if _is_local(error):
+                raise FerlibError(_disk_sentence(path, error)) from error
             raise FerlibError(_label_steps(name, target, repository, error)) from error
         written.append(path)
     if images and not _has_images(target):
@@ -166,7 +170,9 @@ def _convert(source: Path, goal: Path) -> Path:
                     f"{_shown(source)} does not hold the {sum(ROWS.values()):,} rows of FER2013; delete it, and run "
                     "'ferlib data fetch' again."
                 )
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        if _is_local(error):
+            raise FerlibError(_disk_sentence(goal, error)) from error
         raise FerlibError(
             f"{_shown(source)} could not be unpacked ({error}); delete it, and run 'ferlib data fetch' again."
         ) from error
@@ -195,6 +201,19 @@ def _normalise(source: Path, goal: Path) -> None:
 def _shown(path: Path) -> str:
     """A path as a person would type it: inside the project relative to it."""
     return paths.relative(path) if path.resolve().is_relative_to(paths.ROOT) else str(path)
+
+
+def _is_local(error: BaseException) -> bool:
+    """Whether the disk is to blame, and neither the network nor what came from it."""
+    return isinstance(error, OSError) and error.errno in (
+        errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT,
+    )  # fmt: skip
+
+
+def _disk_sentence(path: Path, error: BaseException) -> str:
+    why = getattr(error, "strerror", None) or error
+    advice = "check your rights and the free space, and run 'ferlib data fetch' again"
+    return f"{_shown(path)} cannot be written ({why}); {advice}."
 
 
 def _status(error: BaseException) -> int | None:

@@ -1,12 +1,15 @@
 """Fetching against a server on this machine and a stand-in for kagglehub: resuming, checking, and what errors say."""
 
 import csv
+import errno
 import hashlib
 import io
+import os
 import re
 import tarfile
 import threading
 import urllib.request
+import zlib
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -421,3 +424,38 @@ def test_what_was_fetched_can_be_read(small, source, server, target):
     assert detect_form(target) == "kaggle csv"
     assert load_all(target).content_hash == small.content_hash
     assert fetch(target, progress=False, kaggle=kaggle, repository=server.url) == []
+
+
+class TestDisk:
+    @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+    def test_a_disk_that_refuses_is_not_the_network(self, labels, monkeypatch, number):
+        def refuse(*arguments, **options):
+            raise OSError(number, os.strerror(number), "x.part")
+
+        monkeypatch.setattr(fetch_module, "download", refuse)
+        with pytest.raises(FerlibError, match=r"cannot be written .*check your rights and the free space") as told:
+            labels()
+        assert "connection" not in str(told.value)
+
+    def test_a_full_disk_does_not_ask_to_delete_the_archive(self, source, target, monkeypatch):
+        target.mkdir()
+        packed(target, (GOAL, (source / GOAL).read_bytes()))
+
+        def full(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(fetch_module.shutil, "copyfileobj", full)
+        with pytest.raises(FerlibError, match=r"fer2013.csv cannot be written .No space left on device"):
+            fetch(target, labels=False, progress=False)
+
+    def test_an_archive_that_is_damaged_inside_is_named(self, source, target, monkeypatch):
+        target.mkdir()
+        packed(target, (GOAL, (source / GOAL).read_bytes()))
+
+        def damaged(*_):
+            raise zlib.error("invalid distance")
+
+        monkeypatch.setattr(fetch_module.shutil, "copyfileobj", damaged)
+        with pytest.raises(FerlibError, match=r"fer2013.tar.gz could not be unpacked .invalid distance.; delete it"):
+            fetch(target, labels=False, progress=False)
+        assert not (target / GOAL).exists()
