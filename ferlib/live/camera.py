@@ -19,14 +19,15 @@ from ferlib.errors import FerlibError
 from ferlib.live import records
 from ferlib.live.frames import Frame, encode_jpeg
 from ferlib.live.session import LiveSession
-from ferlib.live.sources import BrowserSource, FrameSource, open_source
+from ferlib.live.sources import BrowserSource, FrameSource, PictureSource, open_source
 from ferlib.live.timing import BROWSER_STAGES, KERNEL_STAGES
+from ferlib.live.video_source import VideoSource
 
 SCRIPTS = ("overlay.js", "panel.js", "camera.js")
 """Joined in this order into the one module that the browser loads; only the last one exports."""
 
 _SUMMARY_EVERY = 10  # answers
-_IDLE = 8.0  # seconds without a question after which a source at the kernel is closed: nobody watches
+_IDLE = 8.0  # seconds without a question after which a camera at the kernel is closed: nobody watches
 
 
 def asset(*names: str) -> str:
@@ -41,7 +42,8 @@ class CameraWidget(anywidget.AnyWidget):
     Args:
         session: answers the frames.
         source: what `open_source` takes; it is opened when the user presses Start, each time anew unless it is a
-            source already. A source at the kernel is closed when the user stops or the page is gone.
+            source already. A source at the kernel is closed when the user stops; a camera there also when the page is
+            gone or its picture is held for long, while a video or pictures wait where they are.
         **traits: any of those below.
 
     Attributes:
@@ -137,7 +139,7 @@ class CameraWidget(anywidget.AnyWidget):
     def _next(self) -> tuple[dict[str, Any] | None, list[bytes]]:
         """Answer and JPEG of the next frame of a source at the kernel; no answer at its end."""
         with self._guard:
-            self._watch()
+            self._unwatch()
             if self._source is None:
                 try:
                     self._source = open_source(self._what)
@@ -146,23 +148,26 @@ class CameraWidget(anywidget.AnyWidget):
                     return None, []
             tap = _Tap(self._source)
             answer = self.session.step(tap)
+            if not isinstance(self._source, VideoSource | PictureSource):
+                self._watch()
         if answer is None:
             self._close()
         return answer, [] if tap.frame is None else [encode_jpeg(tap.frame.image)]
 
     def _watch(self) -> None:
         """Close the source when the browser asks no more."""
-        if self._timer is not None:
-            self._timer.cancel()
         self._timer = threading.Timer(_IDLE, self._close)
         self._timer.daemon = True
         self._timer.start()
 
+    def _unwatch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _close(self) -> None:
         with self._guard:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._unwatch()
             if self._source is not None and self.mode == "kernel":
                 self._source.close()
                 self._source = None

@@ -5,7 +5,7 @@ set whose numbering they follow. What has no counterpart is named and left out.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -44,6 +44,11 @@ class ClassTree:
     labels: np.ndarray
     left_out: dict[str, int]
 
+    def only(self, kept: np.ndarray) -> "ClassTree":
+        """The tree with those pictures for which the (N,) bool `kept` is True."""
+        files = [path for path, keep in zip(self.files, kept, strict=True) if keep]
+        return replace(self, files=files, ids=self.ids[kept], labels=self.labels[kept])
+
 
 def find_classes(folder: Path, numbering: str | None = None) -> ClassTree:
     """Every picture below `folder` with the emotion of the nearest folder above it that names one.
@@ -81,8 +86,8 @@ def find_classes(folder: Path, numbering: str | None = None) -> ClassTree:
 
 def evaluate_tree(
     tree: ClassTree, predict: Callable[[np.ndarray], np.ndarray], find: Callable[[np.ndarray], np.ndarray | None] | None
-) -> tuple[dict, np.ndarray]:
-    """Scores of a model on a class tree, and its (N, 8) probabilities.
+) -> tuple[dict, ClassTree, np.ndarray]:
+    """Scores of a model on a class tree, the tree as far as it could be read, and its (N, 8) probabilities.
 
     Args:
         tree: of `find_classes`.
@@ -93,26 +98,41 @@ def evaluate_tree(
     Returns:
         ``n``, ``classes`` present, and ``scores`` twice (`Scores.to_dict`): ``eight`` with all eight emotions allowed,
         ``present`` with the probabilities of the absent ones set to zero; ``not_found`` pictures without a face;
-        ``left_out`` folders. A picture without a face counts as a wrong answer under both.
+        ``left_out`` folders; ``unreadable`` sentences. A picture without a face counts as a wrong answer under both,
+        one that cannot be read does not count.
+
+    Raises:
+        FerlibError: no picture can be read.
     """
+    unreadable: dict[int, str] = {}
     probabilities = np.zeros((len(tree.files), len(EMOTIONS)), np.float32)
     missed = np.ones(len(tree.files), bool)
     starts = range(0, len(tree.files), _BATCH)
     for start in tqdm(starts, unit="batch", leave=False, disable=None):  # None: only where a terminal shows it
-        faces = [_face(path, find) for path in tree.files[start : start + _BATCH]]
+        faces: list[np.ndarray | None] = []
+        for number, path in enumerate(tree.files[start : start + _BATCH], start):
+            try:
+                faces.append(_face(path, find))
+            except FerlibError as error:
+                unreadable[number] = str(error)
+                faces.append(None)
         places = [start + place for place, face in enumerate(faces) if face is not None]
         if places:
             probabilities[places] = predict(np.stack([face for face in faces if face is not None]))
             missed[places] = False
+    if len(unreadable) == len(tree.files):
+        raise FerlibError(f"no picture of the tree can be read; the first one: {unreadable[0]}")
+    kept = ~np.isin(np.arange(len(tree.files)), list(unreadable))
+    tree, probabilities, missed = tree.only(kept), probabilities[kept], missed[kept]
     present = np.unique(tree.labels)
     allowed = np.isin(np.arange(len(EMOTIONS)), present)
     found = {
         "n": len(tree.files), "classes": [EMOTIONS[index] for index in present], "not_found": int(missed.sum()),
-        "left_out": tree.left_out,
+        "left_out": tree.left_out, "unreadable": list(unreadable.values()),
         "eight": score(_wrong(probabilities, tree.labels, missed), tree.labels).to_dict(),
         "present": score(_wrong(probabilities * allowed, tree.labels, missed), tree.labels).to_dict(),
     }  # fmt: skip
-    return found, _wrong(probabilities, tree.labels, missed)
+    return found, tree, _wrong(probabilities, tree.labels, missed)
 
 
 def render_tree(found: dict) -> str:
@@ -130,6 +150,7 @@ def render_tree(found: dict) -> str:
         lines.append(f"    {emotion:<9} recall {row['recall']:.2%} of {row['support']:,}")
     if found["not_found"]:
         lines.append(f"  no face found in {found['not_found']:,} pictures, which count as wrong")
+    lines += [f"  left out: {sentence}" for sentence in found["unreadable"]]
     if found["left_out"]:
         told = ", ".join(f"{folder} ({count:,})" for folder, count in found["left_out"].items())
         lines.append(f"  left out, no emotion of ours: {told}")
@@ -147,7 +168,7 @@ def evaluate_folder(
 
     tree, classifier = find_classes(folder, numbering), load_classifier(model, engine="torch")
     find = _finder() if detect else None
-    found, probabilities = evaluate_tree(tree, classifier.predict_proba, find)
+    found, tree, probabilities = evaluate_tree(tree, classifier.predict_proba, find)
     return {"model": classifier.name, "folder": folder.name, "detect": detect, **found}, tree, probabilities
 
 

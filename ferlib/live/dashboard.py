@@ -1,6 +1,7 @@
 """The live demo as one widget: camera, photos and videos in tabs, with the same controls for all of them."""
 
 from collections.abc import Callable
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ class VideoTab:
         if self.view is not None:
             self.view.close()
         self.session.reset()
-        self.view = CameraWidget(self.session, path)
+        self.view = CameraWidget(self.session, partial(VideoSource, path))  # a video, whatever its name ends in
         self.place.children = (self.view,)
         return f"{name} is ready; press Start below."
 

@@ -49,6 +49,7 @@ class PictureLog:
         """What was found in a picture, None for one that is new or has changed since."""
         value = self._line(picture)
         if value is None or value["file"] != _state(picture):
+            self._places.pop(str(picture), None)  # what it held before must not reach the table
             return None
         return Scored(picture, value["width"], value["height"], [_face(face) for face in value["faces"]])
 

@@ -4,7 +4,7 @@ import os
 import struct
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
@@ -38,7 +38,9 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 # What Pillow's readers raise on damaged data, besides OSError.
-_DAMAGE = (SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, struct.error)
+_DAMAGE = (
+    SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, RuntimeError, struct.error,
+)  # fmt: skip
 _warnings_lock = threading.Lock()  # warnings.catch_warnings is not safe between threads
 
 
@@ -79,11 +81,13 @@ def check_picture(image: np.ndarray) -> None:
         )
 
 
-def find_pictures(path: str | Path) -> list[Path]:
+def find_pictures(path: str | Path, unreadable: Callable[[FerlibError], None] | None = None) -> list[Path]:
     """The pictures in a folder and its subfolders, sorted; for a file that file alone.
 
     Known suffixes count in either case; hidden files and folders, and pictures that `predict` has drawn, do not. Raises
     FerlibError for a path that does not exist or a folder without pictures.
+
+    A folder below that cannot be read is an error, too; `unreadable` is called with it instead, and the rest is found.
     """
     path = Path(path)
     if not path.is_dir():
@@ -91,10 +95,18 @@ def find_pictures(path: str | Path) -> list[Path]:
             raise FerlibError(f"{path} does not exist; check the name.")
         return [path]
     found: list[Path] = []
-    for folder, subfolders, names in os.walk(path, onerror=_refuse_folder):
+    refused: list[FerlibError] = []
+
+    def refuse(error: OSError) -> None:
+        refused.append(FerlibError(f"{error.filename} cannot be read ({error.strerror}); check its permissions."))
+        if unreadable is None:
+            raise refused[-1] from error
+        unreadable(refused[-1])
+
+    for folder, subfolders, names in os.walk(path, onerror=refuse):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         found += [Path(folder, name) for name in names if _is_picture_name(name)]
-    if not found:
+    if not found and not refused:
         raise FerlibError(f"{path} holds no pictures; give a folder with files such as .jpg or .png.")
     return sorted(found)
 
@@ -112,10 +124,6 @@ def sample_picture() -> np.ndarray:
 def _is_picture_name(name: str) -> bool:
     lower = name.lower()
     return not name.startswith(".") and not lower.endswith(ANNOTATED) and Path(lower).suffix in SUFFIXES
-
-
-def _refuse_folder(error: OSError) -> None:
-    raise FerlibError(f"{error.filename} cannot be read ({error.strerror}); check its permissions.") from error
 
 
 def _check_file(path: Path) -> None:

@@ -49,16 +49,16 @@ def predict_paths(
     file beside the first table until all is done: a run that was interrupted writes the rows that it has, and the next
     one with the same settings goes on from there.
 
-    What cannot be read or written is reported on `err` (None: standard error) in one sentence each, and the rest is
-    still done. `progress` shows a bar on `err` if that is a terminal and there are several pictures.
+    What cannot be read or written gets a sentence on `err` (None: standard error), and the rest is still done.
+    `progress` shows a bar on `err` if that is a terminal and there are several pictures.
 
     Raises:
-        FerlibError: before any work, for a table that is a folder or one of the pictures, for an `annotate_dir` that
-            is a file, and for `parquet` without pyarrow.
+        FerlibError: before any work, for outputs that cannot be where they are named, or `parquet` without pyarrow.
     """
     out, err = out or sys.stdout, err or sys.stderr
     errors: list[str] = []
-    pictures = _gather(paths, err, errors)
+    if not (pictures := _gather(paths, err, errors)):  # a table that is there stays as it is
+        return 1 if errors else 0
     tables = [(Path(name), write) for name, write in ((csv, write_csv), (parquet, write_parquet)) if name is not None]
     _check_outputs(pictures, [name for name, _ in tables], annotate_dir)
     if parquet is not None:
@@ -110,7 +110,7 @@ def _gather(paths: Iterable[str | Path], err: TextIO, errors: list[str]) -> list
     found: dict[Path, Path] = {}
     for path in paths:
         with _reporting(err, errors, Path(path)):
-            for picture in find_pictures(path):
+            for picture in find_pictures(path, lambda error: _tell(err, errors, str(error))):
                 found.setdefault(picture.resolve(), picture)
     return list(found.values())
 
@@ -135,13 +135,16 @@ def _reporting(err: TextIO, errors: list[str], path: Path) -> Iterator[None]:
     except BrokenPipeError:  # nobody reads the results any more: not an error of this picture
         raise
     except FerlibError as error:
-        errors.append(str(error))
+        _tell(err, errors, str(error))
     except OSError as error:
         name = error.filename2 or error.filename or path
-        errors.append(f"{name} cannot be written ({error.strerror or error}); check the folder and the free space.")
-    else:
-        return
-    _say(err, f"ferlib: {errors[-1]}")
+        why = error.strerror or error
+        _tell(err, errors, f"{name} cannot be written ({why}); check the folder and the free space.")
+
+
+def _tell(err: TextIO, errors: list[str], sentence: str) -> None:
+    errors.append(sentence)
+    _say(err, f"ferlib: {sentence}")
 
 
 def _say(stream: TextIO, text: str) -> None:

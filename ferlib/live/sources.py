@@ -136,11 +136,13 @@ class DeviceSource:
 def open_source(what: Any) -> FrameSource:
     """The source that `what` means.
 
-    ``"browser"``; ``"device"`` or a camera's number; a video file; a picture, a folder, or a list of pictures; or
-    anything that already is a source.
+    ``"browser"``; ``"device"`` or a camera's number; a video file; a picture, a folder, or a list of pictures;
+    anything that already is a source; or a function that makes one.
     """
     if hasattr(what, "read") and hasattr(what, "close"):
         return what
+    if callable(what):
+        return what()
     if isinstance(what, str) and what == "browser":
         return BrowserSource()
     if isinstance(what, str) and what == "device":

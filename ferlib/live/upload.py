@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ class DropZone(anywidget.AnyWidget):
     """Takes files and hands each of them to `handle(path, name)`.
 
     Args:
-        handle: called in the message's own handler with a temporary file, which exists until the next file comes, and
-            the name it had on the user's machine; returns a sentence for the user. Its FerlibError becomes one.
+        handle: called in the message's own handler with a temporary file, which exists until it has taken a later one,
+            and the name it had on the user's machine; returns a sentence for the user. Its FerlibError becomes one.
         **traits: any of those below.
     """
 
@@ -36,7 +37,9 @@ class DropZone(anywidget.AnyWidget):
     def __init__(self, handle: Callable[[Path, str], str], **traits: Any):
         self._handle = handle
         self._folder = tempfile.TemporaryDirectory(prefix="ferlib-")
-        self._path: Path | None = None
+        self._path: Path | None = None  # of the file that comes
+        self._taken: Path | None = None  # of the last one that `handle` could use
+        self._count = 0
         super().__init__(**traits)
         self.on_msg(self._receive)
 
@@ -45,7 +48,7 @@ class DropZone(anywidget.AnyWidget):
         try:
             path = self._begin(name, len(data))
             path.write_bytes(data)
-            return self._handle(path, Path(name).name)
+            return self._hand_over(path, name)
         except FerlibError as error:
             return self._told(error, name)
 
@@ -78,10 +81,17 @@ class DropZone(anywidget.AnyWidget):
             handle.write(data)
         if offset + len(data) < size:
             return {"type": "more", "offset": offset + len(data)}
-        return {"type": "done", "sentence": self._handle(self._path, Path(name).name)}
+        return {"type": "done", "sentence": self._hand_over(self._path, name)}
+
+    def _hand_over(self, path: Path, name: str) -> str:
+        """What `handle` says; the file that it took before goes only now."""
+        sentence = self._handle(path, Path(name).name)
+        _remove(self._taken)
+        self._taken, self._path = path, None
+        return sentence
 
     def _begin(self, name: str, size: int) -> Path:
-        """An empty file in the place of the last one."""
+        """An empty file, in the place of one that came to nothing."""
         if size == 0:
             raise FerlibError(f"{name} is empty (0 bytes); copy or download it again.")
         if size > self.limit:
@@ -89,12 +99,19 @@ class DropZone(anywidget.AnyWidget):
                 f"{name} has {size / 1e6:.0f} MB, and {self.limit / 1e6:.0f} MB is the most that goes through the "
                 "browser; put it beside the notebook and give its path as SOURCE."
             )
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
-        self._path = Path(self._folder.name) / f"upload{Path(name).suffix[:8].lower()}"
+        _remove(self._path)
+        self._count += 1
+        self._path = Path(self._folder.name) / f"upload{self._count}{Path(name).suffix[:8].lower()}"
         self._path.write_bytes(b"")
         return self._path
 
     def _told(self, error: FerlibError, name: str) -> str:
         """The sentence with the user's name of the file for the temporary one."""
         return str(error) if self._path is None else str(error).replace(str(self._path), name)
+
+
+def _remove(path: Path | None) -> None:
+    """Remove a file; one that is still in use goes with the folder."""
+    if path is not None:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)

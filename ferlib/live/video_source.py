@@ -9,9 +9,8 @@ import cv2
 from ferlib.errors import FerlibError
 from ferlib.live.frames import Frame, as_rgb
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mjpeg", ".mjpg", ".mpg", ".mpeg", ".wmv"}
-)
+_VIDEOS = "mp4 m4v mov avi mkv webm mjpeg mjpg mpg mpeg wmv 3gp flv m2ts mts ogv ts"
+VIDEO_SUFFIXES = frozenset(f".{name}" for name in _VIDEOS.split())
 _ASSUMED_RATE = 25.0  # frames a second of a video that does not say
 
 # FFmpeg, inside OpenCV, writes about every damaged byte on the terminal; what matters is reported by VideoSource.

@@ -5,6 +5,7 @@ page is closed: nothing is written to a file and nothing leaves this machine.
 """
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -155,7 +156,7 @@ def _upload(data: bytes, name: str, pipeline: EmotionPipeline, settings: LiveSet
         key = f"{name} {hashlib.sha256(data).hexdigest()}"
         found = _remembered(pipeline, key, settings, lambda: read_upload(pipeline, data, name, settings))
     except FerlibError as error:
-        st.error(str(error))
+        st.error(_plain(str(error)))
         return None
     _show(found, settings, lambda: annotated_png(decode_picture(data, name), found.faces, settings.threshold), number)
     return found
@@ -179,7 +180,7 @@ def _show(found: Reading, settings: LiveSettings, whole: Callable[[], bytes], nu
     with picture:
         drawn = found.drawn(settings.threshold)
         st.image(encode_jpeg(drawn, PREVIEW_SIDE, 90), width="stretch" if drawn.shape[1] > 480 else "content")
-        st.caption(f"{found.name}, {found.size[0]} x {found.size[1]} pixels")
+        st.caption(f"{_plain(found.name)}, {found.size[0]} x {found.size[1]} pixels")
     with faces:
         if not found.faces:
             st.info("No face was found. Try a smaller “smallest face”, or a picture in which faces look ahead.")
@@ -203,3 +204,8 @@ def _download_table(readings: list[Reading], threshold: float, label: str, name:
         label, table(readings, threshold), name, "text/csv", key=f"table {key}", on_click="ignore",
         icon=":material/download:",
     )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """Text in which nothing is Markdown: a file may be called ``_a_*b*.jpg``."""
+    return re.sub(r"([\\`*_~$\[\]<>:#|])", r"\\\1", text)

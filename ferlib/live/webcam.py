@@ -31,6 +31,7 @@ class Webcam:
 
     def __init__(self, pipeline: EmotionPipeline, settings: LiveSettings | None = None):
         self._session = LiveSession(pipeline, settings)
+        self._pipeline = pipeline
         self._waiting: Frame | None = None
         self.settings = self._session.settings
         self.answer: Answer | None = None
@@ -39,13 +40,11 @@ class Webcam:
     @property
     def pipeline(self) -> EmotionPipeline:
         """What reads the frames; a new one begins with the next frame."""
-        return self._session.pipeline
+        return self._pipeline
 
     @pipeline.setter
     def pipeline(self, pipeline: EmotionPipeline) -> None:
-        if pipeline is not self._session.pipeline:
-            self._session.pipeline = pipeline
-            self._session.reset()
+        self._pipeline = pipeline
 
     async def recv_queued(self, frames: "list[VideoFrame]") -> "list[VideoFrame]":
         """The newest of the frames that came since the last call; the older ones are dropped, so no queue grows."""
@@ -63,6 +62,10 @@ class Webcam:
 
         Never raises an Exception: a frame that could not be read comes back as it is, and `answer` holds the sentence.
         """
+        pipeline = self._pipeline  # another thread may set it at any time, so the change is made between two frames
+        if pipeline is not self._session.pipeline:
+            self._session.pipeline = pipeline
+            self._session.reset()
         number = self.frames
         self._waiting = Frame(number, number / 25 if seconds is None else float(seconds), image)
         answer = self._session.step(self)

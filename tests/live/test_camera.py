@@ -168,6 +168,14 @@ def test_a_source_that_nobody_asks_any_more_is_closed(browser, monkeypatch):
     assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer) and not thread.daemon]
 
 
+def test_a_video_waits_while_its_picture_is_held(browser, tmp_path, photo, monkeypatch):
+    monkeypatch.setattr(camera, "_IDLE", 0.05)
+    page = browser(write_video(tmp_path / "a.avi", moving(photo, 3)))
+    page.frame()
+    time.sleep(0.3)
+    assert page.frame()[0]["answer"]["frame"] == 1
+
+
 def test_large_pictures_of_the_kernel_are_sent_small(browser):
     page = browser(Frames([np.zeros((2160, 3840, 3), np.uint8)]))
     reply, (picture,) = page.frame()

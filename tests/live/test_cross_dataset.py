@@ -69,7 +69,7 @@ def test_absent_classes_are_allowed_and_forbidden(tmp_path):
     rows[:, INDEX["neutral"]] = 0.5  # never present
     rows[[0, 1, 2], [INDEX["happy"]] * 3] = 0.2
     rows[3, INDEX["sad"]] = 0.2
-    found, probabilities = evaluate_tree(tree, lambda faces: rows[: len(faces)], None)
+    found, _, probabilities = evaluate_tree(tree, lambda faces: rows[: len(faces)], None)
     assert found["classes"] == ["happy", "sad"]
     assert found["eight"]["accuracy"] == 0
     assert found["present"]["accuracy"] == 0.75
@@ -79,7 +79,7 @@ def test_absent_classes_are_allowed_and_forbidden(tmp_path):
 def test_a_picture_without_a_face_counts_as_wrong(tmp_path):
     tree = find_classes(save(tmp_path, happy=("happy", 3)))
     found_faces = iter([np.zeros((48, 48), np.uint8), None, np.zeros((48, 48), np.uint8)])
-    found, _ = evaluate_tree(tree, reads("happy", "happy"), lambda picture: next(found_faces))
+    found, _, _ = evaluate_tree(tree, reads("happy", "happy"), lambda picture: next(found_faces))
     assert (found["n"], found["not_found"]) == (3, 1)
     assert found["eight"]["accuracy"] == found["present"]["accuracy"] == pytest.approx(2 / 3)
     text = render_tree({"model": "m", "folder": "f", **found})
@@ -87,9 +87,23 @@ def test_a_picture_without_a_face_counts_as_wrong(tmp_path):
     assert "recall 66.67% of 3" in text
 
 
+def test_a_picture_that_cannot_be_read_does_not_count(tmp_path):
+    tree = find_classes(save(tmp_path, happy=("happy", 3)))
+    tree.files[1].write_bytes(b"text")
+    found, read, probabilities = evaluate_tree(tree, reads("happy", "sad"), None)
+    assert (found["n"], found["not_found"], found["eight"]["accuracy"]) == (2, 0, 0.5)
+    assert list(read.ids) == ["happy/0.png", "happy/2.png"]
+    assert len(probabilities) == 2
+    assert "left out: " + str(tree.files[1]) in render_tree({"model": "m", "folder": "f", **found})
+    for path in tree.files:
+        path.write_bytes(b"text")
+    with pytest.raises(FerlibError, match=r"no picture of the tree can be read; the first one: .*0.png"):
+        evaluate_tree(tree, reads(), None)
+
+
 def test_batches_do_not_change_the_result(tmp_path, monkeypatch):
     tree = find_classes(save(tmp_path, happy=("happy", 3), sad=("sad", 2)))
-    whole, _ = evaluate_tree(tree, reads("happy", "sad", "happy", "sad", "happy"), None)
+    whole, _, _ = evaluate_tree(tree, reads("happy", "sad", "happy", "sad", "happy"), None)
     monkeypatch.setattr(cross_dataset, "_BATCH", 2)
     assert evaluate_tree(tree, reads("happy", "sad", "happy", "sad", "happy"), None)[0] == whole
 

@@ -103,6 +103,23 @@ def test_a_video_is_ready_to_be_played(demo, tmp_path, photo):
 def test_a_bad_video_leaves_the_old_one(demo, tmp_path, photo):
     assert "no frame that can be read" in demo.videos.zone.take("a.mp4", b"text")
     assert demo.videos.view is None
+    clip = write_video(tmp_path / "a.avi", moving(photo, 3)).read_bytes()
+    demo.videos.zone.take("my.avi", clip)
+    view, sent = demo.videos.view, []
+    assert "no frame that can be read" in demo.videos.zone.take("b.avi", b"text")
+    assert demo.videos.view is view
+    view.send = lambda content, buffers=None: sent.append(content)
+    view._handle_custom_msg({"type": "frame", "id": 1}, [])
+    assert sent[0]["answer"]["frame"] == 0
+
+
+def test_a_video_is_one_whatever_its_name_ends_in(demo, tmp_path, photo):
+    clip = write_video(tmp_path / "a.avi", moving(photo, 3)).read_bytes()
+    assert demo.videos.zone.take("my.clip", clip) == "my.clip is ready; press Start below."
+    view, sent = demo.videos.view, []
+    view.send = lambda content, buffers=None: sent.append(content)
+    view._handle_custom_msg({"type": "frame", "id": 1}, [])
+    assert sent[0]["answer"]["frame"] == 0
 
 
 def test_read_faces_follows_the_settings(photo):

@@ -93,3 +93,13 @@ def test_probabilities_come_back(log, pictures, make):
     assert np.allclose(again.probabilities, face.probabilities, atol=1e-6)
     assert again.landmarks.shape == (5, 2)
     one.close(finished=True)
+
+
+def test_what_a_replaced_picture_held_does_not_reach_the_table(log, pictures, make):
+    fill(log(), pictures, make)
+    pictures[0].write_bytes(b"damaged")
+    again = log()
+    assert again.find(pictures[0]) is None
+    assert again.faces(pictures[0]) == []
+    assert len(again.faces(pictures[1])) == 2
+    again.close(finished=True)

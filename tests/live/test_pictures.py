@@ -1,3 +1,4 @@
+import errno
 import os
 import struct
 import threading
@@ -5,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 from picture_files import STORED, noise, png_header, save, save_oriented
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from ferlib.errors import FerlibError
 from ferlib.live.pictures import MAX_PIXELS, check_picture, find_pictures, load_picture, sample_picture
@@ -189,6 +190,17 @@ def test_truncated(tmp_path, suffix):
         refused(path, "again")
 
 
+@pytest.mark.parametrize("error", [RuntimeError("Failed to decode frame 0"), ValueError("tile"), OSError("broken")])
+def test_whatever_a_reader_raises_is_damage(tmp_path, monkeypatch, error):
+    path = save(tmp_path / "a.png", noise(6, 6))
+
+    def fail(self):
+        raise error
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fail)
+    refused(path, "damaged")
+
+
 def test_damaged_inside(tmp_path):
     path = save(tmp_path / "a.png", noise(60, 60))
     data = bytearray(path.read_bytes())
@@ -253,6 +265,23 @@ def test_find_pictures_gives_a_named_file_whatever_it_is(tmp_path):
 def test_empty_folder(tmp_path):
     with pytest.raises(FerlibError, match="holds no pictures"):
         find_pictures(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_told_and_the_rest_found(tmp_path, monkeypatch):
+    (tmp_path / "a.png").touch()
+    walk, refused = os.walk, []
+
+    def refusing(path, onerror):
+        onerror(PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "private")))
+        return walk(path)
+
+    monkeypatch.setattr(os, "walk", refusing)
+    with pytest.raises(FerlibError, match=r"private cannot be read .Permission denied.; check its permissions"):
+        find_pictures(tmp_path)
+    assert find_pictures(tmp_path, refused.append) == [tmp_path / "a.png"]
+    assert "private cannot be read" in str(refused[0])
+    (tmp_path / "a.png").unlink()
+    assert find_pictures(tmp_path, refused.append) == []
 
 
 def test_find_pictures_missing(tmp_path):

@@ -2,6 +2,7 @@ import csv
 import errno
 import io
 import json
+import os
 import sys
 
 import numpy as np
@@ -381,3 +382,28 @@ def test_parquet_without_pyarrow_is_refused_before_any_work(pipeline, folder, tm
     with pytest.raises(FerlibError, match="Parquet needs the package pyarrow"):
         run([folder], pipeline, parquet=tmp_path / "a.parquet")
     assert pipeline.classifier.batches == []
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty"])
+def test_nothing_to_read_leaves_an_old_table_alone(pipeline, tmp_path, kind):
+    folder, table = tmp_path / "folder", tmp_path / "rows.csv"
+    table.write_text("old rows")
+    if kind == "empty":
+        folder.mkdir()
+    status, _, err = run([folder], pipeline, csv=table)
+    assert (status, len(err.splitlines())) == (1, 1)
+    assert table.read_text() == "old rows"
+
+
+def test_a_folder_that_cannot_be_read_is_one_sentence_and_the_rest_is_done(pipeline, plain_file, monkeypatch):
+    walk = os.walk
+
+    def refusing(path, onerror):
+        onerror(PermissionError(errno.EACCES, "Permission denied", f"{path}/private"))
+        return walk(path)
+
+    monkeypatch.setattr(os, "walk", refusing)
+    status, out, err = run([plain_file.parent], pipeline)
+    assert status == 1
+    assert "no face found" in out
+    assert err.count("private cannot be read") == 1

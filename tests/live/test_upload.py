@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from clips import jpeg
@@ -110,7 +112,20 @@ def test_a_name_with_folders_stays_in_the_temporary_folder(zone):
 def test_closing_removes_the_files():
     zone = Zone()
     zone.piece(PICTURE)
-    folder = zone._path.parent
-    assert folder.is_dir()
+    (path,) = Path(zone._folder.name).iterdir()
     zone.close()
-    assert not folder.exists()
+    assert not path.parent.exists()
+
+
+def test_a_file_stays_until_a_later_one_could_be_used(zone):
+    folder = Path(zone._folder.name)
+    zone.piece(PICTURE)
+    (first,) = folder.iterdir()
+    zone.error = lambda path: FerlibError("not that one")
+    zone.take("b.jpg", b"text")
+    zone.piece(b"text", name="c.jpg")
+    assert first.is_file()
+    zone.error = None
+    zone.take("d.jpg", PICTURE)
+    (left,) = folder.iterdir()
+    assert left != first

@@ -89,6 +89,13 @@ def test_bad_files_get_a_sentence_each_and_the_good_one_is_read(page):
     assert "happy 80.0 %" in words(page)
 
 
+def test_names_are_no_markdown(page):
+    upload(page, ("_a*b*~1~ $5.jpg", jpeg(PICTURE)), ("_c_.jpg", b"text"))
+    caption = next(one.value for one in page.caption if "pixels" in one.value)
+    assert caption == r"\_a\*b\*\~1\~ \$5.jpg, 400 x 300 pixels"
+    assert page.error[0].value == r"\_c\_.jpg is not a picture that can be read; give a JPEG or PNG file."
+
+
 def test_too_many_pictures_are_cut_with_a_word(page, fakes):
     upload(page, *((f"{number}.jpg", jpeg(PICTURE + number)) for number in range(22)))
     assert page.warning[0].value == "22 pictures were given; the first 20 are read."

@@ -62,6 +62,7 @@ def test_another_model_reads_the_frames_that_follow():
     camera.draw(FRAME)
     other = webcam(BOX, BOX).pipeline
     camera.pipeline = other
+    assert camera._session.pipeline is not other  # the frame under way keeps its model
     camera.draw(FRAME)
     assert camera.pipeline is other
     assert len(faces_of(camera.answer)) == 2
