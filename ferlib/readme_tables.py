@@ -35,7 +35,8 @@ def results_table(metrics: list[dict]) -> str:
         "the cleaned training split, epoch chosen on valid, one forward pass; test is read for reports only, with "
         "nothing left to choose. The earlier project is the student project that this one re-creates, on the same "
         "data: about what it says of its own validation images, by kind of model; their number and protocol are not "
-        "known. The hours are those of the run alone, without what it starts from and its teachers.",
+        "known. The hours are those of the run alone, without what it starts from and its teachers; bf16 means that it "
+        "was trained in mixed precision.",
         *_spreads(metrics),
     ]
     return "\n".join(lines)
@@ -49,12 +50,10 @@ def _spreads(metrics: list[dict]) -> list[str]:
         family = [runs[place] for place in places]
         reached = [100 * run["test"]["all"]["accuracy"] for run in family]
         schedules = ", ".join(f"{run['config']['epochs']} for seed {run['config']['seed']}" for run in family)
-        kinds = {run["config"]["seed"]: run["run"].get("precision", "no") for run in family}
-        mixed = [f"; seed {seed} in mixed precision, {kind}" for seed, kind in kinds.items() if kind != "no"]
         recipe = name.split(",")[0]
         lines.append(
             f"`{recipe}`, {len(family)} seeds: {statistics.mean(reached):.2f} % of test on average, standard "
-            f"deviation {statistics.stdev(reached):.2f} points (epochs: {schedules}{''.join(mixed)})."
+            f"deviation {statistics.stdev(reached):.2f} points (epochs: {schedules})."
         )
     return ["", *lines] if lines else []
 
@@ -223,10 +222,14 @@ def _row(metrics: dict) -> str:
     f_low, f_high = test["macro_f1_interval"]
     members = " and ".join(metrics["config"].get("soup", ()))
     training = f"{metrics['config']['epochs']} epochs, {hours:.1f} h on {metrics['run']['cores']} cores"
+    if (precision := metrics["run"].get("precision", "no")) != "no":  # single precision throughout
+        training += f", {precision}"
+    if members:
+        training = f"the mean of {members}"
     return (
         f"| {metrics['model']} ({metrics['config']['seed']}) | {_accuracy(valid)} | **{_accuracy(test)}** | "
         f"{_accuracy(free) if free else '–'} | {test['macro_f1']:.3f} ({f_low:.3f}–{f_high:.3f}) | {study} | "
-        f"{'the mean of ' + members if members else training} |"
+        f"{training} |"
     )
 
 
