@@ -60,7 +60,7 @@ LOOK = """index => {
     notice: live.querySelector('.ferlib-notice').textContent,
     message: live.querySelector('.ferlib-message').textContent, sent: model.sent.map(one => one.type),
     worst: model.worst, bytes: model.bytes, trip: Number(live.dataset.roundTrip || 0),
-    track: window.tracks && window.tracks[index] ? window.tracks[index].readyState : null,
+    width: video.videoWidth, track: window.tracks && window.tracks[index] ? window.tracks[index].readyState : null,
     cards: [...live.querySelectorAll('.ferlib-card-label')].map(one => one.textContent),
     height: live.getBoundingClientRect().height,
   };
@@ -282,7 +282,58 @@ def test_another_resolution_in_mid_stream(view):
     live.running()
     live.page.get_by_label("Resolution").select_option("320x240")
     live.until(lambda seen: seen["sent"].count("start") == 2)
-    assert live.running()["state"] == "on"
+    seen = live.running()
+    assert (seen["state"], seen["width"]) == ("on", 320)
+
+
+def test_a_chosen_camera_that_is_gone_gives_way_to_another(view):
+    live = view("""
+      const ask = MediaDevices.prototype.getUserMedia;
+      MediaDevices.prototype.getUserMedia = function (wanted) {
+        if (!wanted.video.deviceId) return ask.call(this, wanted);
+        return Promise.reject(Object.assign(new Error('gone'), {name: 'OverconstrainedError'}));
+      };
+    """).open()
+    live.press("Start").running()
+    live.press("Stop")
+    live.page.evaluate("""() => {
+      const select = document.querySelector('select');
+      select.add(new Option('USB camera', 'unplugged'));
+      select.value = 'unplugged';
+    }""")
+    live.press("Start").running()
+    assert live.page.get_by_label("Camera", exact=True).input_value() == ""
+
+
+def test_a_camera_without_pictures_is_named(view):
+    live = view("""
+      MediaDevices.prototype.getUserMedia = async () => {
+        const canvas = document.createElement('canvas');
+        canvas.getContext('2d');
+        return canvas.captureStream(0);
+      };
+      HTMLMediaElement.prototype.play = async () => {};
+    """).open()
+    live.press("Start").until(lambda seen: "gives no picture" in seen["message"])
+
+
+def test_a_widget_that_is_shown_twice_answers_each_view(view):
+    live = view().open()
+    live.page.evaluate("""async module => {
+      const {default: widget} = await import(URL.createObjectURL(new Blob([module], {type: 'text/javascript'})));
+      window.cleanups.push(widget.render({model: window.models[0], el: document.getElementById('other')}));
+    }""", asset(*SCRIPTS))  # fmt: skip
+    live.press("Start").running()
+    ids = live.page.evaluate("() => window.models[0].sent.filter(one => one.type === 'frame').map(one => one.view)")
+    assert len(set(ids)) == 1
+    with live.page.expect_download() as saved:
+        live.press("CSV")
+        live.kernel("""const asked = model.sent.find(one => one.type === 'export');
+                       model.tell({type: 'file', view: 'another', name: 'no.csv', mime: 'text/csv', text: ''});
+                       model.tell({type: 'file', view: asked.view, name: 'yes.csv', mime: 'text/csv', text: ''});""")
+    assert saved.value.suggested_filename == "yes.csv"
+    other = live.page.locator(".ferlib-live").nth(1)
+    assert other.get_attribute("data-answers") is None
 
 
 def test_nothing_jumps_as_faces_come_and_go(view):
@@ -315,6 +366,15 @@ def test_freeze_holds_the_frame_and_sends_no_more(view):
     assert not live.page.locator(".ferlib-still").is_visible()
 
 
+def test_a_freeze_whose_frame_is_lost_holds_the_next_one(view):
+    live = view().open(lost_answers=99).press("Start")
+    live.running()
+    live.kernel("model.mute = true;").press("Freeze")
+    live.until(lambda seen: "trying again" in seen["message"])
+    live.kernel("model.mute = false; model.underWay = 0;")
+    live.page.locator(".ferlib-still").wait_for(state="visible")
+
+
 def test_snapshot_and_recording_are_saved_by_the_browser(view):
     live = view().open().press("Start")
     live.running()
@@ -327,6 +387,16 @@ def test_snapshot_and_recording_are_saved_by_the_browser(view):
         live.press("Save")
     assert recording.value.suggested_filename == "ferlib-recording.webm"
     assert set(live.look()["sent"]) == {"start", "frame"}
+    assert live.page.get_by_role("button", name="Record", exact=True).get_attribute("aria-pressed") == "false"
+
+
+def test_a_browser_that_cannot_record_says_so(view):
+    live = view("window.MediaRecorder = class { constructor() { throw new Error('no encoder'); } };"
+                "window.MediaRecorder.isTypeSupported = () => false;").open()  # fmt: skip
+    live.press("Start").running()
+    live.press("Record")
+    assert "cannot record the camera (no encoder)" in live.page.locator(".ferlib-message").text_content()
+    assert live.page.get_by_role("button", name="Record", exact=True).is_visible()
 
 
 def test_pictures_of_the_kernel_are_shown_until_they_end(view):

@@ -77,6 +77,7 @@ class CameraWidget(anywidget.AnyWidget):
         self._source: FrameSource | None = open_source(source) if browser else None
         self._guard = threading.Lock()  # of the source, which a timer may close
         self._timer: threading.Timer | None = None
+        self._ended = False  # the browser may have asked for a further frame before it knew
         super().__init__(mode="browser" if browser else "kernel", **traits)
         self.on_msg(self._receive)
 
@@ -96,7 +97,7 @@ class CameraWidget(anywidget.AnyWidget):
             "frame": lambda: self._answer(content, buffers),
             "start": self._start,
             "stop": self._close,
-            "export": lambda: self._export(str(content.get("format"))),
+            "export": lambda: self._export(str(content.get("format")), content.get("view")),
         }
         action = actions.get(str(content.get("type"))) if isinstance(content, dict) else None
         if action is not None:
@@ -104,10 +105,12 @@ class CameraWidget(anywidget.AnyWidget):
 
     def _start(self) -> None:
         self._close()
+        self._ended = False
         self.session.reset()
 
     def _answer(self, content: dict[str, Any], buffers: list[memoryview]) -> None:
-        reply = {"type": "answer", "id": content.get("id"), "answer": None, "end": False, "summary": None}
+        reply = {"type": "answer", "id": content.get("id"), "view": content.get("view"), "answer": None, "end": False}
+        reply["summary"] = None
         pictures: list[bytes] = []
         try:
             self._note(content)
@@ -140,6 +143,8 @@ class CameraWidget(anywidget.AnyWidget):
         """Answer and JPEG of the next frame of a source at the kernel; no answer at its end."""
         with self._guard:
             self._unwatch()
+            if self._ended:
+                return None, []
             if self._source is None:
                 try:
                     self._source = open_source(self._what)
@@ -151,6 +156,7 @@ class CameraWidget(anywidget.AnyWidget):
             if not isinstance(self._source, VideoSource | PictureSource):
                 self._watch()
         if answer is None:
+            self._ended = True
             self._close()
         return answer, [] if tap.frame is None else [encode_jpeg(tap.frame.image)]
 
@@ -172,13 +178,13 @@ class CameraWidget(anywidget.AnyWidget):
                 self._source.close()
                 self._source = None
 
-    def _export(self, form: str) -> None:
+    def _export(self, form: str, view: str | None) -> None:
         rows = self.session.table()
         text, mime = (
             (records.as_json(rows), "application/json") if form == "json" else (records.as_csv(rows), "text/csv")
         )
         name = f"ferlib-session.{'json' if form == 'json' else 'csv'}"
-        self.send({"type": "file", "name": name, "mime": mime, "text": text})
+        self.send({"type": "file", "view": view, "name": name, "mime": mime, "text": text})
 
 
 class _Tap:

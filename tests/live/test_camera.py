@@ -131,8 +131,10 @@ def test_a_video_at_the_kernel_comes_frame_by_frame_and_ends(browser, tmp_path, 
         reply, (picture,) = page.frame()
         assert (reply["end"], reply["answer"]["frame"]) == (False, number)
         assert picture[:2] == b"\xff\xd8"
-    reply, pictures = page.frame()
-    assert (reply["end"], reply["answer"], pictures) == (True, None, [])
+    for _ in range(2):  # the second one was asked for before the browser knew
+        reply, pictures = page.frame()
+        assert (reply["end"], reply["answer"], pictures) == (True, None, [])
+    assert page.live.latency.answered == 3
     page.tell({"type": "start"})
     assert page.frame()[0]["answer"]["frame"] == 0  # it can be played again
 

@@ -15,7 +15,8 @@ const SENTENCES = {
   denied: "The camera was not allowed. Allow it at the browser's address bar, then press Start again.",
   none: "No camera was found. Plug one in and press Start again, or use the tabs Photo and Video.",
   busy: "The camera is used by another program. Close it there, then press Start again.",
-  gone: "The camera was unplugged. Plug it in and press Start again.",
+  gone: "The camera was unplugged, or is no longer allowed. Mend that, then press Start again.",
+  dark: "The camera gives no picture. Is it covered, switched off, or used by another program?",
   lost:
     "The kernel does not answer any more, so the camera was switched off. Run the cell again, then press Start.",
   ended: "The end was reached.",
@@ -23,6 +24,8 @@ const SENTENCES = {
 const SLOW_MS = 250; // a kernel that takes longer for a frame is called slow
 const ROOM = 0.45; // share of a round trip up to which the kernel is idle for long enough to take a second frame
 const FIRST_ANSWER = 3; // times as patient until the first answer comes: models are loaded then
+const DARK_MS = 5000; // without a picture of the camera
+const RECORDINGS = ["video/webm;codecs=vp8", "video/webm", "video/mp4"]; // the first one that the browser can make
 
 function isVsCode() {
   return location.protocol.startsWith("vscode") || document.body.hasAttribute("data-vscode-theme-kind");
@@ -50,6 +53,7 @@ class CameraView {
     this.emotions = model.get("emotions");
     this.colours = Object.fromEntries(this.emotions.map((name, index) => [name, model.get("colours")[index]]));
     this.generation = 0; // answers and promises of an earlier start do not count
+    this.id = Math.random().toString(36).slice(2); // a widget may be shown twice
     this.inFlight = new Map(); // id -> when the frame was taken
     this.times = []; // of the last answers, for the rate
     this.build(root);
@@ -120,8 +124,8 @@ class CameraView {
     if (this.fromBrowser && window.MediaRecorder) {
       this.recordButton = button("Record", "Save the video on this computer", () => this.record());
     }
-    button("CSV", "Save the table of this session", () => this.model.send({ type: "export", format: "csv" }));
-    button("JSON", "Save the table of this session", () => this.model.send({ type: "export", format: "json" }));
+    button("CSV", "Save the table of this session", () => this.export("csv"));
+    button("JSON", "Save the table of this session", () => this.export("json"));
     if (!this.fromBrowser) return;
     bar = parent.appendChild(element("div", "ferlib-controls"));
     this.device = this.choice(bar, "Camera", [["", "default camera"]]);
@@ -153,6 +157,10 @@ class CameraView {
     this.device.replaceChildren(new Option("default camera", ""));
     found.forEach((one, index) => this.device.add(new Option(one.label || `camera ${index + 1}`, one.deviceId)));
     this.device.value = found.some((one) => one.deviceId === chosen) ? chosen : "";
+  }
+
+  export(format) {
+    this.model.send({ type: "export", format, view: this.id });
   }
 
   isMirrored() {
@@ -198,6 +206,7 @@ class CameraView {
     }
     if (generation !== this.generation) return;
     this.setState("on");
+    this.pictureAt = performance.now();
     this.say(SENTENCES.waiting);
     this.firstId = (this.lastId || 0) + 1;
     this.fresh = !this.fromBrowser;
@@ -212,7 +221,7 @@ class CameraView {
     const [width, height] = this.size.value.split("x").map(Number);
     const wanted = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: 30 } };
     if (this.device.value) wanted.deviceId = { exact: this.device.value };
-    const stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
+    const stream = await this.askForCamera(wanted);
     if (generation !== this.generation) {
       stream.getTracks().forEach((track) => track.stop());
       return;
@@ -222,6 +231,18 @@ class CameraView {
     this.video.srcObject = stream;
     await this.video.play();
     await this.listCameras();
+  }
+
+  // A chosen camera that is gone gives way to the default one.
+  async askForCamera(wanted) {
+    try {
+      return await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
+    } catch (error) {
+      if (error.name !== "OverconstrainedError" || !wanted.deviceId) throw error;
+      await this.listCameras();
+      delete wanted.deviceId;
+      return navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
+    }
   }
 
   // `state` is "off", "lost" or "error".
@@ -255,6 +276,7 @@ class CameraView {
     this.timeLine.clear();
     this.latencies.clear();
     this.meter.textContent = "";
+    Object.assign(this.root.dataset, { answers: 0, faces: 0 });
     this.still.hidden = true;
     this.redraw();
   }
@@ -266,11 +288,12 @@ class CameraView {
       if (generation !== this.generation) return;
       if (this.fresh && !this.frozen) this.dropped += 1; // the one before was never sent
       this.fresh = true;
+      this.pictureAt = performance.now();
       this.offer();
       this.awaitFrame(generation);
     };
     if (this.video.requestVideoFrameCallback) this.video.requestVideoFrameCallback(next);
-    else setTimeout(next, 33);
+    else setTimeout(() => (this.video.videoWidth ? next() : this.awaitFrame(generation)), 33);
   }
 
   // More than one frame under way fills the time that messages take; where the kernel is what takes the time, a
@@ -284,7 +307,7 @@ class CameraView {
     if (this.inFlight.size >= this.mostInFlight()) return;
     const id = (this.lastId = (this.lastId || 0) + 1);
     this.inFlight.set(id, performance.now());
-    const content = { type: "frame", id, time: performance.now() / 1000, dropped: this.dropped, ms: this.measured };
+    const content = { type: "frame", id, time: performance.now() / 1000, dropped: this.dropped, ms: this.measured, view: this.id };
     this.measured = {};
     if (this.fromBrowser) this.sendPicture(content, this.generation);
     else this.model.send(content);
@@ -312,6 +335,7 @@ class CameraView {
   // ---- answers in
 
   receive(message, buffers) {
+    if (message.view && message.view !== this.id) return; // for another view of the same widget
     if (message.type === "file") download(message.name, new Blob([message.text], { type: message.mime }));
     else if (message.type === "stop" && this.isOn()) this.stop(message.sentence ? "error" : "off", message.sentence);
     else if (message.type === "answer") this.take(message, buffers);
@@ -389,8 +413,10 @@ class CameraView {
 
   // A frame that is never answered must not end the stream, and a kernel that is gone must end it.
   watchAnswers() {
-    if (this.state !== "on" || !this.inFlight.size) return;
+    if (this.state !== "on") return;
     const now = performance.now();
+    if (this.fromBrowser && !document.hidden && now - this.pictureAt > DARK_MS) this.say(SENTENCES.dark);
+    if (!this.inFlight.size) return;
     const patience = 1000 * this.model.get("answer_seconds") * (this.answers ? 1 : FIRST_ANSWER);
     if (now - Math.min(...this.inFlight.values()) < patience) return;
     this.inFlight.clear();
@@ -399,6 +425,7 @@ class CameraView {
     else {
       this.say(`No answer for ${(patience / 1000).toFixed(0)} s; trying again.`);
       this.fresh = true;
+      if (this.frozen && this.fromBrowser) this.freeze(true); // hold the next one
       this.offer();
     }
   }
@@ -440,17 +467,32 @@ class CameraView {
 
   // Only on this computer: the browser records and saves, nothing goes to the kernel.
   record() {
-    const running = this.recorder;
-    this.recorder = null;
-    this.recordButton.setAttribute("aria-pressed", String(!running));
-    this.recordButton.textContent = running ? "Record" : "Save";
-    if (running) return running.stop();
+    if (this.recorder) return this.recorder.stop();
     if (!this.stream) return;
+    const mimeType = RECORDINGS.find((type) => MediaRecorder.isTypeSupported(type));
     const parts = [];
-    this.recorder = new MediaRecorder(this.stream);
-    this.recorder.addEventListener("dataavailable", (event) => parts.push(event.data));
-    this.recorder.addEventListener("stop", () => download("ferlib-recording.webm", new Blob(parts)));
-    this.recorder.start(1000);
+    try {
+      this.recorder = new MediaRecorder(this.stream, { mimeType });
+      this.recorder.start(1000);
+    } catch (error) {
+      this.recorder = null;
+      return this.say(`This browser cannot record the camera (${error.message}).`);
+    }
+    const { recorder } = this;
+    recorder.addEventListener("dataavailable", (event) => parts.push(event.data));
+    recorder.addEventListener("error", (event) => this.say(`The recording ended early (${event.error.message}).`));
+    recorder.addEventListener("stop", () => {
+      if (this.recorder === recorder) this.recorder = null;
+      this.showRecording();
+      const suffix = recorder.mimeType.startsWith("video/mp4") ? "mp4" : "webm";
+      download(`ferlib-recording.${suffix}`, new Blob(parts, { type: recorder.mimeType }));
+    });
+    this.showRecording();
+  }
+
+  showRecording() {
+    this.recordButton.setAttribute("aria-pressed", String(Boolean(this.recorder)));
+    this.recordButton.textContent = this.recorder ? "Save" : "Record";
   }
 }
 

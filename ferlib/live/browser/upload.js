@@ -1,6 +1,9 @@
 // A place to drop files on, or to choose them with mouse or keyboard; they go to the kernel in pieces, one after another.
 
 const PIECE = 1 << 20; // bytes; a websocket message of Jupyter's server may hold ten times as much
+const PATIENCE = 30_000; // ms; a kernel that answers later is busy, or gone
+const BUSY = "The kernel does not answer yet. If it was restarted, run the cell again.";
+const LOST = "The kernel went away. Run the cell again.";
 
 function megabytes(bytes) {
   return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
@@ -10,6 +13,7 @@ class DropZone {
   constructor(model, root) {
     this.model = model;
     this.waiting = []; // files
+    this.told = []; // sentences about those that were given together
     this.root = root.appendChild(document.createElement("label"));
     this.root.className = "ferlib-drop";
     this.root.dataset.lmSuppressShortcuts = "true";
@@ -29,12 +33,16 @@ class DropZone {
       this.root.addEventListener(name, (event) => this.drag(event));
     }
     this.onMessage = (message) => this.receive(message);
+    this.onComm = () => this.current && this.lose(LOST); // Jupyter tells that the kernel went away
     model.on("msg:custom", this.onMessage);
+    model.on("comm_live_update", this.onComm);
   }
 
   dispose() {
     this.waiting = [];
+    clearTimeout(this.timer);
     this.model.off("msg:custom", this.onMessage);
+    this.model.off("comm_live_update", this.onComm);
   }
 
   drag(event) {
@@ -44,16 +52,31 @@ class DropZone {
     if (event.type === "drop") this.add([...event.dataTransfer.files]);
   }
 
+  show(progress = "") {
+    const lines = [...this.told, progress].filter(Boolean);
+    this.status.replaceChildren(...lines.map((line) => Object.assign(document.createElement("div"), { textContent: line })));
+  }
+
+  // Forget what is under way, so that the next file is sent.
+  lose(sentence) {
+    clearTimeout(this.timer);
+    this.waiting = [];
+    this.current = undefined;
+    this.id += 1;
+    this.told.push(sentence);
+    this.show();
+  }
+
   add(files) {
-    const refused = [];
+    if (!this.current) this.told = [];
     for (const file of files.slice(0, this.model.get("multiple") ? files.length : 1)) {
-      if (file.size === 0) refused.push(`${file.name} is empty (0 bytes); copy or download it again.`);
+      if (file.size === 0) this.told.push(`${file.name} is empty (0 bytes); copy or download it again.`);
       else if (file.size > this.model.get("limit")) {
         const most = megabytes(this.model.get("limit"));
-        refused.push(`${file.name} has ${megabytes(file.size)}, and ${most} is the most that goes through the browser; put it beside the notebook and give its path as SOURCE.`);
+        this.told.push(`${file.name} has ${megabytes(file.size)}, and ${most} is the most that goes through the browser; put it beside the notebook and give its path as SOURCE.`);
       } else this.waiting.push(file);
     }
-    this.status.textContent = refused.join(" ");
+    this.show();
     if (!this.current) this.next();
   }
 
@@ -70,19 +93,23 @@ class DropZone {
     try {
       bytes = await this.current.slice(offset, offset + PIECE).arrayBuffer();
     } catch (error) {
-      this.status.textContent = `${name} cannot be read by the browser (${error.message}).`;
+      this.told.push(`${name} cannot be read by the browser (${error.message}).`);
+      this.show();
       return this.next();
     }
     if (id !== this.id) return;
     this.model.send({ type: "piece", id, name, size, offset }, undefined, [bytes]);
-    this.status.textContent = `${name}: ${Math.round((100 * (offset + bytes.byteLength)) / size)} % sent`;
+    this.timer = setTimeout(() => this.lose(BUSY), PATIENCE);
+    this.show(`${name}: ${Math.round((100 * (offset + bytes.byteLength)) / size)} % sent`);
   }
 
   receive(message) {
     if (message.id !== this.id) return;
+    clearTimeout(this.timer);
     if (message.type === "more") this.piece(message.offset);
     else {
-      this.status.textContent = message.sentence;
+      this.told.push(message.sentence);
+      this.show();
       this.next();
     }
   }
