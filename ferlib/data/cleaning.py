@@ -36,7 +36,7 @@ HASH_BITS = 12  # candidates: at most this many of 64 bits differ
 SIMILARITY = {"near": 0.90, "mirrored": 0.92}  # least registered correlation of a copy
 BLANK_STD = 4.0  # grey levels; the flattest real face of FER2013 has 9.1
 _SHIFT = 4  # pixels
-_VERSION = 1  # part of the cache's name: raise it when the rules change
+_VERSION = 2  # part of the cache's name: raise it when the rules change
 
 _TEXT = ("id", "pixel_hash", "perceptual_hash", "group")  # columns that may look like numbers
 
@@ -191,10 +191,10 @@ def _similar_pairs(left, right, left_hashes, right_hashes, least: float) -> list
 def registered_similarity(left: np.ndarray, right: np.ndarray) -> float:
     """Best normalised cross-correlation (-1 to 1) of two equal-sized uint8 images over shifts of up to 4 pixels.
 
-    The inner part of one is moved over the other and the reverse. Flat images correlate with nothing: 0.
+    The inner part of one is moved over the other and the reverse. What is flat there correlates with nothing: 0.
     """
     inner = (slice(_SHIFT, -_SHIFT), slice(_SHIFT, -_SHIFT))
-    if min(left.std(), right.std()) < BLANK_STD:
+    if min(left[inner].std(), right[inner].std()) < BLANK_STD:
         return 0.0
     scores = (
         cv2.matchTemplate(right, np.ascontiguousarray(left[inner]), cv2.TM_CCOEFF_NORMED).max(),

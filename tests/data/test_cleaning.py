@@ -274,6 +274,12 @@ class TestRegisteredSimilarity:
         flat[::2] += 2  # a standard deviation of one grey level
         assert registered_similarity(flat, flat) == 0
 
+    def test_what_is_flat_inside_a_frame_correlates_with_nothing(self):
+        framed = np.full((48, 48), 200, dtype=np.uint8)
+        framed[:4] = 0
+        assert registered_similarity(framed, noise(1)[0]) == 0
+        assert registered_similarity(noise(1)[0], framed) == 0
+
 
 def test_leak_table_by_hand():
     table = pd.DataFrame(
