@@ -51,9 +51,12 @@ def _spreads(metrics: list[dict]) -> list[str]:
         reached = [100 * run["test"]["all"]["accuracy"] for run in family]
         schedules = ", ".join(f"{run['config']['epochs']} for seed {run['config']['seed']}" for run in family)
         recipe = name.split(",")[0]
+        notes = {f"; all go on from `{run['config']['start']}`" for run in family if run["config"].get("start")}
+        mixed = {run["config"]["seed"]: run["run"].get("precision", "no") for run in family}
+        notes |= {f"; seed {seed} in {kind}" for seed, kind in mixed.items() if kind != "no"}
         lines.append(
             f"`{recipe}`, {len(family)} seeds: {statistics.mean(reached):.2f} % of test on average, standard "
-            f"deviation {statistics.stdev(reached):.2f} points (epochs: {schedules})."
+            f"deviation {statistics.stdev(reached):.2f} points (epochs: {schedules}{''.join(sorted(notes))})."
         )
     return ["", *lines] if lines else []
 

@@ -99,9 +99,9 @@ def _settings(metrics: dict) -> TrainConfig:
 
 
 def differences(models: Sequence[Studied]) -> list[dict]:
-    """`comparison.compare` over all models whose stored predictions are of the same test images."""
-    ids = models[0].test["ids"]
-    same = [model for model in models if np.array_equal(model.test["ids"], ids)]
+    """`comparison.compare` over all models whose stored predictions are of the same test images and labels."""
+    first = models[0].test
+    same = [one for one in models if all(np.array_equal(one.test[key], first[key]) for key in ("ids", "labels"))]
     counted = models[0].test["labels"] >= 0
     right = {model.name: (model.test["probabilities"].argmax(1) == model.test["labels"])[counted] for model in same}
     return compare(right)

@@ -49,6 +49,11 @@ def test_several_seeds_give_a_mean_and_a_spread():
         in table
     )
     assert "`other`" not in table
+    for run in (again, third):
+        run["config"] = {**run["config"], "start": "base"}
+    third["run"] = {**third["run"], "precision": "bf16"}
+    table = readme_tables.results_table([again, third])
+    assert "(epochs: 2 for seed 1, 2 for seed 2; all go on from `base`; seed 2 in bf16)." in table
 
 
 def test_speed_is_told_by_faces_and_in_the_browser():

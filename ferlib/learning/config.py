@@ -43,7 +43,8 @@ class TrainConfig:
         distill_temperature: softens both sides' probabilities.
         clip_norm: largest gradient norm; 0 turns clipping off.
         sizes: progressive resolution, (share of the epochs from which it holds, input side in pixels).
-        seed: of weights, order, augmentation and dropout.
+        seed: of order, mixing and dropout; of the first weights, where `pretrained` and `start` give none; and of the
+            augmentation, except of views that come back (`views`), which are the same for all seeds.
     """
 
     model: str = "custom_cnn"

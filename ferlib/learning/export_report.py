@@ -14,7 +14,7 @@ from ferlib.files import atomic_path, write_json
 from ferlib.learning import checkpoints, export, quantisation
 from ferlib.learning.classifier import Classifier, load_classifier
 from ferlib.learning.metrics import labelled
-from ferlib.learning.publication import score_valid
+from ferlib.learning.publication import same_data, score_valid
 from ferlib.learning.transforms import equalise
 from ferlib.provenance import code_commit
 
@@ -29,10 +29,13 @@ def run(
     file is removed. `out` names a file for a copy of the graph in single precision.
 
     Raises:
-        FerlibError: there is no such checkpoint, its graph differs from torch, or FER2013+ was not found.
+        FerlibError: there is no such checkpoint, its graph differs from torch, or, with `int8`, FER2013+ was not found
+            or is other data than the checkpoint was trained on.
     """
     about, _ = checkpoints.describe(name)
     checkpoint = checkpoints.load(name)
+    if int8:
+        same_data(about.get("data_hash", ""), f"{about['name']} was trained on")
     say("writing the graph")
     graph = export.load_graph(about, lambda: checkpoint)
     if out is not None:
@@ -44,6 +47,7 @@ def run(
         "code_commit": code_commit(), "torch": torch.__version__,
     }  # fmt: skip
     if int8:
+        found["data_hash"] = about["data_hash"]
         say("measuring ranges on training faces")
         faces = equalise(calibration_faces(), about["preprocessing"]["equalise"])
         ranges = quantisation.ranges_path(about["name"])

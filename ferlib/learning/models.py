@@ -57,12 +57,12 @@ def build_model(
         if drop_path:
             raise FerlibError("custom_cnn has no stochastic depth; leave drop_path out.")
         return CustomCNN(channels, dropout, width)
+    if width != 1.0:
+        raise FerlibError(f"{name} has a fixed width; leave width out.")
     if name == "face_resnet":
         if drop_path or channels != 3:
             raise FerlibError("face_resnet sees three channels and has no stochastic depth; leave drop_path out.")
         return FaceResNet(len(EMOTIONS), dropout)
-    if width != 1.0:
-        raise FerlibError(f"{name} has a fixed width; leave width out.")
     model = timm.create_model(
         name,
         pretrained=False,
@@ -131,6 +131,10 @@ class CustomCNN(nn.Module):
     def get_classifier(self) -> nn.Module:
         """The last layer, under the name that timm's models have for it."""
         return self.head
+
+    def group_matcher(self, coarse: bool = False) -> dict:
+        """Depth of each parameter for layer-wise rates, in the form that timm's models have."""
+        return {"stem": r"^features\.0\.", "blocks": r"^features\.(\d+)\."}
 
 
 def _replace_stem(model: nn.Module, stem: str, channels: int) -> None:

@@ -89,7 +89,7 @@ def climb(model: nn.Module, radius: float) -> Iterator[None]:
     before = [weights.detach().clone() for weights in moved]
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(weights.grad) for weights in moved]))
     with torch.no_grad():
-        for weights in moved:
+        for weights in moved if torch.isfinite(norm) else ():  # half precision may overflow; this step is then left out
             weights.add_(weights.grad, alpha=(radius / (norm + 1e-12)).item())
     try:
         yield

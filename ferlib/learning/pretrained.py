@@ -47,7 +47,7 @@ def load_pretrained(model: nn.Module, name: str, stem: str, faces: torch.Tensor)
     elif name == "custom_cnn":
         raise FerlibError("custom_cnn has no ImageNet weights; train it from scratch.")
     else:
-        _copy_by_name(model, _hub_weights(name))
+        _copy_by_name(model, _hub_weights(name), stem)
 
 
 def _package_weights(name: str) -> list[torch.Tensor]:
@@ -90,10 +90,10 @@ def _copy_all(state: dict[str, torch.Tensor], tensors: list[torch.Tensor]) -> No
         own.copy_(new)
 
 
-def _copy_by_name(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
-    """All tensors of equal name and shape except the classifier; a replaced stem keeps its random weights."""
+def _copy_by_name(model: nn.Module, weights: dict[str, torch.Tensor], stem: str) -> None:
+    """All tensors of equal name but the classifier's and those of a replaced `stem`, which stay random."""
     own = model.state_dict()
-    head = {f"{name}." for name, module in model.named_modules() if module is model.get_classifier()}
-    for name, value in weights.items():
-        if name in own and own[name].shape == value.shape and not name.startswith(tuple(head)):
-            own[name].copy_(value)
+    others = [f"{name}." for name, module in model.named_modules() if module is model.get_classifier()]
+    others += ["stem."] if stem else []
+    names = [name for name in weights if name in own and not name.startswith(tuple(others))]
+    _copy_all({name: own[name] for name in names}, [weights[name] for name in names])

@@ -28,6 +28,7 @@ from ferlib.learning.classifier import Classifier, load_classifier
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.evaluation import score
 from ferlib.learning.runs import check_name, read_run
+from ferlib.learning.training import saved_run
 
 if TYPE_CHECKING:
     from ferlib.learning.engines import GraphClassifier
@@ -74,22 +75,25 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
     report of the export) is removed.
 
     Raises:
-        FerlibError: the run is unfinished or was trained on other data than `FERLIB_DATA` has, or the name is
-            published already and `replace` is not set.
+        FerlibError: the run is unfinished, its files do not belong together, or it was trained on other data than
+            `FERLIB_DATA` has; the name is published already and `replace` is not set, or without `weights` while
+            there are shipped ones.
     """
     folder, about = paths.PUBLISHED / check_name(name), read_run(name)
     if is_published(name) and not replace:
         raise FerlibError(f"{name!r} is published already; choose another name, or say --replace.")
+    if not weights and (paths.CHECKPOINTS / f"{name}.safetensors").is_file():
+        raise FerlibError(f"the weights of {name!r} are shipped and would not fit the new numbers; ship the new ones.")
     same_data(about["data_hash"], f"the run {name} was trained on")
     config = TrainConfig.from_dict(about["config"])
-    state = torch.load(paths.RUNS / name / "checkpoint.pt", weights_only=True)["best"]["state"]
+    best = _best(name, config, about)
     protocol = protocol_of(about["data_hash"], about["data"])
     sidecar = {
         "model": config.model_arguments(), "preprocessing": config.preprocessing.to_dict(), "temperature": 1.0,
         "protocol": protocol,
         **{key: about[key] for key in ("data", "data_hash", "code_commit", "best_epoch", "seconds", "config")},
     }  # fmt: skip
-    classifier = Classifier(checkpoints.as_shipped(name, state, sidecar))
+    classifier = Classifier(checkpoints.as_shipped(name, best, sidecar))
     predictions = {"valid": score_valid(classifier)[0], "test": score_test(classifier)[0]}
     scores = {split: summarise(found) for split, found in predictions.items()}
     for made in ("metrics.json", "study.json", "attribution.npz", "export.json"):
@@ -100,11 +104,19 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
     with atomic_path(folder / "history.csv") as temporary:
         shutil.copyfile(paths.RUNS / name / "history.csv", temporary)
     if weights:
-        checkpoints.save(name, state, {**sidecar, "scores": {split: scores[split]["all"] for split in scores}})
+        checkpoints.save(name, best, {**sidecar, "scores": {split: scores[split]["all"] for split in scores}})
     run = {key: value for key, value in about.items() if key != "config"}
     metrics = {"model": name, "protocol": protocol, "run": run, "config": about["config"], **scores}
     write_json(folder / "metrics.json", metrics)
     return metrics
+
+
+def _best(name: str, config: TrainConfig, about: dict) -> dict[str, torch.Tensor]:
+    """State dict of the epoch that valid chose; what ``run.json`` says must be of the same training."""
+    saved = saved_run(paths.RUNS / name, config, about["data_hash"])
+    if saved is None or saved["best"]["epoch"] != about["best_epoch"]:
+        raise FerlibError(f"run.json and checkpoint.pt of {name} are of two trainings; delete the folder, train again.")
+    return saved["best"]["state"]
 
 
 def is_published(name: str) -> bool:

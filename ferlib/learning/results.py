@@ -169,8 +169,8 @@ def _right(names: Sequence[str], split: str) -> dict[str, np.ndarray]:
 
 def _same_images(names: Sequence[str], split: str) -> list[dict[str, np.ndarray]]:
     found = [published_predictions(name, split) for name in names]
-    if any(not np.array_equal(one["ids"], found[0]["ids"]) for one in found):
-        raise ValueError("the predictions are of different images")
+    if any(not np.array_equal(one[key], found[0][key]) for one in found for key in ("ids", "labels")):
+        raise ValueError("the predictions are of different images or labels")
     return found
 
 

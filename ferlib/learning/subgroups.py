@@ -48,8 +48,9 @@ def group_scores(probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarr
     """Accuracy and macro-F1 of each group with 95 % intervals, and the largest gap in accuracy between two groups.
 
     Images without a group or a label are left out and counted as ``without_group``. The gap is between the best and
-    the worst group of at least `FEW` images; its interval resamples within groups, so it is 0 or more by nature, and
-    equal groups show a small gap by chance.
+    the worst group of at least `FEW` images; its interval is that of the difference of these two, resampled within
+    each. Since they were picked for being farthest apart, equal groups show a gap by chance, too, and the more groups
+    there are the larger.
     """
     labels, groups = np.asarray(labels), np.asarray(groups, object)
     probabilities = np.asarray(probabilities)
@@ -69,10 +70,10 @@ def group_scores(probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarr
     if len(draws) > 1:
         accuracy = {name: rows[name]["accuracy"] for name in draws}
         best, worst = max(accuracy, key=accuracy.__getitem__), min(accuracy, key=accuracy.__getitem__)
-        every = np.stack(list(draws.values()))
+        apart = draws[best] - draws[worst]
         found["gap"] = {
             "best": best, "worst": worst, "difference": accuracy[best] - accuracy[worst],
-            "interval": [float(value) for value in np.percentile(np.ptp(every, axis=0), [2.5, 97.5])],
+            "interval": [float(value) for value in np.percentile(apart, [2.5, 97.5])],
         }  # fmt: skip
     return found
 

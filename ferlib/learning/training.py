@@ -13,8 +13,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState
+from accelerate import DistributedDataParallelKwargs
 from accelerate.utils import broadcast_object_list
 from torch import nn
 from tqdm.auto import tqdm
@@ -25,6 +24,7 @@ from ferlib.learning.batches import TrainingSet, class_weights, draw_epoch
 from ferlib.learning.checkpoints import Checkpoint
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.distillation import AnswerBook, Teachers, distillation_loss
+from ferlib.learning.hardware import accelerator, check_precision
 from ferlib.learning.models import build_model
 from ferlib.learning.optim import climb, freeze_pretrained, learning_rate, make_optimizer, set_rate
 from ferlib.learning.pretrained import load_pretrained
@@ -62,8 +62,8 @@ def fit(
         accuracy of the averaged weights (the first one of equals); `state` is a state dict.
 
     Raises:
-        FerlibError: the folder holds a run of other settings, or a damaged checkpoint; a batch that the processes
-            cannot share evenly.
+        FerlibError: the folder holds a run of other settings or precision, or a damaged checkpoint; a batch that the
+            processes cannot share evenly; a precision that the device does not have.
     """
     if tuple(one.name for one in teachers) != config.teachers:
         raise ValueError(f"the settings ask for the teachers {config.teachers}")
@@ -91,8 +91,7 @@ class _Run:
         self.config, self.data, self.folder = config, data, folder
         # In the first stage most weights get no gradient, which DistributedDataParallel must be told.
         handlers = [DistributedDataParallelKwargs(find_unused_parameters=config.head_epochs > 0)]
-        AcceleratorState._reset_state()  # else an earlier run of this process would hand on its precision
-        self.accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=handlers)
+        self.accelerator = accelerator(precision, handlers)
         self.main, self.device = self.accelerator.is_main_process, self.accelerator.device
         if config.batch_size % self.accelerator.num_processes:
             raise FerlibError(
@@ -104,7 +103,7 @@ class _Run:
         if not (folder / CHECKPOINT).is_file():
             _begin(self.model, config, start, data.images[:512])
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
-        self.average = copy.deepcopy(self.model).eval() if config.ema_decay else self.model
+        self.average = copy.deepcopy(self.model).eval()  # before `prepare`, so it answers in full precision
         self.net, self.optimizer = self.accelerator.prepare(self.model, make_optimizer(self.model, config))
         self.images = data.images.to(self.device)
         self.teachers = teachers.to(self.device)
@@ -198,9 +197,7 @@ class _Run:
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:
-        """Exponential moving average whose decay is warmed up, so that it does not lag on short runs."""
-        if self.average is self.model:
-            return
+        """Exponential moving average whose decay is warmed up, so that it does not lag on short runs; 0: no average."""
         decay = min(self.config.ema_decay, (1 + step) / (10 + step))
         for slow, fast in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
             if slow.dtype.is_floating_point:
@@ -220,6 +217,7 @@ class _Run:
                     "model": self.model.state_dict(), "average": self.average.state_dict(),
                     "optimizer": self.optimizer.state_dict(), "history": self.history, "best": self.best,
                     "commits": self.commits, "scaler": scaler.state_dict() if scaler else None,
+                    "precision": self.accelerator.mixed_precision,
                 },
                 temporary,
             )  # fmt: skip
@@ -230,6 +228,7 @@ class _Run:
         saved = saved_run(self.folder, self.config, self.data.content_hash)
         if saved is None:
             return
+        check_precision(saved, self.accelerator.mixed_precision)
         self.epoch, self.history, self.best = saved["epoch"], saved["history"], saved["best"]
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])

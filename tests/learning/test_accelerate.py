@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from ferlib.errors import FerlibError
-from ferlib.learning import training
+from ferlib.learning import hardware, training
 from ferlib.learning.distillation import Teachers
-from ferlib.learning.training import fit
+from ferlib.learning.models import build_model
+from ferlib.learning.training import fit, valid_scores
 
 SCRIPT = """
 import sys
@@ -73,10 +74,43 @@ def test_bfloat16_trains_and_keeps_full_precision_weights(tmp_path, config, few)
     assert again["history"][0]["train_loss"] == full["history"][0]["train_loss"]
 
 
+def test_valid_is_scored_in_full_precision_with_an_average_or_without(tmp_path, config, few):
+    plain = replace(config, ema_decay=0.0)
+    best = fit(plain, few, tmp_path / "run", precision="bf16", progress=False)
+    model = build_model(**plain.model_arguments()).to(memory_format=torch.channels_last)
+    model.load_state_dict(torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["model"])
+    loss, accuracy = valid_scores(model, few, plain.preprocessing)
+    assert (best["history"][-1]["valid_loss"], best["history"][-1]["valid_accuracy"]) == (loss, accuracy)
+
+
+def test_a_run_goes_on_in_the_precision_in_which_it_began(tmp_path, config, few):
+    fit(replace(config, epochs=1), few, tmp_path, precision="bf16", progress=False)
+    with pytest.raises(FerlibError, match="begun with --precision bf16 and would go on with no; say --precision bf16"):
+        fit(replace(config, epochs=1), few, tmp_path, progress=False)
+
+
+def test_a_precision_that_the_device_lacks_is_one_sentence(tmp_path, config, few, monkeypatch):
+    def refuse(**options):
+        raise ValueError("fp16 mixed precision requires a device in ...")
+
+    monkeypatch.setattr(hardware, "Accelerator", refuse)
+    with pytest.raises(FerlibError, match="this device cannot train with the precision 'fp16'; leave it out"):
+        fit(config, few, tmp_path, precision="fp16", progress=False)
+
+
+def test_apples_gpu_is_left_alone(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(hardware, "Accelerator", lambda **options: asked.update(options))
+    for there in (True, False):
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda there=there: there)
+        hardware.accelerator(None, [])
+        assert asked["cpu"] is there
+
+
 def test_processes_that_cannot_share_a_batch_are_told(tmp_path, config, few, monkeypatch):
     class Three:
         num_processes, is_main_process, device = 3, True, torch.device("cpu")
 
-    monkeypatch.setattr(training, "Accelerator", lambda **options: Three())
+    monkeypatch.setattr(training, "accelerator", lambda *_: Three())
     with pytest.raises(FerlibError, match="a batch of 16 cannot be shared evenly by 3 processes"):
         training._Run(config, few, tmp_path, Teachers((), config), tmp_path)

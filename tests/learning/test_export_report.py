@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ferlib import paths
-from ferlib.data import synthetic
+from ferlib.data import ferplus, synthetic
 from ferlib.data.votes import hard_labels
 from ferlib.errors import FerlibError
 from ferlib.learning import export, export_report, quantisation
@@ -18,6 +18,9 @@ def data(tiny_checkpoint, tmp_path, monkeypatch, drawn):
     monkeypatch.setattr(export_report, "code_commit", lambda: "0")
     synthetic.save_official(drawn, tmp_path / "data")
     monkeypatch.setenv("FERLIB_DATA", str(tmp_path / "data"))
+    sidecar = paths.CHECKPOINTS / "tiny.json"
+    about = json.loads(sidecar.read_text()) | {"data_hash": ferplus.load_train_valid().content_hash}
+    sidecar.write_text(json.dumps(about))
     return drawn
 
 
@@ -66,6 +69,15 @@ def test_an_interrupted_measurement_leaves_no_ranges(data, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         export_report.run("tiny", int8=True)
     assert quantisation.ranges_path("tiny").read_text() == "accepted before"
+
+
+def test_ranges_are_measured_on_the_checkpoints_own_data_only(data, monkeypatch):
+    monkeypatch.setenv("FERLIB_DATA", str(paths.SAMPLE))
+    quantisation.ranges_path("tiny").write_text("accepted before")
+    with pytest.raises(FerlibError, match="tiny was trained on other data than FERLIB_DATA has now"):
+        export_report.run("tiny", int8=True)
+    assert quantisation.ranges_path("tiny").read_text() == "accepted before"
+    assert not (paths.PUBLISHED / "tiny").exists()
 
 
 def test_ranges_come_from_training_faces(data):

@@ -73,6 +73,7 @@ def test_above_the_lite_stem_come_the_last_three_convnext_stages():
         ({"name": "convnext_atto", "width": 0.5}, "fixed width"),
         ({"name": "convnext_atto", "stem": "face"}, "a face stem sees three channels"),
         ({"name": "face_resnet"}, "sees three channels"),
+        ({"name": "face_resnet", "channels": 3, "width": 0.5}, "fixed width"),
         ({"name": "custom_cnn", "layer_scale": 1.0}, "no layer scales"),
     ],
 )

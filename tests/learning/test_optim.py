@@ -1,7 +1,7 @@
 import pytest
 
 from ferlib.learning.models import build_model
-from ferlib.learning.optim import freeze_pretrained, rate_table
+from ferlib.learning.optim import freeze_pretrained, make_optimizer, rate_table
 from ferlib.learning.recipes import recipe
 
 
@@ -41,3 +41,12 @@ def test_the_rates_are_told_from_the_input_up():
     assert list(table["in stage one"]) == ["waits"] + ["learns"] * (len(table) - 1)
     assert table["share of the rate"].is_monotonic_increasing
     assert table["share of the rate"].iloc[-1] == 1
+
+
+def test_custom_cnn_has_an_order_of_layers_too():
+    model = build_model("custom_cnn", width=0.25)
+    groups = make_optimizer(model, recipe("custom_cnn", layer_decay=0.8)).param_groups
+    scales = {id(weights): group["lr_scale"] for group in groups for weights in group["params"]}
+    in_order = [scales[id(weights)] for weights in model.parameters()]
+    assert in_order == sorted(in_order)
+    assert (in_order[-1], len(set(in_order))) == (1.0, 9)

@@ -58,11 +58,18 @@ def test_hub_weights_are_copied_but_for_head_and_new_stem(monkeypatch):
     monkeypatch.setattr(timm, "create_model", lambda name, **options: stand_in)
     model = build_model_without_patch("convnext_atto")
     before = flat(model)
-    pretrained.load_pretrained(model, "convnext_atto", "", FACES)
+    pretrained.load_pretrained(model, "convnext_atto", "conv", FACES)
     after, wanted = flat(model), flat(stand_in)
     assert torch.equal(after["stages.0.blocks.0.conv_dw.weight"], wanted["stages.0.blocks.0.conv_dw.weight"])
     assert torch.equal(after["head.fc.weight"], before["head.fc.weight"])
     assert torch.equal(after["stem.0.weight"], before["stem.0.weight"])
+
+
+def test_hub_weights_do_not_fit_a_grey_network(monkeypatch):
+    model, stand_in = build_model("mobilenetv3_large_100"), build_model("mobilenetv3_large_100", channels=3)
+    monkeypatch.setattr(timm, "create_model", lambda name, **options: stand_in)
+    with pytest.raises(FerlibError, match=r"do not fit conv_stem\.weight"):
+        pretrained.load_pretrained(model, "mobilenetv3_large_100", "", FACES)
 
 
 def build_model_without_patch(name):

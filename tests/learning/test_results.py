@@ -103,8 +103,11 @@ def test_an_ensemble_averages_logarithms(tmp_path, monkeypatch):
     publish_answers("other", unsure, np.array([0, 1]), np.array(["a", "c"]))
     assert results.ensemble(["sure", "unsure"], "valid")["accuracy"] == 0.5  # the sure one wins: 0.093 against 0.003
     assert results.ensemble(["unsure", "unsure"], "valid")["confusion"][1][1] == 1
-    with pytest.raises(ValueError, match="different images"):
+    with pytest.raises(ValueError, match="different images or labels"):
         results.ensemble(["sure", "other"], "valid")
+    publish_answers("relabelled", unsure, np.array([0, -1]), np.array(["a", "b"]))
+    with pytest.raises(ValueError, match="different images or labels"):
+        results.ensemble(["sure", "relabelled"], "valid")
 
 
 def test_pairs_are_compared_on_the_same_images(tmp_path, monkeypatch):

@@ -62,6 +62,19 @@ def test_the_numbers_can_be_published_without_the_weights(project, tiny):
     publication.publish("light", weights=False)
     assert publication.evaluate_model("light", "test")["n"] > 0
     assert not paths.CHECKPOINTS.exists()
+    publication.publish("light", replace=True)
+    with pytest.raises(FerlibError, match="the weights of 'light' are shipped and would not fit the new numbers"):
+        publication.publish("light", replace=True, weights=False)
+
+
+def test_files_of_two_trainings_are_not_published(project, tiny):
+    runs.train(replace(tiny, epochs=2), "mixed", progress=False)
+    about = json.loads((paths.RUNS / "mixed" / "run.json").read_text())
+    for changed in ({"best_epoch": 99}, {"config": about["config"] | {"seed": 5}}):
+        (paths.RUNS / "mixed" / "run.json").write_text(json.dumps(about | changed))
+        with pytest.raises(FerlibError, match=r"two trainings|other settings or data"):
+            publication.publish("mixed")
+    assert not publication.is_published("mixed")
 
 
 def test_an_unfinished_run_is_not_published(project):

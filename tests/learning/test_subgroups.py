@@ -58,6 +58,12 @@ def test_the_gap_is_between_groups_that_are_large_enough():
     assert "too few for the gap" in text
 
 
+def test_the_interval_is_that_of_the_two_named_groups():
+    found = group_scores(*groups_case([(name, 50, 40 + place % 3) for place, name in enumerate("abcdefgh")]))
+    low, high = found["gap"]["interval"]
+    assert low < 0 < found["gap"]["difference"] < high
+
+
 def test_images_without_group_or_label_are_counted_or_left_out():
     probabilities, labels, names = groups_case([("a", 40, 40), ("", 10, 5)])
     labels[:5] = -1

@@ -275,6 +275,15 @@ def test_sharpness_aware_steps_use_the_gradient_uphill_and_come_back():
     assert torch.equal(weights, torch.tensor([3.0, 4.0]))
 
 
+@pytest.mark.parametrize("gradient", [float("inf"), float("nan")])
+def test_an_overflowing_gradient_moves_no_weights(gradient):
+    model = torch.nn.Linear(1, 2)
+    before = model.weight.detach().clone()
+    model.weight.grad = torch.tensor([[0.6], [gradient]])
+    with climb(model, 0.5):
+        assert torch.equal(model.weight, before)
+
+
 def test_sharpness_aware_training_differs_and_learns(tmp_path, tiny_set, tiny):
     plain = fit(replace(tiny, epochs=1), tiny_set, tmp_path / "a", progress=False)
     sharp = fit(replace(tiny, epochs=3, sam=0.05), tiny_set, tmp_path / "b", progress=False)
