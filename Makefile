@@ -4,6 +4,15 @@ PYTHON ?= python3
 BIN = .venv/bin
 # Its time says when the packages were installed; a newer lock or pyproject.toml installs them again.
 READY = .venv/.installed
+# Not empty when .venv cannot be used any more: its Python is gone, the clone was moved, or PYTHON names another version.
+VERSION = -c 'import sys; print(sys.version_info[:2])'
+STALE := $(shell [ ! -e $(READY) ] || $(BIN)/ferlib --version >/dev/null 2>&1 || echo stale)
+ifeq ($(origin PYTHON),command line)
+STALE += $(shell [ ! -e $(READY) ] || [ "$$($(PYTHON) $(VERSION))" = "$$($(BIN)/python $(VERSION))" ] || echo stale)
+endif
+ifneq ($(strip $(STALE)),)
+$(shell rm -f $(READY))
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo smoke reproduce full figures refresh test check ranges lint api lab app doctor bench lock clean
@@ -17,7 +26,7 @@ setup: $(READY) ## Make .venv with the exact packages of requirements.lock
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "ferlib needs Python 3.11 or newer as $(PYTHON); name one with: make setup PYTHON=python3.12"; exit 1; }
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || \
+	@[ -z "$(strip $(STALE))" ] && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || \
 	  { echo "The virtual environment could not be made; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install -r requirements.lock
 	$(BIN)/python -m pip install --no-deps -e .
@@ -52,18 +61,18 @@ test: $(READY) ## Run every check: style, types, notebooks on drawn faces, commi
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
 	$(BIN)/python -m pytest -rs --cov --cov-report=term:skip-covered
 
-check: $(READY) ## Run the quick half of the tests: style, types and unit tests, no notebooks
+check: $(READY) ## Run the quick half of the tests: style, types and unit tests, no notebooks or browsers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not notebooks and not realdata"
+	$(BIN)/python -m pytest -m "not notebooks and not realdata and not browser"
 
 # Twice 6 GB. "lowest-direct" takes the lowest version that pyproject.toml allows, "highest" the newest.
 ranges: $(READY) ## Run the unit tests with the lowest and with the newest packages of pyproject.toml's ranges
 	for which in lowest-direct highest; do \
 	  $(BIN)/uv venv --quiet --clear --python $(BIN)/python build/$$which && \
 	  $(BIN)/uv pip install --quiet --python build/$$which --resolution $$which --editable '.[app,dev,fetch,openvino,parquet,ray,transfer]' && \
-	  build/$$which/bin/python -m pytest -m "not notebooks and not realdata" || exit 1; \
+	  build/$$which/bin/python -m pytest -m "not notebooks and not realdata and not browser" || exit 1; \
 	done
 
 lint: $(READY) ## Look for errors of style and types, and show what the formatter would change

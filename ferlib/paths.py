@@ -18,13 +18,15 @@ RUNS = DATA / "runs"  # training runs (not in git)
 
 
 def data_root() -> Path:
-    """Folder of FER2013+: the environment variable `FERLIB_DATA`, else `data/raw`.
+    """Folder of FER2013+: the environment variable `FERLIB_DATA`, from here or from the project, else `data/raw`.
 
     Raises FerlibError when `FERLIB_DATA` names no folder, or when it is unset and `data/raw` holds nothing.
     """
     named = os.environ.get("FERLIB_DATA")
     if named:
         root = Path(named).expanduser()
+        if not root.is_dir():  # notebooks run in their own folder
+            root = ROOT / root
         if not root.is_dir():
             raise FerlibError(
                 f"FERLIB_DATA names {named!r}, which is not a folder; set it to the folder that holds FER2013+."

@@ -15,6 +15,7 @@ import sys
 import time
 from dataclasses import replace
 from http.client import HTTPConnection
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -62,9 +63,13 @@ def desk(tmp_path, monkeypatch):
 
 def ferlib(command):
     """Exit status of a command line in this process."""
-    arguments = [word for word in shlex.split(command) if "=" not in word or word.startswith("-")]
+    words = shlex.split(command)
+    assignments = dict(word.split("=") for word in words if re.match(r"[A-Z_]+=", word))
+    arguments = words[len(assignments) :]
     assert arguments[0].removeprefix(".venv/bin/") == "ferlib"
     with pytest.MonkeyPatch.context() as patch:
+        for name, value in assignments.items():
+            patch.setenv(name, value)
         patch.setattr(sys, "argv", ["ferlib", *arguments[1:]])
         with pytest.raises(SystemExit) as stop:
             cli.main()
@@ -154,10 +159,16 @@ def fails_kindly(command, capsys):
     """Without kagglehub or a login it says what to do; here there is no network either."""
     from ferlib.data import fetch
 
+    def unknown(**options):
+        raise ValueError("no login")
+
+    kaggle = SimpleNamespace(competition_download=unknown)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fetch, "fetch", lambda images: None)
-        assert ferlib(command) == 0
-    assert "ferlib data check" in capsys.readouterr().out
+        patch.setattr(paths, "RAW", paths.RUNS / "raw")
+        patch.setattr(fetch, "LABEL_FILES", {})
+        patch.setattr(fetch, "_import_kagglehub", lambda: kaggle)
+        assert ferlib(command) == 1
+    assert "1. Make an account at https://www.kaggle.com" in capsys.readouterr().err
 
 
 # How each command is run. `desk`, `monkeypatch` and `capsys` are given where they are asked for.
@@ -173,14 +184,14 @@ RUNS = {
     "ferlib app --notebook": lambda c: serves(c),
     "ferlib export --out faces.onnx": lambda c, desk: writes(c, "faces.onnx"),
     "ferlib bench live": lambda c, desk: writes(f"{c} --quick"),
-    "ferlib doctor": lambda c, desk, monkeypatch: is_told(c, monkeypatch),
-    ".venv/bin/ferlib doctor": lambda c, desk, monkeypatch: is_told(c, monkeypatch),
+    "ferlib doctor": lambda c, desk, monkeypatch, capsys: is_told(c, monkeypatch, capsys),
+    ".venv/bin/ferlib doctor": lambda c, desk, monkeypatch, capsys: is_told(c, monkeypatch, capsys),
     "ferlib evaluate --split test": lambda c: writes(c),
     "ferlib evaluate --folder CK+48": lambda c, desk: writes(c),
     "ferlib evaluate --groups people.csv --by age": lambda c, desk: evaluates_groups(c, desk),
     "ferlib data check": lambda c, desk: writes(c),
-    "FERLIB_DATA=data/sample ferlib data check": lambda c, desk: writes(c),
-    "ferlib data fetch": lambda c, capsys: fails_kindly(c, capsys),
+    "FERLIB_DATA=data/sample ferlib data check": lambda c, desk, monkeypatch, capsys: checks(c, monkeypatch, capsys),
+    "ferlib data fetch": lambda c, desk, capsys: fails_kindly(c, capsys),
     "ferlib train custom_cnn": lambda c, desk, monkeypatch: trains(c, monkeypatch),
     "ferlib figures --pdf": lambda c, desk: writes(c, "figures/*.pdf"),
     ".venv/bin/ferlib demo": lambda c, desk: writes(c, "runs/demo.png"),
@@ -198,9 +209,19 @@ ELSEWHERE = {
 }
 
 
-def is_told(command, monkeypatch):
-    """Healthy, or the packages of this machine are named."""
-    assert ferlib(command) in (0, 1)
+def is_told(command, monkeypatch, capsys):
+    """With the drawn data and every package at hand, all that is needed is here."""
+    monkeypatch.setattr("ferlib.doctor.camera", lambda: [])  # a real one would light up
+    assert ferlib(command) == 0
+    assert capsys.readouterr().out.rstrip().endswith("All that is needed is here.")
+
+
+def checks(command, monkeypatch, capsys):
+    """From the project's folder, with the data set that the command itself names."""
+    monkeypatch.setenv("FERLIB_DATA", "nowhere")
+    monkeypatch.chdir(paths.ROOT)
+    assert ferlib(command) == 0
+    assert "official zips" in capsys.readouterr().out
 
 
 def test_every_command_of_the_readme_is_known_here():

@@ -150,3 +150,10 @@ def test_the_network_is_out_of_reach(host):
 def test_loopback_is_within_reach():
     with socket.create_server(("127.0.0.1", 0)) as server:
         socket.create_connection(("localhost", server.getsockname()[1]), timeout=5).close()
+
+
+def test_a_relative_data_folder_is_found_from_a_notebook(monkeypatch):
+    monkeypatch.setenv("FERLIB_DATA", "data/sample")
+    for folder in (paths.ROOT, paths.NOTEBOOKS):
+        monkeypatch.chdir(folder)
+        assert paths.data_root().resolve() == paths.SAMPLE

@@ -242,7 +242,9 @@ def allowed(importer: str, imported: str) -> bool:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_go_one_way(path: Path):
     name = name_of(path)
-    assert [target for target in imports(ast.parse(path.read_text())) if not allowed(name, target)] == []
+    assert [
+        target for target in imports(ast.parse(path.read_text(encoding="utf-8"))) if not allowed(name, target)
+    ] == []
 
 
 def test_the_one_way_rule_itself():
@@ -283,7 +285,7 @@ def is_silent(handler: ast.ExceptHandler) -> bool:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_module(path: Path):
-    assert code_problems(path.read_text(), name_of(path)) == []
+    assert code_problems(path.read_text(encoding="utf-8"), name_of(path)) == []
 
 
 def test_the_module_rules_themselves():
@@ -293,8 +295,8 @@ def test_the_module_rules_themselves():
 
 
 def tracked_files() -> list[Path]:
-    """Files that git tracks or would track; without git (an unpacked archive) all but what git would ignore."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    """Files that git tracks; without git (an unpacked archive) all but what git would ignore."""
+    command = ["git", "ls-files", "-z", "--cached"]
     if (paths.ROOT / ".git").exists():
         listed = subprocess.run(command, cwd=paths.ROOT, check=True, capture_output=True, text=True).stdout
         return [path for name in listed.split("\0") if name and (path := paths.ROOT / name).is_file()]
@@ -312,7 +314,7 @@ def words_out_of_place(name: str, content: str) -> Iterator[str]:
 
 def test_no_tracked_file_names_a_machine_or_a_package_host():
     texts = {path: path.read_bytes() for path in tracked_files()}
-    readable = {path: content.decode() for path, content in texts.items() if b"\0" not in content}
+    readable = {path: content.decode(errors="replace") for path, content in texts.items() if b"\0" not in content}
     named = {path.relative_to(paths.ROOT).as_posix(): content for path, content in readable.items()}
     assert [problem for name, content in named.items() for problem in words_out_of_place(name, content)] == []
 
@@ -355,7 +357,7 @@ def undocumented(source: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_every_public_name_is_documented(path: Path):
-    assert list(undocumented(path.read_text())) == []
+    assert list(undocumented(path.read_text(encoding="utf-8"))) == []
 
 
 def test_undocumented_names_are_noticed():

@@ -261,7 +261,7 @@ def saved_run(run: Path, config: TrainConfig, content_hash: str) -> dict | None:
 def write_history(run: Path, rows: Sequence[dict]) -> None:
     """``history.csv`` of a run, whole or not at all: `HISTORY_COLUMNS`, a row an epoch."""
     with atomic_path(run / "history.csv") as temporary, open(temporary, "w", newline="") as handle:
-        writer = csv.DictWriter(handle, HISTORY_COLUMNS)
+        writer = csv.DictWriter(handle, HISTORY_COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

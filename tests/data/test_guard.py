@@ -78,7 +78,9 @@ def mentions(tree: ast.AST, name: str, function: str = "") -> Iterator[tuple[str
 
 def users(name: str) -> set[tuple[str, str]]:
     return {
-        (name_of(path), function) for path in MODULES for function, _ in mentions(ast.parse(path.read_text()), name)
+        (name_of(path), function)
+        for path in MODULES
+        for function, _ in mentions(ast.parse(path.read_text(encoding="utf-8")), name)
     }
 
 
@@ -98,7 +100,7 @@ def test_only_these_load_all_three_splits():
 
 
 def test_cleaning_uses_all_splits_only_to_find_copies():
-    tree = ast.parse((paths.ROOT / "ferlib" / "data" / "cleaning.py").read_text())
+    tree = ast.parse((paths.ROOT / "ferlib" / "data" / "cleaning.py").read_text(encoding="utf-8"))
     nodes = [node for function, node in mentions(tree, "load_all") if function]
     assert nodes
     assert all(is_for_the_manifest(tree, node) for node in nodes)
@@ -119,19 +121,19 @@ def test_only_these_select():
 
 def test_nothing_that_selects_mentions_the_test_split():
     for module, functions in SELECTING_FUNCTIONS.items():
-        tree = ast.parse((paths.ROOT / "ferlib" / f"{module.replace('.', '/')}.py").read_text())
+        tree = ast.parse((paths.ROOT / "ferlib" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
         for function in functions:
             (body,) = [node for node in tree.body if getattr(node, "name", None) == function]
             assert [name for name in LEADS_TO_TEST if list(mentions(body, name))] == []
     for module in SELECTING_MODULES:
-        tree = ast.parse((paths.ROOT / "ferlib" / f"{module.replace('.', '/')}.py").read_text())
+        tree = ast.parse((paths.ROOT / "ferlib" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
         found = {name for name in LEADS_TO_TEST if list(mentions(tree, name))}
         assert found <= ({"test"} if module == "learning.batches" else set())  # `prepare` refuses a test row by name
 
 
 def test_the_choices_are_made_before_test_is_measured():
     """In `study.run` the choice stands first, and what measures test gives nothing back to it."""
-    tree = ast.parse((paths.ROOT / "ferlib" / "study.py").read_text())
+    tree = ast.parse((paths.ROOT / "ferlib" / "study.py").read_text(encoding="utf-8"))
     (run,) = [node for node in tree.body if getattr(node, "name", None) == "run"]
     lines = {name: [node.lineno for _, node in mentions(run, name)] for name in ("choose", "measure_splits")}
     assert len(lines["choose"]) == len(lines["measure_splits"]) == 1
@@ -153,7 +155,7 @@ def test_notebooks_do_not_score_on_test():
 
 def test_the_readers_are_called_by_the_loader_alone():
     assert {module for module, _ in users("_read_and_cache") | users("_open_cache")} == {"data.ferplus"}
-    tree = {name_of(path): ast.parse(path.read_text()) for path in MODULES}
+    tree = {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
     calls = {
         module
         for module, parsed in tree.items()

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
@@ -135,7 +133,3 @@ def test_agreement_of_a_constant_classifier_is_whole(detector, photo):
 def test_agreement_without_any_face_says_so(detector):
     with pytest.raises(FerlibError, match="none of the pasted faces"):
         measure_crop_agreement(np.full((1, 48, 48), 90, np.uint8), [CropSpec()], detector)
-
-
-def test_specs_can_be_varied():
-    assert replace(CropSpec(), margin=0.1) == CropSpec(margin=0.1)
