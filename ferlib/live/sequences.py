@@ -28,12 +28,12 @@ class Scene:
 
 
 def expressions(
-    seconds: float = 60.0, rate: float = 15.0, hold: float = 3.0, seed: int = 0
+    seconds: float = 60.0, rate: float = 15.0, hold: float = 3.0, seed: int = 0, forget: float = 0.1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One face whose true expression changes every `hold` seconds, as a shaky classifier sees it.
 
     Returns times (N,), probabilities (N, 8) and true class indices (N,). The scores are 2.5 for the truth and 0 for the
-    rest, plus noise of standard deviation 1.2 whose correlation falls to 1/e in 0.1 seconds: as frames come faster,
+    rest, plus noise of standard deviation 1.2 whose correlation falls to 1/e in `forget` seconds: as frames come faster,
     neighbours become more alike, as in a video.
     """
     random = np.random.default_rng(seed)
@@ -42,7 +42,7 @@ def expressions(
     while len(order) * hold < seconds:
         order.append(int((order[-1] + random.integers(1, len(EMOTIONS))) % len(EMOTIONS)))
     truth = np.array(order)[np.minimum((times / hold + 1e-9).astype(int), len(order) - 1)]
-    kept = float(np.exp(-1 / (rate * 0.1)))
+    kept = float(np.exp(-1 / (rate * forget)))
     noise = random.normal(size=(len(times), len(EMOTIONS)))
     for index in range(1, len(times)):
         noise[index] = kept * noise[index - 1] + np.sqrt(1 - kept**2) * noise[index]
