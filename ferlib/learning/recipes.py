@@ -98,11 +98,7 @@ ABLATIONS = {
     "ablation_equalised": replace(_SHORT, preprocessing=replace(_SHORT.preprocessing, equalise="global")),
     "ablation_hard_labels": replace(_SHORT, mode="majority"),
     "ablation_unaugmented": replace(_SHORT, augmentation=_STILL),
-    "ablation_balanced": replace(_SHORT, balance="loss"),
-    "ablation_no_average": replace(_SHORT, ema_decay=0.0),
-    "ablation_sleeping": replace(_SHORT, layer_scale=1e-6),
     "ablation_conv_stem": replace(_SHORT, stem="conv", pretrained=False, head_epochs=0, layer_decay=1.0),
-    "ablation_taught": replace(_SHORT, views=5, teachers=("efficientnet_lite2_soup", "custom_cnn")),
 }
 RECIPES |= ABLATIONS
 

@@ -33,8 +33,8 @@ def expressions(
     """One face whose true expression changes every `hold` seconds, as a shaky classifier sees it.
 
     Returns times (N,), probabilities (N, 8) and true class indices (N,). The scores are 2.5 for the truth and 0 for the
-    rest, plus noise of standard deviation 1.2 whose correlation falls to 1/e in `forget` seconds: as frames come faster,
-    neighbours become more alike, as in a video.
+    rest, plus noise of standard deviation 1.2 whose correlation falls to 1/e in `forget` seconds: as frames come
+    faster, neighbours become more alike, as in a video.
     """
     random = np.random.default_rng(seed)
     times = np.arange(round(seconds * rate)) / rate
