@@ -102,6 +102,20 @@ def test_a_kernel_that_is_gone_is_named_and_the_next_file_is_sent(zone, how):
     assert told(zone, "c.jpg was read.") == ["c.jpg was read."]
 
 
+def test_a_late_answer_still_counts(zone):
+    zone.evaluate("() => { model.mute = true; }")
+    drop(zone, a=10, b=10)
+    told(zone, "a.jpg: 100 % sent")
+    zone.clock.run_for(31_000)
+    told(zone, "does not answer yet")
+    zone.evaluate("""() => {
+      model.mute = false;
+      model.tell('msg:custom', {id: 1, type: 'done', sentence: 'a.jpg was read.'});
+    }""")
+    zone.clock.run_for(200)
+    assert told(zone, "b.jpg was read.") == ["a.jpg was read.", "b.jpg was read."]
+
+
 def test_a_view_that_is_gone_listens_no_more(zone):
     zone.evaluate("() => window.cleanup()")
     assert zone.evaluate("() => Object.values(model.listeners).flat().length") == 0

@@ -57,17 +57,25 @@ class DropZone {
     this.status.replaceChildren(...lines.map((line) => Object.assign(document.createElement("div"), { textContent: line })));
   }
 
+  // A late answer still counts, until another file is given.
+  stall() {
+    this.stalled = true;
+    this.show(BUSY);
+  }
+
   // Forget what is under way, so that the next file is sent.
   lose(sentence) {
     clearTimeout(this.timer);
     this.waiting = [];
     this.current = undefined;
+    this.stalled = false;
     this.id += 1;
-    this.told.push(sentence);
+    if (sentence) this.told.push(sentence);
     this.show();
   }
 
   add(files) {
+    if (this.stalled) this.lose();
     if (!this.current) this.told = [];
     for (const file of files.slice(0, this.model.get("multiple") ? files.length : 1)) {
       if (file.size === 0) this.told.push(`${file.name} is empty (0 bytes); copy or download it again.`);
@@ -99,13 +107,14 @@ class DropZone {
     }
     if (id !== this.id) return;
     this.model.send({ type: "piece", id, name, size, offset }, undefined, [bytes]);
-    this.timer = setTimeout(() => this.lose(BUSY), PATIENCE);
+    this.timer = setTimeout(() => this.stall(), PATIENCE);
     this.show(`${name}: ${Math.round((100 * (offset + bytes.byteLength)) / size)} % sent`);
   }
 
   receive(message) {
     if (message.id !== this.id) return;
     clearTimeout(this.timer);
+    this.stalled = false;
     if (message.type === "more") this.piece(message.offset);
     else {
       this.told.push(message.sentence);
