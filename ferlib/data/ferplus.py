@@ -71,7 +71,7 @@ def _check_ids(ids) -> None:
     """Names say which image is which in manifests and predictions: two equal ones, or one cut short, would mix them."""
     lengthy = next((name for name in ids if len(name) > _ID_LENGTH), None)
     if lengthy:
-        raise FerlibError(f"the image name {lengthy!r} is longer than {_ID_LENGTH} characters; rename the file.")
+        raise FerlibError(f"the image name {str(lengthy)!r} is longer than {_ID_LENGTH} characters; rename the file.")
     twice = next((name for name, count in Counter(map(str, ids)).items() if count > 1), None)
     if twice:
         raise FerlibError(f"two images are named {twice!r}; rename one of them.")

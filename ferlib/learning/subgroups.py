@@ -40,7 +40,7 @@ def read_groups(path: str | Path, column: str, ids: np.ndarray) -> np.ndarray:
     named = dict(zip(table["id"], table[column], strict=True))
     groups = np.array([named.get(name) or named.get(_stem(name)) or "" for name in np.asarray(ids).tolist()], object)
     if not (groups != "").any():
-        raise FerlibError(f"{path.name} names none of the images; its ids should look like {ids[0]!r}.")
+        raise FerlibError(f"{path.name} names none of the images; its ids should look like {str(ids[0])!r}.")
     return groups
 
 

@@ -20,7 +20,7 @@ def test_groups_are_found_by_name_or_by_stem(tmp_path):
         ("name,age\na,1\n", "lacks the column 'id'"),
         ("id,sex\na,1\n", "lacks the column 'age'"),
         ("id,age\na,1\na,2\n", "names 'a' twice"),
-        ("id,age\nz,1\n", "names none of the images"),
+        ("id,age\nz,1\n", "names none of the images; its ids should look like 'a'"),
         ("", "cannot be read as a CSV table"),
         ('id,age\n"a,1\n', "cannot be read as a CSV table"),
     ],
