@@ -225,7 +225,7 @@ def _row(metrics: dict) -> str:
     f_low, f_high = test["macro_f1_interval"]
     members = " and ".join(metrics["config"].get("soup", ()))
     training = f"{metrics['config']['epochs']} epochs, {hours:.1f} h on {metrics['run']['cores']} cores"
-    if (precision := metrics["run"].get("precision", "no")) != "no":  # single precision throughout
+    if (precision := metrics["run"].get("precision", "no")) != "no":  # "no": single precision throughout
         training += f", {precision}"
     if members:
         training = f"the mean of {members}"

@@ -109,8 +109,10 @@ class CameraWidget(anywidget.AnyWidget):
         self.session.reset()
 
     def _answer(self, content: dict[str, Any], buffers: list[memoryview]) -> None:
-        reply = {"type": "answer", "id": content.get("id"), "view": content.get("view"), "answer": None, "end": False}
-        reply["summary"] = None
+        reply = {
+            "type": "answer", "id": content.get("id"), "view": content.get("view"), "answer": None, "end": False,
+            "summary": None,
+        }  # fmt: skip
         pictures: list[bytes] = []
         try:
             self._note(content)

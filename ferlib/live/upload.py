@@ -100,7 +100,7 @@ class DropZone(anywidget.AnyWidget):
                 "browser; put it beside the notebook and give its path as SOURCE."
             )
         _remove(self._path)
-        self._count += 1
+        self._count += 1  # a name of its own: the last file may still be shown
         self._path = Path(self._folder.name) / f"upload{self._count}{Path(name).suffix[:8].lower()}"
         self._path.write_bytes(b"")
         return self._path

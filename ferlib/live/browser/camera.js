@@ -53,7 +53,7 @@ class CameraView {
     this.emotions = model.get("emotions");
     this.colours = Object.fromEntries(this.emotions.map((name, index) => [name, model.get("colours")[index]]));
     this.generation = 0; // answers and promises of an earlier start do not count
-    this.id = Math.random().toString(36).slice(2); // a widget may be shown twice
+    this.viewId = Math.random().toString(36).slice(2); // a widget may be shown twice
     this.inFlight = new Map(); // id -> when the frame was taken
     this.times = []; // of the last answers, for the rate
     this.build(root);
@@ -160,7 +160,7 @@ class CameraView {
   }
 
   export(format) {
-    this.model.send({ type: "export", format, view: this.id });
+    this.model.send({ type: "export", format, view: this.viewId });
   }
 
   isMirrored() {
@@ -307,7 +307,7 @@ class CameraView {
     if (this.inFlight.size >= this.mostInFlight()) return;
     const id = (this.lastId = (this.lastId || 0) + 1);
     this.inFlight.set(id, performance.now());
-    const content = { type: "frame", id, time: performance.now() / 1000, dropped: this.dropped, ms: this.measured, view: this.id };
+    const content = { type: "frame", id, time: performance.now() / 1000, dropped: this.dropped, ms: this.measured, view: this.viewId };
     this.measured = {};
     if (this.fromBrowser) this.sendPicture(content, this.generation);
     else this.model.send(content);
@@ -335,7 +335,7 @@ class CameraView {
   // ---- answers in
 
   receive(message, buffers) {
-    if (message.view && message.view !== this.id) return; // for another view of the same widget
+    if (message.view && message.view !== this.viewId) return; // for another view of the same widget
     if (message.type === "file") download(message.name, new Blob([message.text], { type: message.mime }));
     else if (message.type === "stop" && this.isOn()) this.stop(message.sentence ? "error" : "off", message.sentence);
     else if (message.type === "answer") this.take(message, buffers);
