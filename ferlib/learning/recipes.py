@@ -99,6 +99,10 @@ ABLATIONS = {
     "ablation_hard_labels": replace(_SHORT, mode="majority"),
     "ablation_unaugmented": replace(_SHORT, augmentation=_STILL),
     "ablation_conv_stem": replace(_SHORT, stem="conv", pretrained=False, head_epochs=0, layer_decay=1.0),
+    "ablation_sleeping": replace(_SHORT, layer_scale=1e-6),
+    "ablation_no_average": replace(_SHORT, ema_decay=0.0),
+    "ablation_balanced": replace(_SHORT, balance="loss"),
+    "ablation_mixup": replace(_SHORT, mixup=0.3),
 }
 RECIPES |= ABLATIONS
 
