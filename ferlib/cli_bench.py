@@ -19,11 +19,16 @@ def bench_train(
     rounds: Annotated[int, typer.Option(min=1, help="Measurements of each loop, in turns.")] = 3,
     as_json: Json = False,
     publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Pictures a second of our training loop, beside the usual one with PNGs and a DataLoader."""
+    """Pictures a second of our training loop, beside the usual one with PNGs and a DataLoader.
+
+    Two cores need two to five minutes a round.
+    """
     from ferlib.learning import bench
 
-    _tell(bench.compare_loops(recipe, rounds=rounds), bench.render_loops, as_json, "bench_train", publish)
+    found = bench.compare_loops(recipe, rounds=rounds, say=teller(quiet))
+    _tell(found, bench.render_loops, as_json, "bench_train", publish)
 
 
 @bench_app.command("models")

@@ -71,10 +71,13 @@ def test_speed_is_told_by_faces_and_in_the_browser():
     live["folder"] = {"times_as_fast": {"plain loop": 1.0, "two workers": 5.04}}
     assert "5.0 times as fast" in readme_tables.speed_table(live, {}, {})
     train = {
-        "recipe": "m", "times_as_fast": {"usual": 1.0, "usual, tcmalloc": 3.0, "ours": 1.5, "ours, bf16": 2.1},
-        "pictures_per_second": {"usual": 200.0},
+        "recipe": "m",
+        "times_as_fast": {"usual": 1.0, "usual, tcmalloc": 3.0, "ours, whole recipe": 1.5, "ours, bf16": 2.1},
+        "pictures_per_second": {"usual": 200.0}, "cores": 2,
     }  # fmt: skip
-    assert "Training `m` goes 2.1 times as fast (bf16) as" in readme_tables.speed_table(live, {}, train)
+    told = readme_tables.speed_table(live, {}, train)
+    assert "Training `m` goes 2.1 times as fast (bf16; 1.5 times in full precision) as" in told
+    assert "learns from 200 a second on 2 cores" in told
 
 
 def test_the_card_tells_confidence_and_live_path():

@@ -103,6 +103,7 @@ ABLATIONS = {
     "ablation_no_average": replace(_SHORT, ema_decay=0.0),
     "ablation_balanced": replace(_SHORT, balance="loss"),
     "ablation_mixup": replace(_SHORT, mixup=0.3),
+    "ablation_taught": replace(_SHORT, views=5, teachers=("efficientnet_lite2", "custom_cnn")),
 }
 RECIPES |= ABLATIONS
 

@@ -50,12 +50,15 @@ def test_each_measurement_is_a_process_that_may_preload_a_library(monkeypatch):
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(bench, "tcmalloc_path", lambda: "libtcmalloc.so")
     monkeypatch.setenv("LD_PRELOAD", "libother.so")
-    found = bench.compare_loops("convnext_alone", 512, rounds=2)
+    heard: list[str] = []
+    found = bench.compare_loops("convnext_alone", 512, rounds=2, say=heard.append)
     assert [preload for _, preload in asked] == ([None, "libtcmalloc.so"] * 2 + ["libtcmalloc.so"] * 3) * 2
     assert asked[0][0] == ["usual", "convnext_alone", "512"]
     assert asked[-1][0] == ["ours, whole recipe, bf16", "convnext_alone", "512"]
     assert found["times_as_fast"] == dict.fromkeys(bench.LOOPS, 1.0)
     assert found["pictures_per_second"] == dict.fromkeys(bench.LOOPS, 250.0)
+    assert heard[0] == "round 1 of 2, usual: 250.0 pictures a second"
+    assert len(heard) == 2 * len(bench.LOOPS)
 
 
 def test_without_tcmalloc_its_rows_are_left_out(monkeypatch):
