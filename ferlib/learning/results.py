@@ -129,17 +129,20 @@ def paired_table(names: Sequence[str], split: str = "test") -> pd.DataFrame:
 
 
 def change_table(base: str, others: Mapping[str, str], splits: Sequence[str] = ("valid", "test")) -> pd.DataFrame:
-    """Published variants of one run: accuracy with its interval, and the paired difference from that run, in points.
+    """Published variants of one run: accuracy with its interval, what it changed by, in points, and macro-F1.
 
-    `others`: ``{published name: what was changed}``; those that are not published are left out. All are scored on the
-    same images, whatever they learnt from.
+    The change is paired: all are scored on the same images, whatever they learnt from.
+
+    `others`: ``{published name: what was changed}``; those that are not published are left out.
     """
     shown = {base: "nothing", **{name: what for name, what in others.items() if is_published(name)}}
     table = pd.DataFrame(index=pd.Index(shown.values(), name="changed"))
     for split in splits:
         right = _right(list(shown), split)
-        table[f"{split}, %"] = [_accuracy(one.scores[split]) for one in published(list(shown))]
+        scores = [one.scores[split] for one in published(list(shown))]
+        table[f"{split}, %"] = [_accuracy(one) for one in scores]
         table[f"{split}, change"] = ["", *(_change(right[base], right[name]) for name in shown if name != base)]
+        table[f"{split}, macro-F1"] = [f"{one['macro_f1']:.3f}" for one in scores]
     return table
 
 

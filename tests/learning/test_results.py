@@ -131,13 +131,17 @@ def test_changes_are_counted_from_the_base_on_the_same_images(tmp_path, monkeypa
     right, wrong = np.eye(8)[0], np.eye(8)[1]
     for name, count in (("base", 20), ("better", 30)):
         publish_answers(name, np.array([right] * count + [wrong] * (41 - count)), labels, ids)
-    monkeypatch.setattr(results, "published", lambda names: [made_up(name) for name in names])
+    shown = {"base": (True, True, True, False), "better": (True,) * 4}
+    monkeypatch.setattr(results, "published", lambda names: [made_up(name, shown[name]) for name in names])
     monkeypatch.setattr(results, "is_published", lambda name: name != "never_made")
     table = results.change_table("base", {"better": "more pixels", "never_made": "less"}, ["valid"])
     assert list(table.index) == ["nothing", "more pixels"]
     assert table["valid, %"].iloc[0].startswith("75.00 (")
     assert table["valid, change"].iloc[0] == ""
     assert table["valid, change"].iloc[1].startswith("+25.00 (+1")
+    base, better = (made_up(name, right).scores["valid"]["macro_f1"] for name, right in shown.items())
+    assert base < better
+    assert list(table["valid, macro-F1"]) == [f"{base:.3f}", f"{better:.3f}"]
 
 
 def test_the_ladder_counts_each_steps_gain():
