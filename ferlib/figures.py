@@ -90,10 +90,13 @@ def _confused_pairs(one: Studied, _) -> Figure:
 def _training_curves(one: Studied, models: Sequence[Studied]) -> Figure | None:
     files = {model.name: model.folder / "history.csv" for model in models}
     histories = {name: pd.read_csv(path) for name, path in files.items() if path.is_file()}
+    histories = {name: found for name, found in histories.items() if found["train_loss"].notna().any()}  # no soup
     if not histories:
         return None
+    n = one.study["valid"]["scores"]["n"]
     words = (
-        "training loss on vote targets with augmentation, valid loss on majority labels; the dot is the chosen epoch"
+        f"training loss against the votes, and the teachers where there are some, with augmentation; loss and accuracy "
+        f"on valid (n = {n:,}) against majority labels; the dot is the epoch that was kept"
     )
     return scores.training_curves(histories, one.study["valid"]["human"], f"{one.study['about']['protocol']}; {words}.")
 
@@ -117,10 +120,11 @@ def _recall(one: Studied, _) -> Figure | None:
         return None
     report = json.loads(path.read_text(encoding="utf-8"))
     rows = [
-        {"emotion": emotion, "images": report["classes"][emotion]["train"], "recall": found["recall"]}
+        {"emotion": emotion, "images": report["training_classes"][emotion], "recall": found["recall"]}
         for emotion, found in one.study["test"]["scores"]["per_class"].items()
     ]
-    return scores.recall_against_examples(rows, note(one, "training images by majority label, before cleaning"))
+    words = "training images by majority label, without those that the cleaning leaves out"
+    return scores.recall_against_examples(rows, note(one, words))
 
 
 def _roc_pr(one: Studied, _) -> Figure:
@@ -129,13 +133,16 @@ def _roc_pr(one: Studied, _) -> Figure:
 
 
 def _protocols(one: Studied, _) -> Figure:
-    return comparison.protocols(one.study["test"]["protocols"], _human(one), note(one, "the lines hold for majority"))
+    return comparison.protocols(
+        one.study["test"]["protocols"], _human(one),
+        note(one, "95 % bootstrap intervals; the lines hold for label.csv, majority, 8 classes", several=True),
+    )  # fmt: skip
 
 
 def _leaks(one: Studied, models: Sequence[Studied]) -> Figure | None:
     rows = [row for row in leak_rows(models) if "drop" in row]
     for row in rows:
-        row["model"] += "" if row["clean"] else "\n(trained without cleaning)"
+        row["model"] += f"\n{row['training']}" + ("" if row["clean"] else ", without cleaning")
     return comparison.leak_parts(rows, _human(one), note_of_all(models, count=len(rows))) if rows else None
 
 
@@ -202,7 +209,8 @@ def _live_path(one: Studied, models: Sequence[Studied]) -> Figure:
 def _attribution(one: Studied, _) -> Figure:
     with np.load(one.folder / "attribution.npz") as stored:
         words = (
-            "mean Grad-CAM of the recognised faces of each emotion minus the mean of all emotions, over the mean face"
+            "mean Grad-CAM of the recognised faces of each emotion minus the mean of all emotions (red: above it, "
+            "blue: below; one scale for all), over the mean face"
         )
         return behaviour.mean_attribution(stored["maps"], stored["counts"], stored["mean_face"], note(one, words))
 
@@ -235,7 +243,8 @@ def frame_times(results: Path | None = None) -> Figure | None:
     found = json.loads(path.read_text(encoding="utf-8"))
     threads = max(row["threads"] for row in found["rows"])
     words = (
-        f"{found['model']} on {found['engine']}, {threads} threads of {found['cores']} cores; medians of "
+        f"{found['model']}, {threads} threads of {found['cores']} cores; ours on {found['engine']}, plain: "
+        "facenet-pytorch with its defaults and torch, the same with our smallest face of 40 px; medians of "
         f"{found['rounds']} pictures in turns, steps one after another; the line ends at the 95th percentile"
     )
     return latency.latency([row for row in found["rows"] if row["threads"] == threads], f"{words}.")

@@ -3,7 +3,6 @@
 ``python -m ferlib.readme`` rewrites them; a test fails when a page is out of date.
 """
 
-import json
 from pathlib import Path
 
 from ferlib import paths
@@ -14,14 +13,18 @@ from ferlib.files import atomic_path
 from ferlib.learning.recipes import ABLATIONS
 
 
+def load_runs() -> list[dict]:
+    """``metrics.json`` of every run published on the official data."""
+    found = [markdown.read(path) for path in sorted(paths.PUBLISHED.glob("*/metrics.json"))]
+    return [one for one in found if one["run"]["data_hash"] in OFFICIAL_HASHES]
+
+
 def load_metrics() -> list[dict]:
     """``metrics.json`` of every model published on the official data, the best on valid last.
 
     Without the cleaning a run has seen images of valid and test, and an ablation only compares: neither is a result.
     """
-    files = [path for path in sorted(paths.PUBLISHED.glob("*/metrics.json")) if path.parent.name not in ABLATIONS]
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in files]
-    found = [one for one in found if one["run"]["data_hash"] in OFFICIAL_HASHES and one["config"]["clean"]]
+    found = [one for one in load_runs() if one["config"]["clean"] and one["model"] not in ABLATIONS]
     return sorted(found, key=lambda metrics: metrics["valid"]["all"]["accuracy"])
 
 
@@ -44,7 +47,7 @@ def pages() -> dict[Path, str]:
         paths.ROOT / "README.md": {"results": results, "speed": speed},
         paths.CHECKPOINTS / "README.md": {
             "models": markdown.model_table(metrics), "results": results, "classes": markdown.class_tables(metrics),
-            "confidence": markdown.confidence_table(),
+            "confidence": markdown.confidence_table(), "hours": markdown.hours_of_training(load_runs()),
         },
         paths.DATA / "README.md": {
             "counts": markdown.count_table(check), "emotions": markdown.emotion_table(check),

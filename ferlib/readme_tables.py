@@ -32,11 +32,13 @@ def results_table(metrics: list[dict]) -> str:
         "",
         f"Accuracy in percent with its 95 % bootstrap interval. {metrics[-1]['protocol']}; n = {counts['valid']:,} "
         f"(valid), {counts['test']:,} (test), {free:,} (test images that have no copy in another split). Trained on "
-        "the cleaned training split, epoch chosen on valid, one forward pass; test is read for reports only, with "
-        "nothing left to choose. The earlier project is the student project that this one re-creates, on the same "
-        "data: about what it says of its own validation images, by kind of model; their number and protocol are not "
-        "known. The hours are those of the run alone, without what it starts from and its teachers; bf16 means that it "
-        "was trained in mixed precision.",
+        "the cleaned training split, epoch chosen on valid, one forward pass; test is read when a model is published "
+        "and once more for its full report, and chooses nothing; the one run it gave occasion to is `efficientnet_b2`, "
+        "which goes on from `efficientnet_b2_64` because that fell short on it. The earlier project is the student "
+        "project *Face Emotion Recognition with ConvNeXt and MTCNN* that this one re-creates, on the same data: about "
+        "what it says of its own validation images, by kind of model; their number and protocol are not known. The "
+        "hours are those of the run alone, without what it starts from and its teachers; bf16 means that it was "
+        "trained in mixed precision.",
         *_spreads(metrics),
     ]
     return "\n".join(lines)
@@ -71,14 +73,14 @@ def class_table(metrics: dict, split: str = "test") -> str:
 
 
 def model_table(metrics: list[dict]) -> str:
-    """Markdown: one row a shipped model, what it is and how it is used; from the sidecars and the measured speed."""
+    """Markdown: one row a shipped model, the last of `metrics` first: what it is, its speed, how it is used."""
     speeds = read(paths.PUBLISHED / "bench_models.json").get("models", {})
     lines = [
         "| model | input | parameters | multiply-adds | ms a face, torch, one thread | temperature "
         '| "not sure" below |',
         "|---|---|---:|---:|---:|---:|---:|",
     ]
-    for one in metrics:
+    for one in reversed(metrics):
         about, speed = read(paths.CHECKPOINTS / f"{one['model']}.json"), speeds.get(one["model"])
         if not about:  # only its numbers are published
             continue
@@ -91,7 +93,7 @@ def model_table(metrics: list[dict]) -> str:
             millions = (f"{speed[key] / 1e6:.1f} M" for key in ("parameters", "multiply_adds"))
             cells += [*millions, f"{speed['milliseconds']:.1f}"]
         threshold = about.get("threshold")
-        cells += [f"{about.get('temperature', 1.0):.3f}", "–" if threshold is None else f"{threshold:.3f}"]
+        cells += ["–"] * 2 if threshold is None else [f"{about['temperature']:.3f}", f"{threshold:.3f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -121,11 +123,21 @@ def confidence_table() -> str:
     return "\n".join(lines)
 
 
+def hours_of_training(metrics: list[dict]) -> str:
+    """Markdown: a sentence with the hours that all these runs took together."""
+    hours = sum(one["run"]["seconds"] for one in metrics) / 3600
+    cores = " or ".join(map(str, sorted({one["run"]["cores"] for one in metrics}))) or "no"
+    return (
+        f"The {len(metrics)} published runs, those included that only compare, took {hours:.0f} hours on {cores} "
+        "processor cores, without a GPU. Trials that were not published are not counted."
+    )
+
+
 def class_tables(metrics: list[dict]) -> str:
     """`class_table` of every model on test, each under its name."""
     if not metrics:
         return "No model is published yet."
-    return "\n\n".join(f"`{one['model']}`:\n\n{class_table(one)}" for one in metrics)
+    return "\n\n".join(f"`{one['model']}`:\n\n{class_table(one)}" for one in reversed(metrics))
 
 
 def count_table(check: dict) -> str:
@@ -203,8 +215,8 @@ def speed_table(live: dict, camera: dict, train: dict) -> str:
         lines[-1] += (
             f" Training `{train['recipe']}` goes {speeds[best]:.1f} times as fast ({how}; "
             f"{speeds['ours, whole recipe']:.1f} times in full precision) as the usual loop of PNG files and a "
-            f"DataLoader, which learns from {usual:.0f} a second on {train['cores']} cores; `ferlib bench train` has "
-            "each part's share."
+            f"DataLoader, which learns from {usual:.0f} pictures a second on {train['cores']} cores; `ferlib bench "
+            "train` has each part's share."
         )
     return "\n".join(lines)
 

@@ -1,7 +1,7 @@
 """The stored evaluations of the models, as notebook 04 and the figures read them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,13 +55,17 @@ def shown(models: Sequence[Studied], name: str | None = None) -> Studied:
     return (found or list(models))[0]
 
 
-def note(one: Studied, more: str = "95 % bootstrap intervals", n: int | None = None, split: str = "test") -> str:
-    """The caption line: model, seed, protocol, split and n."""
+def note(
+    one: Studied, more: str = "95 % bootstrap intervals", n: int | None = None, split: str = "test", *,
+    several: bool = False,
+) -> str:  # fmt: skip
+    """The caption line: model, seed, protocol, split and n; `several`: without the last of a protocol and without n."""
     about = one.study["about"]
     n = one.study[split]["scores"]["n"] if n is None else n
     official = "" if about["protocol"].startswith("FER2013+") else "NO RESULT: "
     end = f"; {more}" if more else ""
-    return f"{official}{one.name} (seed {about['seed_of_training']}); {about['protocol']}; {split}, n = {n:,}{end}."
+    counted = f"{about['protocol'].split(',')[0]}; {split}" if several else f"{about['protocol']}; {split}, n = {n:,}"
+    return f"{official}{one.name} (seed {about['seed_of_training']}); {counted}{end}."
 
 
 def note_of_all(
@@ -69,29 +73,43 @@ def note_of_all(
 ) -> str:
     """The caption line of a figure of all models; `count`: of them, when there are more than the studied ones."""
     line, count = note(models[0], more, n), count or len(models)
-    return line if count == 1 else f"{count} models, one seed each; {line.split('; ', 1)[1]}"
+    each = "runs" if count > len(models) else "models, one seed each"
+    return line if count == 1 else f"{count} {each}; {line.split('; ', 1)[1]}"
 
 
 def leak_rows(models: Sequence[Studied]) -> list[dict]:
-    """`leakage.leak_scores` of each model on test, with its ``model`` and if it was trained on the ``clean`` split.
+    """`leakage.leak_scores` of each model on test, with its ``model``, its ``training`` and if that was ``clean``.
 
     After the studied models come the published runs that were trained on everything, each behind those on the cleaned
     split that it differs from in that and the seed alone. Their scores come from the stored predictions.
     """
-    rows = [
-        {"model": one.name, "clean": one.study["about"]["clean"] is not False, **one.study["test"]["leaks"]}
-        for one in models
-    ]
-    done = {one.name for one in models}
     metrics = [json.loads(path.read_text("utf-8")) for path in sorted(models[0].folder.parent.glob("*/metrics.json"))]
+    training = {found["model"]: _training(found["config"]) for found in metrics}
+    rows = [
+        {
+            "model": one.name, "clean": one.study["about"]["clean"] is not False,
+            "training": training.get(one.name, "–"), **one.study["test"]["leaks"],
+        }
+        for one in models
+    ]  # fmt: skip
+    done = {one.name for one in models}
     for unclean in (found for found in metrics if not found["config"]["clean"]):
         alike = [found for found in metrics if found["config"]["clean"] and _settings(found) == _settings(unclean)]
         for found in [one for one in (*alike, unclean) if one["model"] not in done]:
             with np.load(models[0].folder.parent / found["model"] / "predictions_test.npz") as stored:
                 scored = leak_scores(stored["probabilities"], stored["labels"], stored["leaked"])
-            rows.append({"model": found["model"], "clean": found["config"]["clean"], **scored})
+            rows.append(
+                {
+                    "model": found["model"], "clean": found["config"]["clean"], "training": training[found["model"]],
+                    **scored,
+                }
+            )  # fmt: skip
             done.add(found["model"])
     return rows
+
+
+def _training(config: Mapping) -> str:
+    return f"mean of {len(config['soup'])}" if config.get("soup") else f"{config['epochs']} epochs"
 
 
 def _settings(metrics: dict) -> TrainConfig:

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from ferlib.learning.comparison import in_words
 from ferlib.studies import Studied, leak_rows
+from ferlib.studies import differences as compare_all
 
 
 def rate(found: dict, key: str = "accuracy") -> str:
@@ -76,7 +78,7 @@ def leaks(models: Sequence[Studied]) -> pd.DataFrame:
     for found in leak_rows(models):
         drop = found.get("drop", {})
         rows[found["model"]] = {
-            "trained on": "cleaned split" if found["clean"] else "everything",
+            "training": found["training"] + (", cleaned split" if found["clean"] else ", everything"),
             **{f"{part.replace('_', '-')} (%)": rate(found.get(part, {})) for part in ("all", "leak_free", "leaked")},
             "leaked − free": rate(drop.get("plain", {}), "difference"),
             "at equal class mix": rate(drop.get("same_classes", {}), "difference"),
@@ -109,21 +111,31 @@ def live_path(models: Sequence[Studied]) -> pd.DataFrame:
     rows = {}
     for one in models:
         for found in one.study["test"]["live_path"]:
+            cost, seen = found["cost"], found.get("live_if_found", {})
             turned = f"turned up to {found['roll']:.0f}°" if found["roll"] else "as they are"
             rows[one.name, turned] = {
-                "images": found["n"], "found (%)": f"{100 * found['found']:.1f}", "crops": rate(found["crop"]),
-                "live path": rate(found["live"]), "found faces": rate(found.get("live_if_found", {})),
+                "images": found["n"], "found (%)": f"{100 * found['found']:.1f}", "crops (%)": rate(found["crop"]),
+                "live path (%)": rate(found["live"]), "cost (points)": rate(cost, "difference"),
+                "of the found faces (%)": rate(seen),
             }  # fmt: skip
     return pd.DataFrame(rows).T.rename_axis(["model", "faces"])
 
 
 def worst_changes(one: Studied) -> pd.DataFrame:
-    """Points of accuracy lost at each strength, the most damaging change first."""
+    """Points of accuracy lost at each strength, ``value: points``, the most damaging change first."""
     found = one.study["test"]["robustness"]
     clean = found["clean"]["accuracy"]
     rows = {
-        f"{name} ({row['unit']})": [round(100 * (clean - value), 1) for value in row["accuracy"]]
-        for name, row in found["changes"].items()
+        f"{name} ({row['unit']})": [
+            f"{strength:g}: {100 * (clean - value):.1f}"
+            for strength, value in zip(row["strengths"], row["accuracy"], strict=True)
+        ]
+        for name, row in sorted(found["changes"].items(), key=lambda item: item[1]["accuracy"][-1])
     }
-    table = pd.DataFrame(rows, index=[f"strength {number}" for number in range(1, 6)]).T
-    return table.sort_values("strength 5", ascending=False, kind="stable")
+    return pd.DataFrame(rows, index=[f"strength {number}" for number in range(1, 6)]).T
+
+
+def differences(models: Sequence[Studied]) -> pd.DataFrame:
+    """Paired differences of accuracy between the models in points, with p-values corrected over all pairs."""
+    rows = {(row["first"], row["second"]): in_words(row) for row in compare_all(models)}
+    return pd.DataFrame(rows).T.rename_axis(["model", "minus"])

@@ -58,6 +58,7 @@ def test_leaks_show_what_the_cleaning_is_measured_against(results):
         ("custom_cnn", True), ("other", False), ("seed1", True), ("unclean", False),
     ]  # fmt: skip
     assert rows[2]["leaked"] == rows[0]["leaked"]
+    assert [row["training"] for row in rows] == ["34 epochs", "–", "34 epochs", "34 epochs"]
 
 
 def test_every_figure_is_drawn_twice_with_the_same_bytes(results, tmp_path):
@@ -78,6 +79,13 @@ def test_one_model_has_no_differences_and_what_is_missing_is_left_out(results, t
     assert written[0].read_bytes().startswith(b"%PDF")
 
 
+def test_the_curves_leave_out_what_was_not_trained(results):
+    path = results / "other" / "history.csv"
+    shutil.copy(paths.PUBLISHED / "efficientnet_lite2_soup" / "history.csv", path)
+    left, _ = figures.draw(studies.load(results), "training_curves").axes
+    assert [line.get_label() for line in left.lines if not line.get_label().startswith("_")] == ["custom_cnn"]
+
+
 def test_an_unknown_figure_is_refused(results, tmp_path):
     with pytest.raises(FerlibError, match="no figure 'x'; choose from model_comparison"):
         figures.write(tmp_path, results, only=["x"])
@@ -90,6 +98,8 @@ def test_captions_name_model_seed_protocol_split_and_n(results):
         line == "custom_cnn (seed 0); FER2013+, label.csv, majority label; test, n = 3,137; 95 % bootstrap intervals."
     )
     assert studies.note_of_all(models).startswith("2 models, one seed each; FER2013+, label.csv, majority label; test")
+    assert studies.note(models[0], "x", several=True) == "custom_cnn (seed 0); FER2013+; test; x."
+    assert studies.note_of_all(models, count=4).startswith("4 runs; FER2013+, label.csv")
     models[0].study["about"]["protocol"] = "not the official FER2013+ (drawn), majority label"
     assert studies.note(models[0]).startswith("NO RESULT: custom_cnn")
 

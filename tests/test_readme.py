@@ -77,7 +77,7 @@ def test_speed_is_told_by_faces_and_in_the_browser():
     }  # fmt: skip
     told = readme_tables.speed_table(live, {}, train)
     assert "Training `m` goes 2.1 times as fast (bf16; 1.5 times in full precision) as" in told
-    assert "learns from 200 a second on 2 cores" in told
+    assert "learns from 200 pictures a second on 2 cores" in told
 
 
 def test_the_card_tells_confidence_and_live_path():
@@ -145,12 +145,20 @@ def test_the_model_table_takes_sidecar_and_speed(tmp_path, monkeypatch):
     (tmp_path / "one.json").write_text(json.dumps(sidecar))
     (tmp_path / "two.json").write_text(json.dumps({"preprocessing": {"size": 96, "channels": 3}}))
     lines = readme_tables.model_table([metrics("one"), metrics("not shipped"), metrics("two")]).splitlines()
-    assert lines[2] == "| one | 48 px, grey | 3.1 M | 202.4 M | 6.5 | 0.789 | 0.563 |"
-    assert lines[3] == "| two | 96 px, grey in three channels | – | – | – | 1.000 | – |"
+    assert lines[2] == "| two | 96 px, grey in three channels | – | – | – | – | – |"  # the best is the last given
+    assert lines[3] == "| one | 48 px, grey | 3.1 M | 202.4 M | 6.5 | 0.789 | 0.563 |"
 
 
 def test_every_shipped_model_has_its_classes():
     text = readme_tables.class_tables([metrics("one"), metrics("two")])
-    assert text.index("`one`:") < text.index("`two`:")
+    assert text.index("`two`:") < text.index("`one`:")
     assert text.count("| angry |") == 2
     assert readme_tables.class_tables([]) == "No model is published yet."
+
+
+def test_all_runs_count_in_the_hours():
+    told = readme_tables.hours_of_training([metrics("one"), metrics("two")])
+    assert told.startswith("The 2 published runs, those included that only compare, took 3 hours on 2 processor cores")
+    names = {one["model"] for one in readme.load_runs()}
+    assert {"ablation_base", "custom_cnn_uncleaned"} <= names
+    assert names > {one["model"] for one in readme.load_metrics()}

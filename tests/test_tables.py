@@ -33,6 +33,22 @@ def test_the_tables_hold_the_published_numbers(models):
 def test_the_worst_change_comes_first(models):
     table = tables.worst_changes(studies.shown(models))
     assert len(table) == 10
-    assert table["strength 5"].is_monotonic_decreasing
-    assert tables.live_path(models).loc[studies.shown(models).name].index[0] == "as they are"
+    lost = [float(cell.split(": ")[1]) for cell in table["strength 5"]]
+    assert lost == sorted(lost, reverse=True)
+    found = studies.shown(models).study["test"]["robustness"]
+    worst = next(row for name, row in found["changes"].items() if table.index[0].startswith(name))
+    points = 100 * (found["clean"]["accuracy"] - worst["accuracy"][0])
+    assert table["strength 1"].iloc[0] == f"{worst['strengths'][0]:g}: {points:.1f}"
+    live = tables.live_path(models).loc[studies.shown(models).name]
+    assert live.index[0] == "as they are"
+    cost = studies.shown(models).study["test"]["live_path"][0]["cost"]["difference"]
+    assert live["cost (points)"].iloc[0].startswith(f"{100 * cost:.2f} (")
     assert "80 % most confident: right (%)" in tables.confidence(models).index
+
+
+def test_differences_are_in_points_with_the_first_model_on_top(models):
+    table, rows = tables.differences(models), studies.differences(models)
+    assert list(table.index) == [(row["first"], row["second"]) for row in rows]
+    assert table["difference, points"].iloc[0] == f"{100 * rows[0]['difference']:+.2f}"
+    low, high = rows[0]["interval"]
+    assert table["95 % interval"].iloc[0] == f"{100 * low:+.1f} to {100 * high:+.1f}"

@@ -55,7 +55,7 @@ def check(root: str | Path) -> Report:
         str(root), form, labels, tuple(_label_files(root)), data.content_hash, data.content_hash in OFFICIAL_HASHES,
         _per_split(data.split), kept, _outcomes(data.votes), _class_counts(data), _copies(table), _group_sizes(table),
         _leaks(table), _leaked(table), _dropped(table), _training(table, data),
-        tuple(notes), tuple(dict.fromkeys(problems)),
+        _training_classes(table), tuple(notes), tuple(dict.fromkeys(problems)),
     )  # fmt: skip
 
 
@@ -201,3 +201,8 @@ def _training(table: pd.DataFrame, data: FerData) -> dict[str, int]:
     kept = ((table["split"] == "train") & table["kept"]).to_numpy()
     usable = targets(np.asarray(data.votes)[kept], "crossentropy").any(axis=1)
     return {"images": int(kept.sum()), "with a crossentropy target": int(usable.sum())}
+
+
+def _training_classes(table: pd.DataFrame) -> dict[str, int]:
+    labels = table.loc[(table["split"] == "train") & table["kept"], "label"]
+    return {emotion: int((labels == emotion).sum()) for emotion in EMOTIONS}

@@ -42,6 +42,7 @@ class Report:
             how many, as ``{"images", "of_images", "labelled", "of_labelled"}``.
         dropped: train images that cleaning drops, by reason.
         training: what remains, ``images`` and those ``with a crossentropy target``.
+        training_classes: images of each class under the majority rule in what remains.
         notes: what to know when reading the numbers; problems: what is wrong.
     """
 
@@ -61,6 +62,7 @@ class Report:
     leaked: Table
     dropped: dict[str, int]
     training: dict[str, int]
+    training_classes: dict[str, int]
     notes: tuple[str, ...]
     problems: tuple[str, ...]
 

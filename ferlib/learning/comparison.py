@@ -33,6 +33,15 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return result
 
 
+def in_words(row: Mapping) -> dict[str, str]:
+    """A row of `compare` for a table: the difference and its interval in points, and the corrected p-value."""
+    return {
+        "difference, points": f"{100 * row['difference']:+.2f}",
+        "95 % interval": " to ".join(f"{100 * end:+.1f}" for end in row["interval"]),
+        "p, corrected": f"{row['p_adjusted']:.2g}",
+    }
+
+
 def compare(right: Mapping[str, np.ndarray], seed: int = 0) -> list[dict]:
     """Every pair of models, from ``{model: (N,) was right}`` on the same labelled images.
 

@@ -16,7 +16,7 @@ from ferlib.errors import FerlibError
 from ferlib.files import write_json
 from ferlib.learning import agreement, checkpoints, runs
 from ferlib.learning.classifier import Classifier
-from ferlib.learning.comparison import compare
+from ferlib.learning.comparison import compare, in_words
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.evaluation import score
 from ferlib.learning.publication import is_published, published_metrics, published_predictions
@@ -117,15 +117,10 @@ def paired_table(names: Sequence[str], split: str = "test") -> pd.DataFrame:
 
     `comparison.compare` on the stored predictions; p by McNemar's exact test with Holm's correction over all pairs.
     """
-    rows = {
-        (row["second"], row["first"]): {
-            "difference, points": f"{-100 * row['difference']:+.2f}",
-            "95 % interval": f"{-100 * row['interval'][1]:+.1f} to {-100 * row['interval'][0]:+.1f}",
-            "p, corrected": f"{row['p_adjusted']:.2g}",
-        }
-        for row in compare(_right(names, split))
-    }
-    return pd.DataFrame(rows).T.rename_axis(["model", "minus"])
+    right = _right(list(reversed(names)), split)  # so that the later one comes first
+    rows = {(row["first"], row["second"]): in_words(row) for row in compare(right)}
+    table = pd.DataFrame(rows).T.rename_axis(["model", "minus"])
+    return table.add_prefix(f"{split}: ")
 
 
 def change_table(base: str, others: Mapping[str, str], splits: Sequence[str] = ("valid", "test")) -> pd.DataFrame:
@@ -188,7 +183,7 @@ def ladder(rows: Mapping[str, Mapping[str, dict]], splits: Sequence[str]) -> pd.
         for split in splits:
             row[f"{split}, %"] = _accuracy(scores[split])
         reached = 100 * scores[splits[-1]]["accuracy"]
-        row["gain"] = "" if before is None else f"{reached - before:+.2f}"
+        row[f"gain on {splits[-1]}, points"] = "" if before is None else f"{reached - before:+.2f}"
         table[name], before = row, reached
     return pd.DataFrame(table).T.rename_axis("step")
 
@@ -264,7 +259,8 @@ def cost_table(folder: Path | None = None) -> pd.DataFrame:
     rows = {
         name: {
             "input, pixels": row["input"], "parameters, millions": round(row["parameters"] / 1e6, 2),
-            "multiply-adds, millions": round(row["multiply_adds"] / 1e6), "ms a face": round(row["milliseconds"], 1),
+            "multiply-adds, millions": round(row["multiply_adds"] / 1e6),
+            "ms a face in torch": round(row["milliseconds"], 1),
         }
         for name, row in json.loads(path.read_text(encoding="utf-8"))["models"].items()
     }  # fmt: skip
@@ -278,9 +274,9 @@ def class_table(results: Sequence[Result], split: str, what: str = "recall") -> 
 
 
 def seed_table(results: Sequence[Result], split: str = "test") -> pd.DataFrame:
-    """Models of the same kind that differ in seed: number, mean, spread and range of the accuracy, in percent.
+    """Models of the same kind that differ in seed: number, mean, standard deviation and range of the accuracy.
 
-    The spread is the standard deviation with n - 1; `seeds.families` says which `results` belong together.
+    All in percent, the deviation with n - 1; `seeds.families` says which `results` belong together.
     """
     rows = {}
     for name, places in families([(one.name, one.config.epochs) for one in results]).items():
@@ -288,7 +284,8 @@ def seed_table(results: Sequence[Result], split: str = "test") -> pd.DataFrame:
         found = [100 * one.scores[split]["accuracy"] for one in family]
         rows[name] = {
             "seeds": len(found), "epochs": ", ".join(str(one.config.epochs) for one in family),
-            f"{split} mean, %": round(float(np.mean(found)), 2), "spread": round(float(np.std(found, ddof=1)), 2),
+            f"{split} mean, %": round(float(np.mean(found)), 2),
+            "standard deviation, points": round(float(np.std(found, ddof=1)), 2),
             "lowest": round(min(found), 2), "highest": round(max(found), 2),
         }  # fmt: skip
     return pd.DataFrame(rows).T.rename_axis("recipe")

@@ -1,7 +1,6 @@
 """Figures of how the models behave: under changes, through the live path, and where they look."""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 
 import cv2
 import matplotlib.pyplot as plt
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.plots import SPLIT_COLOURS, WIDTH, caption
-from ferlib.plots.parts import MODEL_COLOURS, human_lines, percent, points, spans
+from ferlib.plots.parts import human_lines, model_colours, percent, points, spans
 
 HEAT = "inferno"
 
@@ -21,10 +20,11 @@ def robustness(studies: Mapping[str, Mapping], note: str) -> Figure:
 
     `studies`: ``{model: what robustness.robustness gave}``.
     """
-    first = next(iter(studies.values()))
+    first, colours = next(iter(studies.values())), model_colours(studies)
     figure, axes = plt.subplots(2, 5, figsize=(WIDTH, 3.9), sharey=True)
     for axis, (change, about) in zip(axes.flat, first["changes"].items(), strict=True):
-        for colour, (model, found) in zip(cycle(MODEL_COLOURS), studies.items(), strict=False):
+        for model, found in studies.items():
+            colour = colours[model]
             row = found["changes"][change]
             axis.errorbar(
                 range(1, 6), np.multiply(row["accuracy"], 100), yerr=spans(row["accuracy"], row["interval"]), fmt="o-",

@@ -1,7 +1,6 @@
 """Figures that set models, protocols and parts of test side by side."""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from ferlib.plots import _INK, _SOFT, SPLIT_COLOURS, WIDTH, caption
-from ferlib.plots.parts import MODEL_COLOURS, human_lines, percent, points, spans
+from ferlib.plots.parts import human_lines, model_colours, percent, points, spans
 
 _PARTS = {"valid": SPLIT_COLOURS["valid"], "test": SPLIT_COLOURS["test"], "test, leak-free": "#33598A"}
 
@@ -39,20 +38,22 @@ def accuracy_against_cost(rows: Sequence[Mapping], human: Mapping[str, float | N
     `rows`: ``{"model", "accuracy", "interval", "milliseconds", "parameters"}``.
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 3.1))
-    for colour, row in zip(cycle(MODEL_COLOURS), rows, strict=False):
+    colours = model_colours(row["model"] for row in rows)
+    for row in rows:
+        colour = colours[row["model"]]
         x, y = row["milliseconds"], percent(row["accuracy"])
         axis.errorbar(x, y, yerr=spans([row["accuracy"]], [row["interval"]]), color=colour, capsize=3, linewidth=1.2)
         words = f"{row['model']}, {row['parameters'] / 1e6:.1f} M"
         axis.scatter(x, y, s=12 * row["parameters"] / 1e6 + 15, color=colour, alpha=0.85, zorder=3, label=words)
     human_lines(axis, human, upright=False, gap="\n")
     times = [row["milliseconds"] for row in rows]
-    axis.set(xlabel="milliseconds a face, one thread (log scale)", ylabel="test accuracy (%)", xscale="log")
+    axis.set(xlabel="milliseconds a face in torch, one thread (log scale)", ylabel="test accuracy (%)", xscale="log")
     axis.set_xlim(min(times) / 2, max(times) * 2.5)
     axis.margins(y=0.15)
     axis.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     for which in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
         which("{x:g}")
-    axis.tick_params(axis="x", which="minor", labelsize=7.5)
+    axis.tick_params(axis="x", which="both", labelsize=8)
     handles = axis.get_legend_handles_labels()
     figure.legend(*handles, loc="outside right upper", title="model, parameters", fontsize=7.5)
     caption(figure, note)

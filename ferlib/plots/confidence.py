@@ -1,7 +1,6 @@
 """Figures of confidence and of the taggers: reliability, risk and coverage, agreement, label noise."""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ferlib.data.labels import COLOURS, EMOTIONS
 from ferlib.plots import _INK, _SOFT, SPLIT_COLOURS, WIDTH, caption
-from ferlib.plots.parts import HUMAN_COLOUR, MODEL_COLOURS, percent, spans
+from ferlib.plots.parts import HUMAN_COLOUR, model_colours, percent, spans
 
 FEW = 10
 """A reliability diagram shows no point for a bin with fewer images; the error counts them all."""
@@ -53,7 +52,9 @@ def risk_coverage(curves: Mapping[str, Mapping], points: Sequence[Mapping], note
         note: the caption line.
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 3.1))
-    for colour, (name, curve) in zip(cycle(MODEL_COLOURS), curves.items(), strict=False):
+    colours = model_colours(curves)
+    for name, curve in curves.items():
+        colour = colours[name]
         axis.plot(
             100 * np.array(curve["coverage"]), 100 * np.array(curve["risk"]), color=colour, linewidth=1.5, label=name
         )

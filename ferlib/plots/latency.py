@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ferlib.plots import _INK, WIDTH, caption
 
@@ -30,6 +31,7 @@ def latency(rows: Sequence[Mapping], note: str) -> Figure:
         for axis, count in zip(across, counts, strict=True):
             _panel(axis, [row for row in rows if (row["width"], row["height"], row["faces"]) == (*size, count)])
             axis.set_title(f"{size[0]} x {size[1]}, {count} face{'s' if count > 1 else ''}")
+    figure.set_layout_engine(ConstrainedLayoutEngine(wspace=0.06))  # the last tick of a panel, the first of the next
     axes[-1, len(counts) // 2].set_xlabel("milliseconds a frame")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(_STEPS))
     caption(figure, note)

@@ -1,13 +1,27 @@
 """What the figures of the evaluation share: units, error bars, the human line, and the look of point rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
 
 HUMAN_COLOUR = "#444444"
-MODEL_COLOURS = ("#33598A", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#7F4FA3", "#56B4E9", "#7A7A7A")
+_COLOURS = {
+    "custom_cnn": "#33598A", "convnext": "#D55E00", "efficientnet_lite2_soup": "#009E73",
+    "mobilenetv3_large_100": "#CC79A7", "efficientnet_b2": "#E69F00", "efficientnet_lite2": "#7F4FA3",
+    "convnext_alone": "#56B4E9", "convnext_taught": "#7A7A7A",
+}  # fmt: skip
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # behind a number, so that no line crosses it out
+
+
+def model_colours(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each model: the published ones have theirs in every figure, others get those that are left."""
+    names = list(names)
+    left = [colour for name, colour in _COLOURS.items() if name not in names]
+    others = [name for name in names if name not in _COLOURS]
+    given = dict(zip(others, cycle(left or _COLOURS.values()), strict=False))
+    return {name: _COLOURS.get(name) or given[name] for name in names}
 
 
 def percent(value: float) -> float:

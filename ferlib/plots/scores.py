@@ -1,7 +1,6 @@
 """Figures of one model's scores: confusion, classes, curves, training."""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ferlib.data.labels import COLOURS, EMOTIONS
 from ferlib.plots import _SOFT, WIDTH, caption
-from ferlib.plots.parts import MODEL_COLOURS, human_lines, percent
+from ferlib.plots.parts import human_lines, model_colours, percent
 
 
 def confusion(matrix: np.ndarray, note: str) -> Figure:
@@ -70,14 +69,16 @@ def confused_pairs(pairs: Sequence[Mapping], note: str) -> Figure:
 def training_curves(histories: Mapping[str, pd.DataFrame], human: Mapping[str, float | None], note: str) -> Figure:
     """Loss and valid accuracy by epoch of each model; a dot is the epoch that was chosen."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.8))
-    for colour, (name, history) in zip(cycle(MODEL_COLOURS), histories.items(), strict=False):
+    colours = model_colours(histories)
+    for name, history in histories.items():
+        colour = colours[name]
         left.plot(history["epoch"], history["train_loss"], color=colour, linewidth=1.3, label=name)
         left.plot(history["epoch"], history["valid_loss"], color=colour, linewidth=1.3, linestyle="--")
         best = history["valid_accuracy"].idxmax()
         right.plot(history["epoch"], 100 * history["valid_accuracy"], color=colour, linewidth=1.3)
         right.plot(history["epoch"][best], 100 * history["valid_accuracy"][best], "o", color=colour, markersize=5)
     human_lines(right, human, upright=False)
-    left.set(title="Loss (solid: train, dashed: valid)", xlabel="epoch", ylabel="cross-entropy (nats)")
+    left.set(title="Loss (solid: train, dashed: valid)", xlabel="epoch", ylabel="loss (nats)")
     right.set(title="Accuracy on valid", xlabel="epoch", ylabel="%")
     handles, names = (a + b for a, b in zip(*(axis.get_legend_handles_labels() for axis in (left, right)), strict=True))
     figure.legend(handles, names, loc="outside upper center", ncols=3, fontsize=7.5)

@@ -42,7 +42,7 @@ def accuracy_comparison(
         )
     theirs = [(100 * others[name], place) for name, place in zip(accuracies, places, strict=True) if name in others]
     if theirs:
-        axis.plot(*zip(*theirs, strict=True), "D", color="#D55E00", mfc="white", label="the student project (valid)")
+        axis.plot(*zip(*theirs, strict=True), "D", color="#D55E00", mfc="white", label="the earlier project (valid)")
     human_lines(axis, human)
     for style, (what, value) in zip(("-.", "-"), lines.items(), strict=False):
         axis.axvline(100 * value, color=_DASHES, linestyle=style, linewidth=1, label=f"{what} ({100 * value:.1f} %)")

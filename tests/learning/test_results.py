@@ -68,7 +68,7 @@ def test_seeds_of_one_recipe_are_pooled():
     table = results.seed_table([made_up("net"), made_up("net-seed1", (True,) * 4), made_up("alone")])
     assert list(table.index) == ["net"]
     assert table.loc["net", "test mean, %"] == 87.5
-    assert table.loc["net", "spread"] == pytest.approx(17.68)
+    assert table.loc["net", "standard deviation, points"] == pytest.approx(17.68)
     longer = made_up("net-seed2")
     longer = replace(longer, config=replace(longer.config, epochs=99))
     table = results.seed_table([made_up("net"), made_up("net-seed1", (True,) * 4), longer])
@@ -118,9 +118,9 @@ def test_pairs_are_compared_on_the_same_images(tmp_path, monkeypatch):
     publish_answers("bad", np.array([right] * 20 + [wrong] * 21), labels, ids)
     table = results.paired_table(["bad", "good"], "valid")
     row = table.loc[("good", "bad")]
-    assert row["difference, points"] == "+25.00"
-    assert row["95 % interval"].startswith("+1")
-    assert row["p, corrected"] == "0.002"
+    assert row["valid: difference, points"] == "+25.00"
+    assert row["valid: 95 % interval"].startswith("+1")
+    assert row["valid: p, corrected"] == "0.002"
     assert results.shared_errors("good", ["bad"], "valid") == (10, 10)
     assert results.shared_errors("bad", ["good"], "valid") == (20, 10)
 
@@ -147,7 +147,7 @@ def test_changes_are_counted_from_the_base_on_the_same_images(tmp_path, monkeypa
 def test_the_ladder_counts_each_steps_gain():
     steps = {"first": made_up("a").scores, "second": made_up("b", right=(True,) * 4).scores}
     table = results.ladder(steps, ["valid", "test"])
-    assert list(table["gain"]) == ["", "+25.00"]
+    assert list(table["gain on test, points"]) == ["", "+25.00"]
     assert table.loc["first", "valid, %"].startswith("75.00 (")
 
 

@@ -39,6 +39,16 @@ def test_the_human_line_is_drawn_and_named():
     assert upright == pytest.approx([78.6, 77.2])
 
 
+def test_a_published_model_has_its_own_colour_in_every_figure():
+    some, more = (
+        parts.model_colours(["convnext", "mine"]),
+        parts.model_colours(["custom_cnn", "convnext", "mine", "yours"]),
+    )
+    assert some["convnext"] == more["convnext"]
+    assert len(set(more.values())) == 4
+    assert len(parts.model_colours([f"{k}" for k in range(20)])) == 20
+
+
 def test_models_stand_in_rows_with_each_part():
     rows = [
         {"model": "a", "valid": rate(0.9), "test": rate(0.85), "test, leak-free": rate(0.86)},
