@@ -12,8 +12,9 @@ import typer
 
 from ferlib.cli_bench import bench_app
 from ferlib.cli_data import data_app
+from ferlib.cli_evaluate import evaluate
 from ferlib.cli_export import export
-from ferlib.cli_options import Json, Model, Quiet, recipe_names, teller
+from ferlib.cli_options import Json, Quiet, recipe_names, teller
 from ferlib.cli_predict import predict
 from ferlib.errors import FerlibError
 
@@ -121,60 +122,7 @@ def web_app(
     page.serve(port or page.PORT, dark, browser)
 
 
-@app.command()
-def evaluate(
-    split: Annotated[str, typer.Option(metavar="valid|test", help="Which part of FER2013+.")] = "valid",
-    model: Model = None,
-    recompute: Annotated[
-        bool, typer.Option("--recompute", help="Run the model on FERLIB_DATA instead of reading stored predictions.")
-    ] = False,
-    as_json: Json = False,
-    folder: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Another data set instead: one folder a class, any depth.")
-    ] = None,
-    numbering: Annotated[
-        str | None, typer.Option(metavar="rafdb|affectnet|fer2013", help="With --folder: what numbered folders mean.")
-    ] = None,
-    detect: Annotated[
-        bool, typer.Option("--detect", help="With --folder: find and crop the faces as the camera does.")
-    ] = False,
-    groups: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="A table with a column id (image name) and the column of --by.")
-    ] = None,
-    by: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="With --groups: the same scores for each value.")
-    ] = None,
-) -> None:
-    """Accuracy with its 95 % interval, macro-F1, number of images and protocol of a published model.
-
-    Examples: `ferlib evaluate --split test`, `ferlib evaluate --folder RAF-DB --numbering rafdb`,
-    `ferlib evaluate --groups people.csv --by age`. With `--folder` on another data set, with `--groups` also for each
-    group and the gap between them.
-    """
-    from ferlib.learning import publication, subgroups
-    from ferlib.learning.checkpoints import DEFAULT_MODEL
-
-    if split not in ("valid", "test"):
-        raise typer.BadParameter("choose valid or test", param_hint="--split")
-    if (groups is None) != (by is None):
-        raise typer.BadParameter("give both of them or none", param_hint="--groups and --by")
-    if recompute and groups is not None:
-        raise typer.BadParameter("groups are scored from the stored predictions", param_hint="--recompute")
-    if folder is None:
-        result = publication.evaluate_model(model, split, recompute=recompute)
-        stored = publication.published_predictions(model or DEFAULT_MODEL, split)
-        ids, labels, probabilities = stored["ids"], stored["labels"], stored["probabilities"]
-        text = publication.render_evaluation(result)
-    else:
-        from ferlib.live import cross_dataset
-
-        result, tree, probabilities = cross_dataset.evaluate_folder(folder, model, numbering=numbering, detect=detect)
-        ids, labels, text = tree.ids, tree.labels, cross_dataset.render_tree(result)
-    if groups is not None and by is not None:
-        named = subgroups.read_groups(groups, by, ids)
-        result |= {"by": by, **subgroups.group_scores(probabilities, labels, named)}
-        text += "\n" + subgroups.render_groups(result, by)
-    typer.echo(json.dumps(result) if as_json else text)
+app.command()(evaluate)
 
 
 @app.command()
@@ -258,8 +206,12 @@ def figures(
     from ferlib import paths
     from ferlib.figures import write
 
-    for path in write(out or paths.FIGURES, name=model, only=only, suffix="pdf" if pdf else "png"):
+    written = write(out or paths.FIGURES, name=model, only=only, suffix="pdf" if pdf else "png")
+    for path in written:
         typer.echo(f"written: {paths.relative(path)}")
+    missing = set(only or ()) - {path.stem.split("_", 1)[1] for path in written}
+    if missing:
+        raise FerlibError(f"nothing is published yet for the figure {', '.join(sorted(missing))}.")
 
 
 @app.command()
@@ -288,8 +240,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at the end
         sys.exit(1)
     except OSError as error:
-        what = f"{error.filename or 'a file'} cannot be used ({error.strerror})"
-        print(f"ferlib: {what}; check the name and your rights.", file=sys.stderr)
+        what, why = error.filename, error.strerror or error
+        told = f"{what} cannot be used ({why}); check the name and your rights" if what else f"the system says: {why}"
+        print(f"ferlib: {told}.", file=sys.stderr)
         sys.exit(1)
 
 

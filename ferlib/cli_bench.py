@@ -60,6 +60,10 @@ def bench_live(
     """
     from ferlib.live import bench, bench_folder, bench_text
 
+    if publish and not (folder and accuracy and not quick):
+        raise typer.BadParameter(
+            "what is recorded is all of it: --folder --accuracy, without --quick", param_hint="--publish"
+        )
     say = teller(quiet)
     few: dict[str, Any] = {}
     sizes: dict[str, Any] = {}

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from pathlib import Path
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -27,8 +27,10 @@ def fetch(
         typer.echo("The labels of FER+ are in data/raw; 'ferlib data fetch' gets the images, too.")
         return
     typer.echo("FER2013+ is in data/raw; look at it with 'ferlib data check'.")
-    named = os.environ.get("FERLIB_DATA")
-    if named and Path(named).expanduser().resolve() != paths.RAW.resolve():
+    with suppress(FerlibError):  # FERLIB_DATA may name nothing yet
+        if paths.data_root().resolve() == paths.RAW.resolve():
+            return
+    if os.environ.get("FERLIB_DATA"):
         typer.echo("FERLIB_DATA names another folder, which is read in its place; unset it to use data/raw.")
 
 

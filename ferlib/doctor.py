@@ -141,14 +141,17 @@ def detector() -> list[Finding]:
 
 def data_set() -> list[Finding]:
     """FER2013+, which only training, evaluation anew and the full notebooks need."""
-    from ferlib.data.readers import detect_form
+    from ferlib.data.readers import detect_form, lacking
 
+    get = "'ferlib data fetch' gets it, 'ferlib data check' looks at what you have"
     named = bool(os.environ.get("FERLIB_DATA"))
     try:
         root = paths.data_root()
-        return [Finding("data set", "ok", f"{detect_form(root)} in {root}")]
+        form = detect_form(root)
+        if wrong := lacking(root, form):
+            return [Finding("data set", "problem", f"{form} in {root}, but {wrong}", get)]
+        return [Finding("data set", "ok", f"{form} in {root}")]
     except FerlibError as error:
-        get = "'ferlib data fetch' gets it, 'ferlib data check' looks at what you have"
         return [Finding("data set", "problem" if named else "note", str(error), get)]
 
 

@@ -22,7 +22,7 @@ from ferlib.learning import checkpoints
 from ferlib.learning.calibration import at_temperature
 from ferlib.learning.metrics import confused_pairs, curves
 from ferlib.plots import behaviour, comparison, confidence, latency, scores
-from ferlib.studies import Studied, differences, leak_rows, load, note, note_of_all, shown
+from ferlib.studies import Studied, comparable, differences, leak_rows, load, note, note_of_all, shown, unofficial
 
 
 def build(
@@ -32,7 +32,10 @@ def build(
 
     A figure for which a model lacks what it needs (a training history, a second model) is left out.
     """
-    for key in (*FIGURES, *LIVE_FIGURES) if only is None else only:
+    wanted = (*FIGURES, *LIVE_FIGURES) if only is None else only
+    for key in wanted:
+        _known(key)
+    for key in wanted:
         figure = draw(models, key, name)
         if figure is not None:
             yield f"{'05' if key in LIVE_FIGURES else '04'}_{key}", figure
@@ -40,11 +43,16 @@ def build(
 
 def draw(models: Sequence[Studied], key: str, name: str | None = None) -> Figure | None:
     """The figure `key` of `FIGURES`, in the style of the study; None when there is not what it needs."""
+    make = _known(key)
+    plots.use_style()
+    return make(shown(models, name), models)
+
+
+def _known(key: str) -> Callable[[Studied, Sequence[Studied]], Figure | None]:
     known = FIGURES | LIVE_FIGURES
     if key not in known:
         raise FerlibError(f"there is no figure {key!r}; choose from {', '.join(known)}.")
-    plots.use_style()
-    return known[key](shown(models, name), models)
+    return known[key]
 
 
 def write(
@@ -98,7 +106,8 @@ def _training_curves(one: Studied, models: Sequence[Studied]) -> Figure | None:
         f"training loss against the votes, and the teachers where there are some, with augmentation; loss and accuracy "
         f"on valid (n = {n:,}) against majority labels; the dot is the epoch that was kept"
     )
-    return scores.training_curves(histories, one.study["valid"]["human"], f"{one.study['about']['protocol']}; {words}.")
+    told = f"{unofficial(one)}{one.study['about']['protocol']}; {words}."
+    return scores.training_curves(histories, one.study["valid"]["human"], told)
 
 
 def _cost(one: Studied, models: Sequence[Studied]) -> Figure | None:
@@ -111,7 +120,8 @@ def _cost(one: Studied, models: Sequence[Studied]) -> Figure | None:
         for model in models if model.name in measured
     ]  # fmt: skip
     words = "time of the network alone, medians of models that took turns"
-    return comparison.accuracy_against_cost(rows, _human(one), note_of_all(models, words)) if rows else None
+    drawn = [model for model in models if model.name in measured]
+    return comparison.accuracy_against_cost(rows, _human(one), note_of_all(drawn, words)) if rows else None
 
 
 def _recall(one: Studied, _) -> Figure | None:
@@ -149,7 +159,7 @@ def _leaks(one: Studied, models: Sequence[Studied]) -> Figure | None:
 def _differences(_, models: Sequence[Studied]) -> Figure | None:
     rows = differences(models)
     words = "paired bootstrap intervals; p: McNemar's exact test, Holm's correction over all pairs"
-    return comparison.differences(rows, note_of_all(models, words)) if rows else None
+    return comparison.differences(rows, note_of_all(comparable(models), words)) if rows else None
 
 
 def _reliability(one: Studied, _) -> Figure:
@@ -173,7 +183,9 @@ def _risk_coverage(one: Studied, models: Sequence[Studied]) -> Figure:
         words = f"{one.name}, confidence ≥ {found['at_threshold']['threshold']:.2f}"
         points.append({"name": words, **found["at_threshold"]})
     risk = one.study["chosen_on_valid"]["risk"]
-    return confidence.risk_coverage(lines, points, note(one, f"threshold chosen on valid for {100 * risk:g} % wrong"))
+    return confidence.risk_coverage(
+        lines, points, note_of_all(models, f"threshold of {one.name} chosen on valid for {100 * risk:g} % wrong")
+    )
 
 
 def _agreement(one: Studied, _) -> Figure:

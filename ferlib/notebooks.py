@@ -38,6 +38,7 @@ PROFILES = ("published", "smoke", "full")
 CELL_SECONDS = 600  # a cell of a quick profile that takes longer hangs; the full profile trains for hours
 WRITTEN_TO = ("RESULTS_DIR", "FIGURES_DIR")  # parameters that name folders, relative to the project's root
 KERNEL_ARGUMENTS = ["--log-level=ERROR"]  # its warnings go past the notebook to the terminal and tell a reader nothing
+_NO_KERNEL = "the kernel did not start ({}); close other heavy programs and run it again."
 _STOPS = (PapermillExecutionError, CellExecutionError, CellTimeoutError, DeadKernelError)
 
 
@@ -92,6 +93,8 @@ def run(profile: str, names: Sequence[str] | None = None, out_dir: str | Path | 
         for folder in {value[name] for value in values.values() for name in WRITTEN_TO if name in value}:
             shutil.rmtree(paths.ROOT / folder, ignore_errors=True)
     out_dir = Path(out_dir or paths.RUNS / "notebooks" / profile).resolve()
+    if out_dir == paths.NOTEBOOKS.resolve():
+        raise FerlibError("copies would replace the notebooks themselves; name another folder for them.")
     out_dir.mkdir(parents=True, exist_ok=True)
     return [_run_one(path, values[path.stem], out_dir / path.name, profile) for path in chosen]
 
@@ -119,6 +122,8 @@ def refresh(names: Sequence[str] | None = None) -> list[Path]:
                 client.execute()
         except _STOPS as error:
             raise FerlibError(f"{_sentence(path.stem, notebook, error)}; the notebook was left as it was.") from error
+        except RuntimeError as error:
+            raise FerlibError(f"{path.stem}: {_NO_KERNEL.format(error)}") from error
         with atomic_path(path) as temporary:
             temporary.write_text(nbformat.writes(normalise(notebook)).rstrip("\n") + "\n", encoding="utf-8")
         print(f"{path.stem}: refreshed in {time.monotonic() - started:.0f} s", flush=True)
@@ -160,6 +165,8 @@ def _run_one(path: Path, values: dict[str, Any], copy: Path, profile: str) -> Pa
     except _STOPS as error:
         told = _sentence(path.stem, nbformat.read(copy, as_version=4), error)
         raise FerlibError(f"{told}; the traceback is in {paths.relative(copy)}.") from error
+    except RuntimeError as error:
+        raise FerlibError(f"{path.stem}: {_NO_KERNEL.format(error)}") from error
     print(f"{path.stem}: {profile} run in {time.monotonic() - started:.0f} s", flush=True)
     return copy
 

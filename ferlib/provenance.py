@@ -1,15 +1,22 @@
 """Which code made a number."""
 
 import subprocess
+from pathlib import Path
 
 from ferlib import paths
 
 
 def code_commit() -> str:
-    """Hash of the project's checked-out commit, with ``+changes`` when files differ from it; "unknown" without git."""
+    """Hash of the project's checked-out commit, with ``+changes`` when the package's files differ from it.
+
+    "unknown" without git, and where the project is no repository of its own.
+    """
     try:
+        if not Path(_git("rev-parse", "--show-toplevel")).samefile(paths.ROOT):
+            return "unknown"
         commit = _git("rev-parse", "HEAD")
-        return commit + ("+changes" if _git("status", "--porcelain", "--untracked-files=no", "--", "ferlib") else "")
+        changed = _git("status", "--porcelain", "--untracked-files=normal", "--", "ferlib")
+        return commit + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

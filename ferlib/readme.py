@@ -24,15 +24,15 @@ def load_metrics() -> list[dict]:
 
     Without the cleaning a run has seen images of valid and test, and an ablation only compares: neither is a result.
     """
-    found = [one for one in load_runs() if one["config"]["clean"] and one["model"] not in ABLATIONS]
+    found = [one for one in load_runs() if one["config"]["clean"] and one["model"].split("-seed")[0] not in ABLATIONS]
     return sorted(found, key=lambda metrics: metrics["valid"]["all"]["accuracy"])
 
 
 def fill(text: str, name: str, content: str) -> str:
     """`text` with what stands between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->`` replaced."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    if text.count(begin) != 1 or text.count(end) != 1:
-        raise FerlibError(f"the markers {begin} and {end} must each stand once; put them back.")
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise FerlibError(f"the markers {begin} and {end} must each stand once, in this order; put them back.")
     head, rest = text.split(begin)
     return f"{head}{begin}\n{content}\n{end}{rest.split(end)[1]}"
 

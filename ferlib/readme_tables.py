@@ -5,11 +5,13 @@ import statistics
 from pathlib import Path
 
 from ferlib import paths
+from ferlib.data.check import OFFICIAL_HASHES
 from ferlib.learning import anchors
 from ferlib.learning.seeds import families
 
 _SPLITS = ("valid", "test")
 _PARTS = ("train", "valid", "test")
+_NOT_COUNTED = "Not counted yet; `ferlib data check --publish` does it."
 
 
 def read(path: Path) -> dict:
@@ -53,7 +55,11 @@ def _spreads(metrics: list[dict]) -> list[str]:
         reached = [100 * run["test"]["all"]["accuracy"] for run in family]
         schedules = ", ".join(f"{run['config']['epochs']} for seed {run['config']['seed']}" for run in family)
         recipe = name.split(",")[0]
-        notes = {f"; all go on from `{run['config']['start']}`" for run in family if run["config"].get("start")}
+        starts = {run["config"]["seed"]: run["config"].get("start", "") for run in family}
+        if len(set(starts.values())) == 1:
+            notes = {f"; all go on from `{start}`" for start in starts.values() if start}
+        else:
+            notes = {f"; seed {seed} goes on from `{start}`" for seed, start in starts.items() if start}
         mixed = {run["config"]["seed"]: run["run"].get("precision", "no") for run in family}
         notes |= {f"; seed {seed} in {kind}" for seed, kind in mixed.items() if kind != "no"}
         lines.append(
@@ -105,7 +111,9 @@ def confidence_table() -> str:
         "| crops | through the live path |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
-    tests = {path.parent.name: read(path)["test"] for path in sorted(paths.PUBLISHED.glob("*/study.json"))}
+    found = {path.parent.name: read(path) for path in sorted(paths.PUBLISHED.glob("*/study.json"))}
+    studies = {name: one for name, one in found.items() if one["about"]["data_hash"] in OFFICIAL_HASHES}
+    tests = {name: one["test"] for name, one in studies.items()}
     for name, test in tests.items():
         at, live = test["abstention"]["at_threshold"], test["live_path"][0]
         rates = (test["abstention"]["most_confident_80"], at, live["crop"], live["live"])
@@ -113,14 +121,24 @@ def confidence_table() -> str:
         error = f"{test['calibration']['scaled']['majority']['ece']:.3f}"
         lines.append(_line(name, error, top, f"{100 * at['coverage']:.1f}", right, crops, through))
     if tests:
-        counted = next(iter(tests.values()))
+        counts, live = (
+            " or ".join(f"{n:,}" for n in sorted(numbers))
+            for numbers in (
+                {test["scores"]["n"] for test in tests.values()}, {test["live_path"][0]["n"] for test in tests.values()}
+            )
+        )  # fmt: skip
+        risks = " or ".join(f"{100 * risk:g} %" for risk in sorted({_risk(one) for one in studies.values()}))
         lines += [
             "",
-            f"Percent with 95 % bootstrap intervals; n = {counted['scores']['n']:,}, for the last two columns "
-            f"{counted['live_path'][0]['n']:,} of them, pasted into pictures of 640x480; a missed face counts as an "
-            "error. Temperature and threshold were chosen on valid, the threshold for one wrong answer in ten there.",
+            f"Percent with 95 % bootstrap intervals; n = {counts}, for the last two columns {live} of them, pasted "
+            "into pictures of 640x480; a missed face counts as an error. Temperature and threshold were chosen on "
+            f"valid, the threshold for at most {risks} wrong answers there.",
         ]
     return "\n".join(lines)
+
+
+def _risk(study: dict) -> float:
+    return study["chosen_on_valid"]["risk"]
 
 
 def hours_of_training(metrics: list[dict]) -> str:
@@ -142,6 +160,8 @@ def class_tables(metrics: list[dict]) -> str:
 
 def count_table(check: dict) -> str:
     """Markdown: images of each split, and how many of them each label rule keeps, for both label files."""
+    if not check:
+        return _NOT_COUNTED
     lines = [_line("", *_PARTS), "|---|---:|---:|---:|", _line("all images", *_counts(check["images"]))]
     for labels, rules in check["kept"].items():
         lines += [_line(f"`{labels}`, {rule.replace('_', '-')}", *_counts(row)) for rule, row in rules.items()]
@@ -150,12 +170,16 @@ def count_table(check: dict) -> str:
 
 def emotion_table(check: dict) -> str:
     """Markdown: images of each emotion in each split, by the majority rule."""
+    if not check:
+        return _NOT_COUNTED
     lines = [_line("emotion (majority)", *_PARTS), "|---|---:|---:|---:|"]
     return "\n".join([*lines, *(_line(name, *_counts(row)) for name, row in check["classes"].items())])
 
 
 def leak_table(check: dict) -> str:
     """Markdown: images of each split that show a photo which also sits in another split."""
+    if not check:
+        return _NOT_COUNTED
     rows = check["leaked"]
     lines = [_line("", *_PARTS), "|---|---:|---:|---:|"]
     for title, part, whole in (("images", "images", "of_images"), ("with a majority", "labelled", "of_labelled")):
@@ -175,7 +199,8 @@ def speed_table(live: dict, camera: dict, train: dict) -> str:
 
     `camera` is ``bench_camera.json`` and `train` is ``bench_train.json``. Each may be empty.
     """
-    if not live:
+    sizes = {row["width"] for row in live.get("rows", ())}
+    if 640 not in sizes:
         return "Frame times are not published yet; `ferlib bench live` measures your machine."
     threads = max(row["threads"] for row in live["rows"])
     rows = [row for row in live["rows"] if (row["width"], row["threads"]) == (640, threads)]
@@ -251,6 +276,8 @@ def _row(metrics: dict) -> str:
 
 def _rate(found: dict) -> str:
     """An accuracy with its interval under the keys of the studies; `_accuracy` is for those of the metrics."""
+    if found.get("accuracy") is None:  # nothing reached the threshold
+        return "–"
     low, high = found["interval"]
     return f"{100 * found['accuracy']:.1f} ({100 * low:.1f}–{100 * high:.1f})"
 

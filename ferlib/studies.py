@@ -62,10 +62,9 @@ def note(
     """The caption line: model, seed, protocol, split and n; `several`: without the last of a protocol and without n."""
     about = one.study["about"]
     n = one.study[split]["scores"]["n"] if n is None else n
-    official = "" if about["protocol"].startswith("FER2013+") else "NO RESULT: "
     end = f"; {more}" if more else ""
-    counted = f"{about['protocol'].split(',')[0]}; {split}" if several else f"{about['protocol']}; {split}, n = {n:,}"
-    return f"{official}{one.name} (seed {about['seed_of_training']}); {counted}{end}."
+    counted = f"{_data_of(one)}; {split}" if several else f"{about['protocol']}; {split}, n = {n:,}"
+    return f"{unofficial(one)}{one.name} (seed {about['seed_of_training']}); {counted}{end}."
 
 
 def note_of_all(
@@ -74,7 +73,17 @@ def note_of_all(
     """The caption line of a figure of all models; `count`: of them, when there are more than the studied ones."""
     line, count = note(models[0], more, n), count or len(models)
     each = "runs" if count > len(models) else "models, one seed each"
-    return line if count == 1 else f"{count} {each}; {line.split('; ', 1)[1]}"
+    return line if count == 1 else f"{unofficial(models[0])}{count} {each}; {line.split('; ', 1)[1]}"
+
+
+def unofficial(one: Studied) -> str:
+    """What a caption begins with when its numbers are not of the official data, and so are no results."""
+    return "" if one.study["about"]["protocol"].startswith("FER2013+") else "NO RESULT: "
+
+
+def _data_of(one: Studied) -> str:
+    protocol = one.study["about"]["protocol"]
+    return "FER2013+" if not unofficial(one) else protocol.rsplit(",", 1)[0]
 
 
 def leak_rows(models: Sequence[Studied]) -> list[dict]:
@@ -117,9 +126,17 @@ def _settings(metrics: dict) -> TrainConfig:
 
 
 def differences(models: Sequence[Studied]) -> list[dict]:
-    """`comparison.compare` over all models whose stored predictions are of the same test images and labels."""
-    first = models[0].test
-    same = [one for one in models if all(np.array_equal(one.test[key], first[key]) for key in ("ids", "labels"))]
+    """`comparison.compare` over all `comparable` models."""
     counted = models[0].test["labels"] >= 0
-    right = {model.name: (model.test["probabilities"].argmax(1) == model.test["labels"])[counted] for model in same}
-    return compare(right)
+    return compare(
+        {
+            model.name: (model.test["probabilities"].argmax(1) == model.test["labels"])[counted]
+            for model in comparable(models)
+        }
+    )
+
+
+def comparable(models: Sequence[Studied]) -> list[Studied]:
+    """The first model, and those whose stored predictions are of the same test images and labels."""
+    first = models[0].test
+    return [one for one in models if all(np.array_equal(one.test[key], first[key]) for key in ("ids", "labels"))]

@@ -102,7 +102,7 @@ def run(
     folder = (paths.PUBLISHED if results is None else results) / checkpoint.name
     if published:
         stored = publication.published_metrics(checkpoint.name)
-        publication.same_data(stored["run"]["data_hash"], f"{checkpoint.name} was published with")
+        publication.same_data(stored["run"]["data_hash"], f"{checkpoint.name} was published with", root)
     say("choosing temperature and threshold on valid")
     chosen = choose(checkpoint, root, risk)
     tuned = replace(
@@ -124,12 +124,12 @@ def run(
         **{split: {**measured.pop("report"), **measured} for split, (_, measured) in read.items()},
     }
     study["about"]["seconds"] = round(time.perf_counter() - started, 1)
-    _write(folder, study, attribution, {} if published else {split: found for split, (found, _) in read.items()})
-    if published:
+    if published:  # first, so that no report names choices which the shipped model does not have
         checkpoints.update_sidecar(
             checkpoint.name, temperature=chosen.temperature, threshold=chosen.threshold,
             chosen_on="valid", threshold_risk=chosen.risk,
         )  # fmt: skip
+    _write(folder, study, attribution, {} if published else {split: found for split, (found, _) in read.items()})
     return study
 
 
@@ -230,6 +230,10 @@ def _check_stored(name: str, read: dict) -> None:
     for split, (found, _) in read.items():
         stored = publication.published_predictions(name, split)
         same = np.array_equal(stored["ids"], found["ids"])
+        if same and not all(np.array_equal(stored[key], found[key]) for key in ("labels", "leaked")):
+            raise FerlibError(
+                f"the labels or leaks of {split} are not those of {name} any more; publish the run again."
+            )
         difference = np.abs(stored["probabilities"] - found["probabilities"]).max() if same else 1.0
         if difference > TOLERANCE:
             raise FerlibError(

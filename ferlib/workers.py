@@ -34,7 +34,7 @@ class Workers:
         """`work` of each job, in their order; whoever is free draws the next one.
 
         Only one thread at a time draws, so `jobs` may be a generator that does what would not gain from threads.
-        What is raised in it or by a job is raised here, when all are done with what they had begun.
+        What is raised in it or by a job ends the drawing, and is raised here when all have done what they had begun.
         """
         if not self._helpers:
             return [work(job) for job in jobs]
@@ -43,10 +43,16 @@ class Workers:
         results: dict[int, Result] = {}
 
         def take(drawn: tuple[int, Job] | None) -> None:
-            while drawn is not None:
-                number, job = drawn
-                results[number] = work(job)
-                drawn = draw()
+            nonlocal left
+            try:
+                while drawn is not None:
+                    number, job = drawn
+                    results[number] = work(job)
+                    drawn = draw()
+            except BaseException:
+                with lock:
+                    left = iter(())
+                raise
 
         def draw() -> tuple[int, Job] | None:
             with lock:
@@ -57,8 +63,6 @@ class Workers:
         try:
             take(first)
         finally:
-            with lock:
-                left = iter(())
             errors = [other.exception() for other in others]  # waits
         for error in errors:
             if error is not None:
@@ -88,7 +92,7 @@ class Workers:
             _keep([0], {core})
             yield
         finally:
-            _keep([0], allowed)
+            _keep([0, *self._ids], allowed)
 
 
 def _keep(threads: Sequence[int], cores: set[int]) -> None:

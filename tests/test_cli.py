@@ -83,6 +83,11 @@ def test_predict_says_what_is_wrong_and_does_the_rest(ferlib, photo, tmp_path):
         (["predict", "--model", "none", "x.png"], 1, "there is no checkpoint 'none'"),
         (["evaluate", "--split", "train"], 2, "choose valid or test"),
         (["evaluate", "--model", "none"], 1, "no published model 'none'"),
+        (["evaluate", "--detect"], 2, "these go with --folder"),
+        (["evaluate", "--numbering", "rafdb"], 2, "these go with --folder"),
+        (["evaluate", "--folder", "x", "--split", "valid"], 2, "not about --folder"),
+        (["evaluate", "--folder", "x", "--recompute"], 2, "not about --folder"),
+        (["figures", "--only", "confusion", "--only", "confusoin"], 1, "there is no figure 'confusoin'"),
         (["train", "resnet"], 1, "there is no recipe 'resnet'"),
         (["train", "custom_cnn", "--name", "../x"], 1, "'../x' is no name for a run"),
         (["train", "custom_cnn", "--seed", "-1"], 2, "--seed"),
@@ -119,6 +124,11 @@ def test_data_fetch_says_what_is_there_now(ferlib, monkeypatch, tmp_path):
     monkeypatch.setenv("FERLIB_DATA", str(tmp_path))
     _, out, _ = ferlib("data", "fetch")
     assert "FERLIB_DATA names another folder, which is read in its place; unset it to use data/raw." in out
+    monkeypatch.setattr(paths, "RAW", tmp_path / "raw")
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    (tmp_path / "raw").mkdir()
+    monkeypatch.setenv("FERLIB_DATA", "raw")  # relative to the project, from anywhere
+    assert "another folder" not in ferlib("data", "fetch")[1]
 
 
 def test_names_that_the_terminal_cannot_write_stop_nothing(tmp_path):
@@ -167,6 +177,27 @@ def test_drawn_data_is_not_published_as_the_data_check(ferlib, monkeypatch, tmp_
     assert status == 1
     assert "not the official data" in err
     assert not (tmp_path / "published").exists()
+
+
+def test_a_figure_without_its_numbers_is_named(ferlib, monkeypatch, tmp_path):
+    from ferlib import figures
+
+    monkeypatch.setattr(figures, "frame_times", lambda results: None)
+    status, out, err = ferlib("figures", "--only", "latency", "--only", "confusion", "--out", tmp_path)
+    assert status == 1
+    assert "confusion" in out
+    assert "nothing is published yet for the figure latency" in err
+
+
+def test_an_error_of_the_system_without_a_file_keeps_its_reason(ferlib, monkeypatch):
+    from ferlib import doctor
+
+    def fail(*_, **__):
+        raise OSError("cannot load library 'libx.so'")
+
+    monkeypatch.setattr(doctor, "examine", fail)
+    status, _, err = ferlib("doctor")
+    assert (status, err) == (1, "ferlib: the system says: cannot load library 'libx.so'.\n")
 
 
 def test_a_file_in_the_place_of_a_folder_gets_a_sentence(ferlib, tmp_path):
@@ -279,9 +310,17 @@ def test_bench_live_records_what_it_prints(ferlib, monkeypatch, tmp_path):
     monkeypatch.setattr(bench, "compare", lambda model, engine, **how: {"model": model, "rounds": how.get("rounds")})
     monkeypatch.setattr(bench, "compare_engines", lambda model, **how: {})
     monkeypatch.setattr(bench_folder, "compare_folders", lambda model, **how: {"few": how.get("few")})
-    status, out, _ = ferlib("bench", "live", "--model", "m", "--quick", "--folder", "--json", "--publish")
-    wanted = {"model": "m", "rounds": 2, "classifier": {}, "folder": {"few": 2}}
+    monkeypatch.setattr(bench, "compare_accuracy", lambda model, engine: {"missed": 0})
+    status, out, _ = ferlib("bench", "live", "--model", "m", "--folder", "--accuracy", "--json", "--publish")
+    wanted = {"model": "m", "rounds": None, "classifier": {}, "accuracy": {"missed": 0}, "folder": {"few": None}}
     assert (status, json.loads(out)) == (0, wanted)
+    assert json.loads((tmp_path / "bench_live.json").read_text()) == wanted
+    quick = json.loads(ferlib("bench", "live", "--quick", "--folder", "--json")[1])
+    assert (quick["rounds"], quick["folder"]) == (2, {"few": 2})
+    for few in (["--quick", "--folder", "--accuracy"], ["--folder"], []):  # would replace the whole by a part of it
+        status, _, told = ferlib("bench", "live", "--publish", *few)
+        assert status == 2
+        assert "what is recorded is all of it" in " ".join(told.replace("│", " ").split())
     assert json.loads((tmp_path / "bench_live.json").read_text()) == wanted
     assert "folder" not in json.loads(ferlib("bench", "live", "--json")[1])
 

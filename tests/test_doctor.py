@@ -72,6 +72,30 @@ def test_broken_data_folder(at_home, tmp_path):
     assert doctor.data_set()[0].advice.startswith("'ferlib data fetch'")
 
 
+@pytest.mark.parametrize("form", ["kaggle csv", "junk csv", "official folders", "official zips"])
+def test_data_that_evidently_cannot_be_read_is_a_problem(at_home, tmp_path, form):
+    at_home.setenv("FERLIB_DATA", str(tmp_path))
+    names = ("FER2013Train", "FER2013Valid", "FER2013Test")
+    if form.endswith("csv"):
+        (tmp_path / "fer2013.csv").write_text("junk\n" if form == "junk csv" else "emotion,pixels,Usage\n")
+    for name in names if form == "official folders" else ():
+        (tmp_path / name).mkdir()
+    for name in names if form == "official zips" else ():
+        (tmp_path / f"{name}.zip").write_bytes(b"no zip")
+    wrong = {
+        "kaggle csv": "needs fer2013new.csv beside it", "junk csv": "fer2013.csv lacks the column pixels",
+        "official folders": "FER2013Train has no label.csv", "official zips": "FER2013Train.zip is no zip file",
+    }  # fmt: skip
+    (found,) = doctor.data_set()
+    assert found.state == "problem"
+    assert found.found.endswith(wrong[form])
+
+
+def test_the_drawn_sample_is_no_problem(at_home):
+    at_home.setenv("FERLIB_DATA", str(paths.SAMPLE))
+    assert states(doctor.data_set(), "data set") == ["ok"]
+
+
 def test_no_data_at_all_is_no_problem(at_home, tmp_path):
     at_home.delenv("FERLIB_DATA")
     at_home.setattr(paths, "RAW", tmp_path)

@@ -100,8 +100,24 @@ def test_captions_name_model_seed_protocol_split_and_n(results):
     assert studies.note_of_all(models).startswith("2 models, one seed each; FER2013+, label.csv, majority label; test")
     assert studies.note(models[0], "x", several=True) == "custom_cnn (seed 0); FER2013+; test; x."
     assert studies.note_of_all(models, count=4).startswith("4 runs; FER2013+, label.csv")
-    models[0].study["about"]["protocol"] = "not the official FER2013+ (drawn), majority label"
+    models[0].study["about"]["protocol"] = "not the official FER2013+ (folders, label.csv), majority label"
     assert studies.note(models[0]).startswith("NO RESULT: custom_cnn")
+    assert studies.note_of_all(models).startswith("NO RESULT: 2 models")
+    several = studies.note(models[0], "x", several=True)
+    assert several == "NO RESULT: custom_cnn (seed 0); not the official FER2013+ (folders, label.csv); test; x."
+
+
+def test_captions_count_the_models_that_are_drawn(results):
+    bench = results / "bench_models.json"
+    measured = json.loads(bench.read_text())
+    measured["models"].pop("other", None)
+    bench.write_text(json.dumps(measured))
+    models = studies.load(results)
+    caption = figures.draw(models, "accuracy_against_cost").get_supxlabel()
+    assert caption.startswith("custom_cnn (seed 0)")
+    models[1].test["labels"] = models[1].test["labels"][::-1]
+    assert figures.draw(models, "differences") is None
+    assert [one.name for one in studies.comparable(models)] == [models[0].name]
 
 
 def test_the_committed_figures_are_all_there():

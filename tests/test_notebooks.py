@@ -187,6 +187,27 @@ def test_refresh_gives_the_same_bytes_each_time(project):
 
 
 @pytest.mark.notebooks
+def test_copies_never_replace_the_notebooks(project):
+    path = add(project, "01_first")
+    before = path.read_bytes()
+    with pytest.raises(FerlibError, match="copies would replace the notebooks themselves"):
+        notebooks.run("published", ["01_first"], path.parent)
+    assert path.read_bytes() == before
+
+
+def test_a_kernel_that_does_not_start_is_explained(project, monkeypatch):
+    add(project, "01_first")
+
+    def never(*_, **__):
+        raise RuntimeError("Kernel didn't respond in 60 seconds")
+
+    monkeypatch.setattr(notebooks.NotebookClient, "execute", never)
+    monkeypatch.setattr(notebooks.papermill, "execute_notebook", never)
+    for start in (notebooks.refresh, lambda: notebooks.run("published", out_dir=project / "elsewhere")):
+        with pytest.raises(FerlibError, match=r"01_first: the kernel did not start \(.*60 seconds\); close other"):
+            start()
+
+
 def test_refresh_leaves_a_failing_notebook_as_it_was(project):
     path = add(project, "01_first", "1 / 0")
     before = path.read_bytes()

@@ -54,6 +54,9 @@ def test_several_seeds_give_a_mean_and_a_spread():
     third["run"] = {**third["run"], "precision": "bf16"}
     table = readme_tables.results_table([again, third])
     assert "(epochs: 2 for seed 1, 2 for seed 2; all go on from `base`; seed 2 in bf16)." in table
+    again["config"].pop("start")
+    table = readme_tables.results_table([again, third])
+    assert "(epochs: 2 for seed 1, 2 for seed 2; seed 2 goes on from `base`; seed 2 in bf16)." in table
 
 
 def test_speed_is_told_by_faces_and_in_the_browser():
@@ -162,3 +165,45 @@ def test_all_runs_count_in_the_hours():
     names = {one["model"] for one in readme.load_runs()}
     assert {"ablation_base", "custom_cnn_uncleaned"} <= names
     assert names > {one["model"] for one in readme.load_metrics()}
+
+
+def test_what_is_missing_gets_a_sentence():
+    for table in (readme_tables.count_table, readme_tables.emotion_table, readme_tables.leak_table):
+        assert table({}) == "Not counted yet; `ferlib data check --publish` does it."
+    quick = {"rows": [{"width": 320, "threads": 1}]}
+    assert "`ferlib bench live` measures" in readme_tables.speed_table(quick, {}, {})
+    with pytest.raises(FerlibError, match="in this order"):
+        readme.fill("<!-- x:end --> <!-- x:begin -->", "x", "new")
+
+
+def test_seeds_of_an_ablation_only_compare(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "PUBLISHED", tmp_path)
+    source = readme.load_runs  # reads paths.PUBLISHED when it is called
+    (official, *_) = readme.OFFICIAL_HASHES
+    for name in ("custom_cnn", "ablation_base", "ablation_base-seed1"):
+        one = metrics(name)
+        one["config"] = {**one["config"], "clean": True}
+        one["run"] = {**one["run"], "data_hash": official}
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.json").write_text(json.dumps(one))
+    assert len(source()) == 3
+    assert [one["model"] for one in readme.load_metrics()] == ["custom_cnn"]
+
+
+def test_the_confidence_table_tells_the_risk_and_leaves_out_other_data(tmp_path, monkeypatch):
+    one = json.loads((paths.PUBLISHED / "convnext" / "study.json").read_text())
+    monkeypatch.setattr(paths, "PUBLISHED", tmp_path)
+    for name, risk, official in (("one", 0.05, True), ("two", 0.1, True), ("drawn", 0.1, False)):
+        changed = json.loads(json.dumps(one))
+        changed["chosen_on_valid"]["risk"] = risk
+        changed["about"]["data_hash"] = changed["about"]["data_hash"] if official else "0"
+        if name == "one":
+            changed["test"]["abstention"]["at_threshold"] = {"answered": 0, "coverage": 0.0, "accuracy": None}
+            changed["test"]["live_path"][0]["n"] = 200
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "study.json").write_text(json.dumps(changed))
+    table = readme_tables.confidence_table()
+    assert "| drawn |" not in table
+    assert "for at most 5 % or 10 % wrong answers there" in table
+    assert "200 or 1,000 of them" in table
+    assert "| 0.0 | – |" in table

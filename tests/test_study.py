@@ -114,6 +114,23 @@ def test_predictions_of_other_weights_are_refused_and_nothing_is_written(project
     assert (paths.CHECKPOINTS / "tiny.json").read_bytes() == sidecar
 
 
+@pytest.mark.parametrize("key", ["labels", "leaked"])
+def test_other_labels_or_leaks_than_the_published_ones_are_refused(project, found_by_a_fake, key):
+    path = paths.PUBLISHED / "tiny" / "predictions_valid.npz"
+    stored = publication.published_predictions("tiny", "valid")
+    stored[key] = np.roll(stored[key], 1) if key == "labels" else ~stored[key]
+    np.savez(path, **stored)
+    with pytest.raises(FerlibError, match="labels or leaks of valid are not those of tiny any more"):
+        study.run("tiny", risk=0.9, images=4)
+    assert not (paths.PUBLISHED / "tiny" / "study.json").exists()
+
+
+def test_the_data_folder_that_is_named_is_the_one_that_counts(project, monkeypatch, tmp_path):
+    synthetic.save_official(synthetic.make_dataset(train=40, valid=20, test=20, seed=9), tmp_path / "stranger")
+    with pytest.raises(FerlibError, match="tiny was published with other data"):
+        study.run("tiny", root=tmp_path / "stranger", risk=0.9)
+
+
 def test_an_impossible_risk_stops_before_test_is_read(project, monkeypatch):
     monkeypatch.setattr(publication, "measure_splits", lambda *_: pytest.fail("test was read"))
     with pytest.raises(FerlibError, match="no confidence gives at most"):

@@ -65,6 +65,20 @@ def test_the_error_of_a_job_is_raised_and_the_next_call_works(threads, bad):
     assert workers.share(str, range(3)) == ["0", "1", "2"]
 
 
+def test_after_an_error_no_more_jobs_are_drawn():
+    started = []
+
+    def work(job):
+        started.append(job)
+        time.sleep(0.002)
+        if job == 1:
+            raise ValueError("job 1")
+
+    with pytest.raises(ValueError, match="job 1"):
+        Workers(2).share(work, range(200))
+    assert len(started) < 10
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_error_of_a_generator_is_raised(threads):
     def jobs():
@@ -105,6 +119,9 @@ def test_threads_that_fill_the_machine_are_kept_apart_for_a_while():
             workers.share(work, range(4))
         assert set(map(len, cores)) == {1}
         assert frozenset().union(*cores) == two
+        cores.clear()
+        workers.share(work, range(4))
+        assert set(cores) == {frozenset(two)}  # the helper is free again, too
         assert os.sched_getaffinity(0) == two
         with pytest.raises(RuntimeError), workers.apart():
             raise RuntimeError

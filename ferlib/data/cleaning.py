@@ -137,8 +137,10 @@ def load_manifest(data: FerData) -> pd.DataFrame:
     """`build_manifest`, cached as CSV under `data/processed` by the data's content hash and the rules."""
     rules = f"{HASH_BITS}-{SIMILARITY['near']}-{SIMILARITY['mirrored']}-v{_VERSION}"
     cached = paths.PROCESSED / f"manifest-{data.content_hash[:16]}-{len(data)}-{rules}.csv"
-    if cached.is_file():
-        return pd.read_csv(cached, keep_default_na=False, dtype=dict.fromkeys(_TEXT, str))
+    with suppress(OSError, ValueError, KeyError):  # there is none, or it is damaged
+        table = pd.read_csv(cached, keep_default_na=False, dtype=dict.fromkeys(_TEXT, str))
+        if table["kept"].dtype == bool and table["id"].tolist() == data.ids.tolist():
+            return table
     table = build_manifest(data)
     with suppress(OSError), atomic_path(cached) as temporary:  # a read-only checkout works without a cache
         table.to_csv(temporary, index=False)

@@ -104,9 +104,9 @@ def fetch(
 
 
 def _has_images(target: Path) -> bool:
-    """Whether `target` holds the images in some form; a broken ``fer2013.csv`` does not count."""
+    """Whether `target` holds the images as official folders or zips, or as a ``fer2013.csv`` that is not broken."""
     folders = readers.OFFICIAL_FOLDERS.values()
-    if all((target / name).is_dir() or (target / f"{name}.zip").is_file() for name in folders):
+    if all((target / name).is_dir() for name in folders) or all((target / f"{name}.zip").is_file() for name in folders):
         return True
     return _is_whole(target / _IMAGES)
 

@@ -72,6 +72,29 @@ def detect_form(root: Path) -> str:
     )
 
 
+def lacking(root: Path, form: str) -> str:
+    """What the data in `root` evidently lacks, from names and first lines alone; "" when nothing does."""
+
+    def beside(name: str) -> bool:
+        return (root / f"{name}.label.csv").is_file() or (root / "fer2013new.csv").is_file()
+
+    if form == "official folders":
+        bare = [
+            name for name in OFFICIAL_FOLDERS.values() if not ((root / name / "label.csv").is_file() or beside(name))
+        ]
+        return f"{bare[0]} has no label.csv" if bare else ""
+    if form == "official zips":
+        broken = [name for name in OFFICIAL_FOLDERS.values() if not zipfile.is_zipfile(root / f"{name}.zip")]
+        return f"{broken[0]}.zip is no zip file" if broken else ""
+    if form == "kaggle csv":
+        try:
+            next(kaggle_csv.read_rows(root / "fer2013.csv"), None)
+        except FerlibError as error:
+            return str(error).split(";")[0].rstrip(".")
+        return "" if (root / "fer2013new.csv").is_file() else "fer2013.csv needs fer2013new.csv beside it"
+    return ""
+
+
 def source_files(root: Path, form: str, labels: str) -> list[Path]:
     """The files whose bytes decide what `read` returns, sorted (a cache is keyed by them)."""
     extra = [root / "fer2013new.csv"] if labels == "fer2013new.csv" or form == "kaggle csv" else []

@@ -224,7 +224,7 @@ def save_official(data: FerData, folder: str | Path) -> None:
     Each file is written atomically, the label files last; saving the same data again is harmless.
 
     Raises:
-        FerlibError: an id that is no file name, or a folder that holds pictures of another data set.
+        FerlibError: an id that is no file name, or a folder that holds pictures of other names.
     """
     folder = Path(folder)
     for split, name in OFFICIAL_FOLDERS.items():

@@ -1,14 +1,15 @@
 """The FER+ rules: from ten taggers' votes to a training target.
 
-Every rule starts alike (Barsoum et al. 2016, arXiv 1608.01041, section 3, and their released trainer): a single vote
-counts as an outlier and is set to zero. What is kept then depends on the mode:
+FER+'s own rules start alike (Barsoum et al. 2016, arXiv 1608.01041, section 3, and their released trainer): a single
+vote counts as an outlier and is set to zero. What is kept then depends on the mode:
 
 - ``majority``: the top vote if it is more than half of what remains, "unknown" and "not a face" included;
 - ``crossentropy`` and ``probability``: the largest votes until three quarters of the sum or three emotions are
   collected; the image is dropped when at most half was collected, when more than three tie, or when "unknown" or
   "not a face" leads. The two modes share the target and differ in the loss (cross-entropy over the distribution, or
   a label drawn from it in each epoch);
-- ``multi_target``: every emotion that holds 30 % or more;
+- ``multi_target``: every emotion that holds 30 % or more; the image is dropped when these hold at most half, or when
+  "unknown" or "not a face" leads;
 - ``argmax``: the top of the eight emotions with nothing removed beforehand, as many later papers do.
 
 Validation and test always use ``majority``.

@@ -232,9 +232,9 @@ def _line(title: str, scores: dict) -> str:
     )
 
 
-def same_data(content_hash: str, what: str) -> None:
-    """FerlibError that begins with `what` when `FERLIB_DATA` names other data than that of the hash."""
-    if ferplus.load_train_valid().content_hash != content_hash:
+def same_data(content_hash: str, what: str, root: Path | None = None) -> None:
+    """FerlibError that begins with `what` when the data folder `root` (None: `FERLIB_DATA`) is not that of the hash."""
+    if ferplus.load_train_valid(root).content_hash != content_hash:
         raise FerlibError(f"{what} other data than FERLIB_DATA has now; point FERLIB_DATA at the same data.")
 
 

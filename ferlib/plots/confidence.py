@@ -48,7 +48,7 @@ def risk_coverage(curves: Mapping[str, Mapping], points: Sequence[Mapping], note
 
     Args:
         curves: ``{model: {"coverage", "risk"}}``.
-        points: ``{"coverage", "accuracy", "interval", "name"}``, drawn on the first model's curve.
+        points: ``{"coverage", "accuracy", "interval", "name"}`` of one of the models.
         note: the caption line.
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 3.1))

@@ -348,6 +348,17 @@ class TestCachedManifest:
         assert len(load_manifest(small)) == len(small)
         assert list(paths.PROCESSED.iterdir()) == []
 
+    @pytest.mark.parametrize("damage", ["", "id,split\n", "cut"])
+    def test_a_damaged_cache_is_made_again(self, small, built, damage):
+        expected = load_manifest(small)
+        (cached,) = paths.PROCESSED.iterdir()
+        lines = cached.read_text().splitlines(keepends=True)
+        cached.write_text("".join(lines[:30]) if damage == "cut" else damage)
+        assert load_manifest(small).to_numpy().tolist() == expected.to_numpy().tolist()
+        assert built == [len(small)] * 2
+        load_manifest(small)
+        assert built == [len(small)] * 2
+
     def test_other_rules_have_another_cache(self, small, monkeypatch):
         load_manifest(small)
         monkeypatch.setitem(cleaning.SIMILARITY, "near", 0.999)

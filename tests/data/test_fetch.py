@@ -355,6 +355,13 @@ class TestImages:
         assert images(kaggle) == []
         assert kaggle.calls == []
 
+    def test_half_folders_and_half_zips_are_no_form(self, images, small, save, source, target, tmp_path):
+        save["official zips"](small, target)
+        (target / "FER2013Train.zip").unlink()
+        (target / "FER2013Train").mkdir()
+        content = (source / GOAL).read_bytes()
+        assert images(kaggle_with(fer2013__tar__gz=packed(source, (GOAL, content)))) == [target / GOAL]
+
     def test_a_broken_csv_is_replaced(self, images, source, target):
         target.mkdir()
         content = (source / GOAL).read_bytes()
