@@ -128,9 +128,11 @@ def _recall(one: Studied, _) -> Figure | None:
     path = one.folder.parent / "data_check.json"
     if not path.is_file():
         return None
-    report = json.loads(path.read_text(encoding="utf-8"))
+    counts = json.loads(path.read_text(encoding="utf-8")).get("training_classes")
+    if counts is None:  # counted by an earlier version
+        return None
     rows = [
-        {"emotion": emotion, "images": report["training_classes"][emotion], "recall": found["recall"]}
+        {"emotion": emotion, "images": counts[emotion], "recall": found["recall"]}
         for emotion, found in one.study["test"]["scores"]["per_class"].items()
     ]
     words = "training images by majority label, without those that the cleaning leaves out"
@@ -152,7 +154,8 @@ def _protocols(one: Studied, _) -> Figure:
 def _leaks(one: Studied, models: Sequence[Studied]) -> Figure | None:
     rows = [row for row in leak_rows(models) if "drop" in row]
     for row in rows:
-        row["model"] += f"\n{row['training']}" + ("" if row["clean"] else ", without cleaning")
+        told = [row["training"], "" if row["clean"] else "without cleaning"]
+        row["model"] = "\n".join(filter(None, [row["model"], *told]))
     return comparison.leak_parts(rows, _human(one), note_of_all(models, count=len(rows))) if rows else None
 
 

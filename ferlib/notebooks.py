@@ -86,15 +86,15 @@ def run(profile: str, names: Sequence[str] | None = None, out_dir: str | Path | 
     empties its results folders, so that no notebook can live on what an earlier run left. Raises FerlibError at the
     first notebook that fails, naming the cell and the error.
     """
+    out_dir = Path(out_dir or paths.RUNS / "notebooks" / profile).resolve()
+    if out_dir == paths.NOTEBOOKS.resolve():
+        raise FerlibError("copies would replace the notebooks themselves; name another folder for them.")
     chosen = _choose(names)
     values = parameters(profile)
     _check_kernel()
     if profile == "smoke" and names is None:
         for folder in {value[name] for value in values.values() for name in WRITTEN_TO if name in value}:
             shutil.rmtree(paths.ROOT / folder, ignore_errors=True)
-    out_dir = Path(out_dir or paths.RUNS / "notebooks" / profile).resolve()
-    if out_dir == paths.NOTEBOOKS.resolve():
-        raise FerlibError("copies would replace the notebooks themselves; name another folder for them.")
     out_dir.mkdir(parents=True, exist_ok=True)
     return [_run_one(path, values[path.stem], out_dir / path.name, profile) for path in chosen]
 

@@ -33,14 +33,14 @@ def results_table(metrics: list[dict]) -> str:
     lines += [
         "",
         f"Accuracy in percent with its 95 % bootstrap interval. {metrics[-1]['protocol']}; n = {counts['valid']:,} "
-        f"(valid), {counts['test']:,} (test), {free:,} (test images that have no copy in another split). Trained on "
-        "the cleaned training split, epoch chosen on valid, one forward pass; test is read when a model is published "
-        "and once more for its full report, and chooses nothing; the one run it gave occasion to is `efficientnet_b2`, "
-        "which goes on from `efficientnet_b2_64` because that fell short on it. The earlier project is the student "
-        "project *Face Emotion Recognition with ConvNeXt and MTCNN* that this one re-creates, on the same data: about "
-        "what it says of its own validation images, by kind of model; their number and protocol are not known. The "
-        "hours are those of the run alone, without what it starts from and its teachers; bf16 means that it was "
-        "trained in mixed precision.",
+        f"(valid), {counts['test']:,} (test), {free:,} (test images that have no copy in another split). Trained "
+        "on the cleaned training split, epoch chosen on valid, one forward pass; test is read when a model is "
+        "published and once more for its full report, and chose no epoch, setting or threshold; it gave occasion "
+        "to one run, `efficientnet_b2`, which goes on from `efficientnet_b2_64` because that fell short on it. "
+        "The earlier project is the student project *Face Emotion Recognition with ConvNeXt and MTCNN* that this "
+        "one re-creates, on the same data: about what it says of its own validation images, by kind of model; "
+        "their number and protocol are not known. The hours are those of the run alone, without what it starts "
+        "from and its teachers; bf16 means that it was trained in mixed precision.",
         *_spreads(metrics),
     ]
     return "\n".join(lines)
@@ -143,10 +143,11 @@ def _risk(study: dict) -> float:
 
 def hours_of_training(metrics: list[dict]) -> str:
     """Markdown: a sentence with the hours that all these runs took together."""
+    metrics = [one for one in metrics if not one["config"].get("soup")]
     hours = sum(one["run"]["seconds"] for one in metrics) / 3600
     cores = " or ".join(map(str, sorted({one["run"]["cores"] for one in metrics}))) or "no"
     return (
-        f"The {len(metrics)} published runs, those included that only compare, took {hours:.0f} hours on {cores} "
+        f"The {len(metrics)} published trainings, the ablations among them, took {hours:.0f} hours on {cores} "
         "processor cores, without a GPU. Trials that were not published are not counted."
     )
 
@@ -237,11 +238,13 @@ def speed_table(live: dict, camera: dict, train: dict) -> str:
         speeds = train["times_as_fast"]
         best = max((name for name in speeds if "usual" not in name), key=lambda name: speeds[name])
         how, usual = best.removeprefix("ours, "), train["pictures_per_second"]["usual"]
+        exact = best.removesuffix(", bf16")
+        if exact != best and exact in speeds:
+            how += f"; {speeds[exact]:.1f} times in full precision"
         lines[-1] += (
-            f" Training `{train['recipe']}` goes {speeds[best]:.1f} times as fast ({how}; "
-            f"{speeds['ours, whole recipe']:.1f} times in full precision) as the usual loop of PNG files and a "
-            f"DataLoader, which learns from {usual:.0f} pictures a second on {train['cores']} cores; `ferlib bench "
-            "train` has each part's share."
+            f" Training `{train['recipe']}` goes {speeds[best]:.1f} times as fast ({how}) as the usual loop of PNG "
+            f"files and a DataLoader, which learns from {usual:.0f} pictures a second on the {train['cores']} cores of "
+            "the machine that measured this; `ferlib bench train` has each part's share."
         )
     return "\n".join(lines)
 

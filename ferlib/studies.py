@@ -89,6 +89,7 @@ def _data_of(one: Studied) -> str:
 def leak_rows(models: Sequence[Studied]) -> list[dict]:
     """`leakage.leak_scores` of each model on test, with its ``model``, its ``training`` and if that was ``clean``.
 
+    ``training`` is "" where the folder of the studies does not tell.
     After the studied models come the published runs that were trained on everything, each behind those on the cleaned
     split that it differs from in that and the seed alone. Their scores come from the stored predictions.
     """
@@ -97,7 +98,7 @@ def leak_rows(models: Sequence[Studied]) -> list[dict]:
     rows = [
         {
             "model": one.name, "clean": one.study["about"]["clean"] is not False,
-            "training": training.get(one.name, "–"), **one.study["test"]["leaks"],
+            "training": training.get(one.name, ""), **one.study["test"]["leaks"],
         }
         for one in models
     ]  # fmt: skip
@@ -118,7 +119,9 @@ def leak_rows(models: Sequence[Studied]) -> list[dict]:
 
 
 def _training(config: Mapping) -> str:
-    return f"mean of {len(config['soup'])}" if config.get("soup") else f"{config['epochs']} epochs"
+    if config.get("soup"):
+        return f"mean of {len(config['soup'])}"
+    return f"{config['epochs']} epochs" + (f" after {config['start']}" if config.get("start") else "")
 
 
 def _settings(metrics: dict) -> TrainConfig:

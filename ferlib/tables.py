@@ -78,7 +78,9 @@ def leaks(models: Sequence[Studied]) -> pd.DataFrame:
     for found in leak_rows(models):
         drop = found.get("drop", {})
         rows[found["model"]] = {
-            "training": found["training"] + (", cleaned split" if found["clean"] else ", everything"),
+            "training": ", ".join(
+                filter(None, [found["training"], "cleaned split" if found["clean"] else "everything"])
+            ),
             **{f"{part.replace('_', '-')} (%)": rate(found.get(part, {})) for part in ("all", "leak_free", "leaked")},
             "leaked − free": rate(drop.get("plain", {}), "difference"),
             "at equal class mix": rate(drop.get("same_classes", {}), "difference"),

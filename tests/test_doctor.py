@@ -80,6 +80,7 @@ def test_data_that_evidently_cannot_be_read_is_a_problem(at_home, tmp_path, form
         (tmp_path / "fer2013.csv").write_text("junk\n" if form == "junk csv" else "emotion,pixels,Usage\n")
     for name in names if form == "official folders" else ():
         (tmp_path / name).mkdir()
+        (tmp_path / "fer2013new.csv").touch()  # by default the folders' own labels are read
     for name in names if form == "official zips" else ():
         (tmp_path / f"{name}.zip").write_bytes(b"no zip")
     wrong = {

@@ -186,7 +186,6 @@ def test_refresh_gives_the_same_bytes_each_time(project):
     assert (stream.text, value.data["text/plain"]) == ("kept\ntoo\n", "20")
 
 
-@pytest.mark.notebooks
 def test_copies_never_replace_the_notebooks(project):
     path = add(project, "01_first")
     before = path.read_bytes()
@@ -208,6 +207,7 @@ def test_a_kernel_that_does_not_start_is_explained(project, monkeypatch):
             start()
 
 
+@pytest.mark.notebooks
 def test_refresh_leaves_a_failing_notebook_as_it_was(project):
     path = add(project, "01_first", "1 / 0")
     before = path.read_bytes()

@@ -195,6 +195,7 @@ RUNS = {
     "ferlib train custom_cnn": lambda c, desk, monkeypatch: trains(c, monkeypatch),
     "ferlib figures --pdf": lambda c, desk: writes(c, "figures/*.pdf"),
     ".venv/bin/ferlib demo": lambda c, desk: writes(c, "runs/demo.png"),
+    "ferlib demo": lambda c, desk: writes(c, "runs/demo.png"),
 }
 # Run elsewhere, each with where.
 ELSEWHERE = {
@@ -205,6 +206,7 @@ ELSEWHERE = {
     "conda activate ferlib": "the same",
     "ferlib bench train": "takes minutes; tests/learning/test_bench.py runs its loops on a small network",
     ".venv/bin/python -m ferlib.notebooks smoke": "a step of `make test`",
+    "python -m ferlib.notebooks smoke": "the same",
     ".venv/bin/jupyter lab notebooks": "tests/test_browser.py opens JupyterLab with these notebooks",
 }
 

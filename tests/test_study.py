@@ -127,7 +127,7 @@ def test_other_labels_or_leaks_than_the_published_ones_are_refused(project, foun
 
 def test_the_data_folder_that_is_named_is_the_one_that_counts(project, monkeypatch, tmp_path):
     synthetic.save_official(synthetic.make_dataset(train=40, valid=20, test=20, seed=9), tmp_path / "stranger")
-    with pytest.raises(FerlibError, match="tiny was published with other data"):
+    with pytest.raises(FerlibError, match="tiny was published with other data than stranger has; name the same data"):
         study.run("tiny", root=tmp_path / "stranger", risk=0.9)
 
 

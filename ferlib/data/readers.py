@@ -74,14 +74,9 @@ def detect_form(root: Path) -> str:
 
 def lacking(root: Path, form: str) -> str:
     """What the data in `root` evidently lacks, from names and first lines alone; "" when nothing does."""
-
-    def beside(name: str) -> bool:
-        return (root / f"{name}.label.csv").is_file() or (root / "fer2013new.csv").is_file()
-
     if form == "official folders":
-        bare = [
-            name for name in OFFICIAL_FOLDERS.values() if not ((root / name / "label.csv").is_file() or beside(name))
-        ]
+        places = {name: (f"{name}/label.csv", f"{name}.label.csv") for name in OFFICIAL_FOLDERS.values()}
+        bare = [name for name, ways in places.items() if not any((root / way).is_file() for way in ways)]
         return f"{bare[0]} has no label.csv" if bare else ""
     if form == "official zips":
         broken = [name for name in OFFICIAL_FOLDERS.values() if not zipfile.is_zipfile(root / f"{name}.zip")]

@@ -235,7 +235,8 @@ def _line(title: str, scores: dict) -> str:
 def same_data(content_hash: str, what: str, root: Path | None = None) -> None:
     """FerlibError that begins with `what` when the data folder `root` (None: `FERLIB_DATA`) is not that of the hash."""
     if ferplus.load_train_valid(root).content_hash != content_hash:
-        raise FerlibError(f"{what} other data than FERLIB_DATA has now; point FERLIB_DATA at the same data.")
+        where = "FERLIB_DATA has now; point FERLIB_DATA at" if root is None else f"{paths.relative(root)} has; name"
+        raise FerlibError(f"{what} other data than {where} the same data.")
 
 
 def _both_files(load: Callable[[str], FerData]) -> dict[str, FerData]:

@@ -10,18 +10,17 @@ HUMAN_COLOUR = "#444444"
 _COLOURS = {
     "custom_cnn": "#33598A", "convnext": "#D55E00", "efficientnet_lite2_soup": "#009E73",
     "mobilenetv3_large_100": "#CC79A7", "efficientnet_b2": "#E69F00", "efficientnet_lite2": "#7F4FA3",
-    "convnext_alone": "#56B4E9", "convnext_taught": "#7A7A7A",
+    "convnext_alone": "#56B4E9", "convnext_taught": "#7A7A7A", "convnext_born_again": "#8C510A",
+    "efficientnet_lite2_taught": "#B2A4D4", "efficientnet_b2_64": "#B5B000",
 }  # fmt: skip
+_OTHERS = ("#1B9E77", "#A6761D", "#E7298A", "#666666", "#66A61E", "#7570B3")
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # behind a number, so that no line crosses it out
 
 
 def model_colours(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each model: the published ones have theirs in every figure, others get those that are left."""
-    names = list(names)
-    left = [colour for name, colour in _COLOURS.items() if name not in names]
-    others = [name for name in names if name not in _COLOURS]
-    given = dict(zip(others, cycle(left or _COLOURS.values()), strict=False))
-    return {name: _COLOURS.get(name) or given[name] for name in names}
+    """A colour for each model: those of `_COLOURS` have theirs in every figure, others get some in their order."""
+    left = cycle(_OTHERS)
+    return {name: _COLOURS.get(name) or next(left) for name in dict.fromkeys(names)}
 
 
 def percent(value: float) -> float:

@@ -84,6 +84,9 @@ def test_copies_leaks_and_cleaning(report, data):
     kept = ((table.split == "train") & table.kept).to_numpy()
     usable = drop_reasons(data.votes[kept], "crossentropy") == ""
     assert report.training == {"images": kept.sum(), "with a crossentropy target": usable.sum()}
+    labels = table.label[kept]
+    assert report.training_classes == {emotion: (labels == emotion).sum() for emotion in EMOTIONS}
+    assert 0 < sum(report.training_classes.values()) < report.training["images"]
 
 
 def test_deviations_from_the_official_counts_are_told(report):
