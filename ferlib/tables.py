@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ferlib.learning.comparison import in_words
+from ferlib.learning.comparison import as_table
 from ferlib.studies import Studied, leak_rows
 from ferlib.studies import differences as compare_all
 
@@ -138,6 +138,5 @@ def worst_changes(one: Studied) -> pd.DataFrame:
 
 
 def differences(models: Sequence[Studied]) -> pd.DataFrame:
-    """Paired differences of accuracy between the models in points, with p-values corrected over all pairs."""
-    rows = {(row["first"], row["second"]): in_words(row) for row in compare_all(models)}
-    return pd.DataFrame(rows).T.rename_axis(["model", "minus"])
+    """Paired differences of accuracy between the models, as `comparison.as_table` shows them."""
+    return as_table(compare_all(models))

@@ -52,3 +52,6 @@ def test_differences_are_in_points_with_the_first_model_on_top(models):
     assert table["difference, points"].iloc[0] == f"{100 * rows[0]['difference']:+.2f}"
     low, high = rows[0]["interval"]
     assert table["95 % interval"].iloc[0] == f"{100 * low:+.1f} to {100 * high:+.1f}"
+    alone = tables.differences(models[:1])
+    assert alone.empty
+    assert list(alone.columns) == list(table.columns)

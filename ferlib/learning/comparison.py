@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 from scipy.stats import binomtest
 
 from ferlib.learning.metrics import bootstrap_mean
@@ -33,13 +34,15 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return result
 
 
-def in_words(row: Mapping) -> dict[str, str]:
-    """A row of `compare` for a table: the difference and its interval in points, and the corrected p-value."""
-    return {
-        "difference, points": f"{100 * row['difference']:+.2f}",
-        "95 % interval": " to ".join(f"{100 * end:+.1f}" for end in row["interval"]),
-        "p, corrected": f"{row['p_adjusted']:.2g}",
+def as_table(rows: Sequence[Mapping]) -> pd.DataFrame:
+    """`compare`'s rows as text: differences and their intervals in points, corrected p-values; empty without a pair."""
+    pairs = pd.MultiIndex.from_arrays([[row[key] for row in rows] for key in ("first", "second")])
+    columns = {
+        "difference, points": [f"{100 * row['difference']:+.2f}" for row in rows],
+        "95 % interval": [" to ".join(f"{100 * end:+.1f}" for end in row["interval"]) for row in rows],
+        "p, corrected": [f"{row['p_adjusted']:.2g}" for row in rows],
     }
+    return pd.DataFrame(columns, index=pairs.set_names(["model", "minus"]))
 
 
 def compare(right: Mapping[str, np.ndarray], seed: int = 0) -> list[dict]:

@@ -16,7 +16,7 @@ from ferlib.errors import FerlibError
 from ferlib.files import write_json
 from ferlib.learning import agreement, checkpoints, runs
 from ferlib.learning.classifier import Classifier
-from ferlib.learning.comparison import compare, in_words
+from ferlib.learning.comparison import as_table, compare
 from ferlib.learning.config import TrainConfig
 from ferlib.learning.evaluation import score
 from ferlib.learning.publication import is_published, published_metrics, published_predictions
@@ -118,9 +118,7 @@ def paired_table(names: Sequence[str], split: str = "test") -> pd.DataFrame:
     `comparison.compare` on the stored predictions; p by McNemar's exact test with Holm's correction over all pairs.
     """
     right = _right(list(reversed(names)), split)  # so that the later one comes first
-    rows = {(row["first"], row["second"]): in_words(row) for row in compare(right)}
-    table = pd.DataFrame(rows).T.rename_axis(["model", "minus"])
-    return table.add_prefix(f"{split}: ")
+    return as_table(compare(right)).add_prefix(f"{split}: ")
 
 
 def change_table(base: str, others: Mapping[str, str], splits: Sequence[str] = ("valid", "test")) -> pd.DataFrame:
