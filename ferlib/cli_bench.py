@@ -51,7 +51,9 @@ def bench_live(
     accuracy: Annotated[bool, typer.Option("--accuracy", help="What the speed costs in faces and boxes, too.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A few small pictures, to see that it works.")] = False,
     as_json: Json = False,
-    publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Record it in data/published; needs --folder and --accuracy.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Milliseconds a frame beside facenet-pytorch and eager torch, and of one face with each engine.

@@ -111,8 +111,8 @@ def confidence_table() -> str:
         "| crops | through the live path |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
-    found = {path.parent.name: read(path) for path in sorted(paths.PUBLISHED.glob("*/study.json"))}
-    studies = {name: one for name, one in found.items() if one["about"]["data_hash"] in OFFICIAL_HASHES}
+    stored = {path.parent.name: read(path) for path in sorted(paths.PUBLISHED.glob("*/study.json"))}
+    studies = {name: one for name, one in stored.items() if one["about"]["data_hash"] in OFFICIAL_HASHES}
     tests = {name: one["test"] for name, one in studies.items()}
     for name, test in tests.items():
         at, live = test["abstention"]["at_threshold"], test["live_path"][0]
@@ -127,7 +127,8 @@ def confidence_table() -> str:
                 {test["scores"]["n"] for test in tests.values()}, {test["live_path"][0]["n"] for test in tests.values()}
             )
         )  # fmt: skip
-        risks = " or ".join(f"{100 * risk:g} %" for risk in sorted({_risk(one) for one in studies.values()}))
+        allowed = {one["chosen_on_valid"]["risk"] for one in studies.values()}
+        risks = " or ".join(f"{100 * risk:g} %" for risk in sorted(allowed))
         lines += [
             "",
             f"Percent with 95 % bootstrap intervals; n = {counts}, for the last two columns {live} of them, pasted "
@@ -135,10 +136,6 @@ def confidence_table() -> str:
             f"valid, the threshold for at most {risks} wrong answers there.",
         ]
     return "\n".join(lines)
-
-
-def _risk(study: dict) -> float:
-    return study["chosen_on_valid"]["risk"]
 
 
 def hours_of_training(metrics: list[dict]) -> str:

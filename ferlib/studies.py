@@ -59,7 +59,7 @@ def note(
     one: Studied, more: str = "95 % bootstrap intervals", n: int | None = None, split: str = "test", *,
     several: bool = False,
 ) -> str:  # fmt: skip
-    """The caption line: model, seed, protocol, split and n; `several`: without the last of a protocol and without n."""
+    """The caption line: model, seed, protocol, split and n; `several` protocols: data and split alone."""
     about = one.study["about"]
     n = one.study[split]["scores"]["n"] if n is None else n
     end = f"; {more}" if more else ""

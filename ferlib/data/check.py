@@ -197,12 +197,16 @@ def _dropped(table: pd.DataFrame) -> dict[str, int]:
     return {str(reason): int(count) for reason, count in reasons.value_counts().items()}
 
 
+def _for_training(table: pd.DataFrame) -> pd.Series:
+    return (table["split"] == "train") & table["kept"]
+
+
 def _training(table: pd.DataFrame, data: FerData) -> dict[str, int]:
-    kept = ((table["split"] == "train") & table["kept"]).to_numpy()
+    kept = _for_training(table).to_numpy()
     usable = targets(np.asarray(data.votes)[kept], "crossentropy").any(axis=1)
     return {"images": int(kept.sum()), "with a crossentropy target": int(usable.sum())}
 
 
 def _training_classes(table: pd.DataFrame) -> dict[str, int]:
-    labels = table.loc[(table["split"] == "train") & table["kept"], "label"]
+    labels = table.loc[_for_training(table), "label"]
     return {emotion: int((labels == emotion).sum()) for emotion in EMOTIONS}
