@@ -12,13 +12,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ferlib.learning.classifier import load_classifier
-    from ferlib.live.pipeline import load_pipeline
+    from ferlib.inference.loading import load_classifier
+    from ferlib.pipeline import load_pipeline
 
 __version__ = version("ferlib")
 __all__ = ["__version__", "load_classifier", "load_pipeline"]
 
-_HOMES = {"load_classifier": "ferlib.learning.classifier", "load_pipeline": "ferlib.live.pipeline"}
+_HOMES = {"load_classifier": "ferlib.inference.classifier", "load_pipeline": "ferlib.pipeline"}
 
 
 def __getattr__(name: str) -> Any:

@@ -154,7 +154,7 @@ def camera_clip(path: Path, faces: int = 1, size: tuple[int, int] = (640, 480), 
     """Concatenated JPEGs for ``--use-file-for-fake-video-capture``: the public-domain photo's face, swaying."""
     import cv2
 
-    from ferlib.live.pictures import sample_picture
+    from ferlib.faces.pictures import sample_picture
 
     face = sample_picture()[:256, 110:350]
     columns = 1 if faces == 1 else 2

@@ -36,3 +36,102 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def real_root() -> Path:
     """Folder of FER2013+; for tests marked `realdata`."""
     return paths.data_root()
+
+
+@pytest.fixture(scope="session")
+def small():
+    """A drawn data set of 40, 16 and 16 faces."""
+    from ferlib.data.drawn.dataset import make_dataset
+
+    return make_dataset(train=40, valid=16, test=16, seed=5)
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """A drawn data set of 160, 60 and 40 faces."""
+    from ferlib.data.drawn.dataset import make_dataset
+
+    return make_dataset(train=160, valid=60, test=40, seed=3)
+
+
+@pytest.fixture(scope="session")
+def drawn_manifest(drawn):
+    """The manifest of `drawn`."""
+    from ferlib.data import cleaning
+
+    return cleaning.build_manifest(drawn)
+
+
+@pytest.fixture
+def tiny():
+    """Settings that train in a second."""
+    from ferlib.training.config import TrainConfig
+
+    return TrainConfig(width=0.125, dropout=0.1, epochs=3, batch_size=32, sizes=((0.0, 24), (0.5, 32)), peak_lr=0.05)
+
+
+@pytest.fixture
+def tiny_set(drawn, drawn_manifest, tiny):
+    """`drawn` as training takes it."""
+    from ferlib.training.batches import prepare
+
+    return prepare(drawn.where(drawn.split != "test"), tiny, drawn_manifest)
+
+
+@pytest.fixture
+def tiny_checkpoint(tmp_path, monkeypatch, tiny):
+    """A checkpoint of random weights named "tiny" in a folder of its own, which is made the default one."""
+    import torch
+
+    from ferlib.models import checkpoints
+    from ferlib.models.networks import build_model
+
+    torch.manual_seed(0)
+    monkeypatch.setattr(paths, "CHECKPOINTS", tmp_path / "checkpoints")
+    monkeypatch.setattr(paths, "PROCESSED", tmp_path / "processed")
+    arguments = {"name": "custom_cnn", "channels": 1, "width": 0.125, "dropout": 0.0}
+    model = build_model(**arguments)
+    about = {"model": arguments, "preprocessing": tiny.preprocessing.to_dict(), "config": {"seed": 0}}
+    checkpoints.save("tiny", model.state_dict(), about)
+    return tmp_path / "checkpoints" / "tiny.safetensors"
+
+
+@pytest.fixture(scope="session")
+def detector():
+    """One detector for all tests: loading it takes longer than using it."""
+    from ferlib.faces.detector import FaceDetector
+
+    return FaceDetector()
+
+
+@pytest.fixture(scope="session")
+def photo():
+    """The upper middle of the sample photo, (240, 220, 3), with the one face in it."""
+    from ferlib.faces.pictures import sample_picture
+
+    picture = sample_picture()[:240, 110:330].copy()
+    picture.setflags(write=False)
+    return picture
+
+
+@pytest.fixture
+def pipeline(detector):
+    """The real detector with a classifier that needs no weights."""
+    from fakes import FakeClassifier
+
+    from ferlib.pipeline import EmotionPipeline
+
+    return EmotionPipeline(detector, FakeClassifier())
+
+
+@pytest.fixture(scope="session")
+def make():
+    """Builders of faces and detections that no picture is needed for."""
+    import fakes
+
+    class Make:
+        face = staticmethod(fakes.make_face)
+        detection = staticmethod(fakes.make_detection)
+        classifier = fakes.FakeClassifier
+
+    return Make

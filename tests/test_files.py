@@ -6,6 +6,7 @@ import pytest
 from ferlib import paths
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path, sha256, write_json
+from ferlib.notebooks import folders
 
 
 def test_a_failing_writer_leaves_the_old_file_and_no_other(tmp_path):
@@ -45,12 +46,12 @@ def test_sha256_is_the_standard_one(tmp_path):
 
 
 def test_notebooks_do_not_replace_the_published_results():
-    assert paths.notebook_folders("data/published", again=False) == (paths.PUBLISHED, paths.FIGURES)
+    assert folders.notebook_folders("data/published", again=False) == (paths.PUBLISHED, paths.FIGURES)
     mine = paths.RUNS / "mine"
-    assert paths.notebook_folders("data/runs/mine", again=True) == (mine, mine / "figures")
+    assert folders.notebook_folders("data/runs/mine", again=True) == (mine, mine / "figures")
     for folder in ("data/published", "data/../data/published/", "data/published/mine"):
         with pytest.raises(FerlibError, match="set RESULTS_DIR to a folder of your own"):
-            paths.notebook_folders(folder, again=True)
+            folders.notebook_folders(folder, again=True)
 
 
 def test_what_is_flushed_may_be_written(tmp_path, monkeypatch):

@@ -10,25 +10,17 @@ import pandas as pd
 
 from ferlib import paths
 from ferlib.data import cleaning, ferplus, label_files, readers
+from ferlib.data.check_report import RULES, Report, Table, render
 from ferlib.data.ferplus import FerData
 from ferlib.data.labels import EMOTIONS
+from ferlib.data.official import OFFICIAL_COUNTS, OFFICIAL_HASHES
 from ferlib.data.readers import SPLITS
-from ferlib.data.report import RULES, Report, Table, render
 from ferlib.data.votes import REASONS, count_kept, drop_reasons, targets
 from ferlib.errors import FerlibError
 from ferlib.files import write_json
 from ferlib.provenance import code_commit
 
 __all__ = ["OFFICIAL_COUNTS", "OFFICIAL_HASHES", "Report", "check", "obtain", "record", "render"]
-
-OFFICIAL_COUNTS = {"train": 28_558, "valid": 3_579, "test": 3_573}
-"""Images of FER2013+ (Barsoum et al. 2016, the label.csv files of their repository)."""
-
-OFFICIAL_HASHES = {
-    "7c0af58ee6b3c74c40ddbe8ed95289515dda10d7127131329381867104efbcde": "label.csv",
-    "716950196a5dd3978c3934a4086fb2d6a2188f2fd132769ac52c95eb9ee68aac": "fer2013new.csv",
-}
-"""Content hash of the official images with each label file's votes."""
 
 
 def check(root: str | Path) -> Report:

@@ -6,7 +6,7 @@ detection by 0.93 on average and 0.82 at least, in 1.5 ms a frame. Optical flow 
 gave 0.93 and 0.73 in 2.3 ms, and followed a face out of the picture for three frames; looking where the last movement
 leads gave the same as looking where the face was. A face whose crop has hardly changed keeps its emotion.
 
-Camera and videos go this way; `ferlib.live.following_accuracy` measures what it costs in accuracy.
+Camera and videos go this way; `ferlib.bench.following` measures what it costs in accuracy.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ferlib.learning.transforms import equalise
-from ferlib.live.detection import Detection
-from ferlib.live.pipeline import EmotionPipeline, Face
+from ferlib.faces.detector import Detection
 from ferlib.live.timing import Stopwatch
+from ferlib.models.preprocessing import equalise
+from ferlib.pipeline import EmotionPipeline, Face
 
 DETECT_EVERY = 6
 """Frames from one detection to the next: 0.4 seconds at 15 frames a second, the longest that a new face waits."""

@@ -11,15 +11,15 @@ from threading import Lock
 from typing import Any
 
 from ferlib.errors import FerlibError
-from ferlib.learning.transforms import EQUALISE_MODES
 from ferlib.live import records
 from ferlib.live.following import DETECT_EVERY, FaceFollower
 from ferlib.live.frames import Frame
-from ferlib.live.pipeline import EmotionPipeline
 from ferlib.live.smoothing import TIME_CONSTANT
 from ferlib.live.sources import FrameSource
 from ferlib.live.timing import Latency, Stopwatch
 from ferlib.live.tracking import TrackedFace, Tracker
+from ferlib.models.preprocessing import EQUALISE_MODES
+from ferlib.pipeline import EmotionPipeline
 
 Answer = dict[str, Any]
 _ROWS = 50_000  # of the session's table; older ones go

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from ferlib.errors import FerlibError
+from ferlib.faces.pictures import check_picture, find_pictures, load_picture
 from ferlib.live.frames import Frame, as_rgb, decode_jpeg
-from ferlib.live.pictures import check_picture, find_pictures, load_picture
 from ferlib.live.video_source import VideoSource, is_video
 
 _BLACKOUT = 30  # failed readings in a row after which a camera counts as unplugged
@@ -31,7 +31,7 @@ class FrameSource(Protocol):
 
 
 class BrowserSource:
-    """Frames that the browser sends as JPEG, the newest wins: see `ferlib.live.camera`.
+    """Frames that the browser sends as JPEG, the newest wins: see `ferlib.apps.jupyter.camera`.
 
     `dropped` counts frames that a newer one replaced before they were read.
     """

@@ -12,8 +12,8 @@ from scipy.optimize import linear_sum_assignment
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
-from ferlib.live.pipeline import Face
 from ferlib.live.smoothing import MARGIN, TIME_CONSTANT, LabelSmoother
+from ferlib.pipeline import Face
 
 _LEAST_SIMILARITY = 0.25  # of 0..1; below it two faces are not the same one
 _OVERLAP_SHARE = 0.5  # of the similarity; the rest is the landmarks'

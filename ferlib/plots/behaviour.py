@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ferlib.data.labels import EMOTIONS
-from ferlib.plots import SPLIT_COLOURS, WIDTH, caption
 from ferlib.plots.parts import human_lines, model_colours, percent, points, spans
+from ferlib.plots.style import SPLIT_COLOURS, WIDTH, caption
 
 HEAT = "inferno"
 

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from ferlib.plots import _INK, _SOFT, SPLIT_COLOURS, WIDTH, caption
 from ferlib.plots.parts import human_lines, model_colours, percent, points, spans
+from ferlib.plots.style import _INK, _SOFT, SPLIT_COLOURS, WIDTH, caption
 
 _PARTS = {"valid": SPLIT_COLOURS["valid"], "test": SPLIT_COLOURS["test"], "test, leak-free": "#33598A"}
 

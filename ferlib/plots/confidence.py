@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ferlib.data.labels import COLOURS, EMOTIONS
-from ferlib.plots import _INK, _SOFT, SPLIT_COLOURS, WIDTH, caption
 from ferlib.plots.parts import HUMAN_COLOUR, model_colours, percent, spans
+from ferlib.plots.style import _INK, _SOFT, SPLIT_COLOURS, WIDTH, caption
 
 FEW = 10
 """A reliability diagram shows no point for a bin with fewer images; the error counts them all."""

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from ferlib.plots import _INK, WIDTH, caption
+from ferlib.plots.style import _INK, WIDTH, caption
 
 _STEPS = {"detect": "#33598A", "crop": "#E69F00", "classify": "#009E73"}
 

@@ -9,8 +9,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ferlib.data.labels import COLOURS, EMOTIONS
-from ferlib.plots import _SOFT, WIDTH, caption
 from ferlib.plots.parts import human_lines, model_colours, percent
+from ferlib.plots.style import _SOFT, WIDTH, caption
 
 
 def confusion(matrix: np.ndarray, note: str) -> Figure:

@@ -9,8 +9,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ferlib.data.labels import EMOTIONS
-from ferlib.plots import WIDTH, caption
 from ferlib.plots.parts import PAPER, human_lines
+from ferlib.plots.style import WIDTH, caption
 
 _DASHES = "#6B6B6B"
 

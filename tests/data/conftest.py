@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from ferlib import paths
+from ferlib.data.drawn.dataset import save_official
 from ferlib.data.ferplus import FerData
 from ferlib.data.labels import EMOTIONS, VOTE_COLUMNS
 from ferlib.data.readers import OFFICIAL_FOLDERS
-from ferlib.data.synthetic import make_dataset, save_official
 from ferlib.data.votes import hard_labels
 
 USAGE = {"train": "Training", "valid": "PublicTest", "test": "PrivateTest"}
@@ -25,11 +25,6 @@ def _own_caches(request, tmp_path, monkeypatch):
     """Only tests of the real data set use, and fill, the project's caches."""
     if not request.node.get_closest_marker("realdata"):
         monkeypatch.setattr(paths, "PROCESSED", tmp_path / "processed")
-
-
-@pytest.fixture(scope="session")
-def small() -> FerData:
-    return make_dataset(train=40, valid=16, test=16, seed=5)
 
 
 def save_folders(data: FerData, folder: Path) -> Path:

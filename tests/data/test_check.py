@@ -7,11 +7,12 @@ import pytest
 
 from ferlib import paths
 from ferlib.data import cleaning
-from ferlib.data.check import OFFICIAL_COUNTS, check, obtain, render
+from ferlib.data.check import check, obtain, render
+from ferlib.data.check_report import RULES, WIDTH
+from ferlib.data.drawn.dataset import make_dataset
 from ferlib.data.ferplus import make_data
 from ferlib.data.labels import EMOTIONS
-from ferlib.data.report import RULES, WIDTH
-from ferlib.data.synthetic import make_dataset
+from ferlib.data.official import OFFICIAL_COUNTS
 from ferlib.data.votes import MODES, drop_reasons, hard_labels
 from ferlib.errors import FerlibError
 

@@ -17,9 +17,9 @@ from ferlib.data.cleaning import (
     pixel_hashes,
     registered_similarity,
 )
+from ferlib.data.drawn.dataset import draw_faces, make_dataset_with_truth
 from ferlib.data.ferplus import make_data
 from ferlib.data.labels import EMOTIONS
-from ferlib.data.synthetic import draw_faces, make_dataset_with_truth
 from ferlib.data.votes import hard_labels, targets
 
 EXACT = ("exact_duplicate", "leak_valid", "leak_test", "conflicting_votes")

@@ -12,9 +12,10 @@ import pytest
 
 from ferlib import paths
 from ferlib.data import cleaning, label_files, readers
-from ferlib.data.check import OFFICIAL_HASHES, Report, check, render
+from ferlib.data.check import Report, check, render
 from ferlib.data.ferplus import FerData, load_all, load_train_valid, make_data
 from ferlib.data.fetch import LABEL_FILES, text_digest
+from ferlib.data.official import OFFICIAL_HASHES
 from ferlib.data.readers import OFFICIAL_FOLDERS
 from ferlib.data.votes import targets
 

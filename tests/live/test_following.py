@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from clips import FakeDetector, NoCrops
+from fakes import FakeDetector, NoCrops
 
+from ferlib.bench.following import measure_following
 from ferlib.live.following import MOST_REUSED, FaceFollower
-from ferlib.live.following_accuracy import measure_following
-from ferlib.live.made_clips import CLIPS, crowd, made_clip
-from ferlib.live.pipeline import EmotionPipeline
+from ferlib.pipeline import EmotionPipeline
+from ferlib.samples.clips import CLIPS, crowd, made_clip
 
 BLANK = np.zeros((240, 320, 3), np.uint8)
 BOXES = (60, 60, 140, 160), (200, 60, 280, 160)

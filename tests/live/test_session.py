@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from clips import FakeDetector, Frames, NoCrops, jpeg, moving
+from fakes import FakeDetector, Frames, NoCrops, jpeg, moving
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
@@ -50,7 +50,7 @@ def test_the_camera_and_the_pipeline_say_the_same_of_a_picture(pipeline, photo):
 
 
 def test_a_face_keeps_its_track_through_a_clip(detector, make, photo):
-    from ferlib.live.pipeline import EmotionPipeline
+    from ferlib.pipeline import EmotionPipeline
 
     live = LiveSession(EmotionPipeline(detector, make.classifier()), LiveSettings(detect_every=3))
     found = answers(live, moving(photo, 9))

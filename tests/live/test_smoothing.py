@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from ferlib.bench.streams import flicker, measure_smoothing, smooth
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
-from ferlib.live.sequences import expressions
-from ferlib.live.smoothing import LabelSmoother, flicker, measure_smoothing, smooth
+from ferlib.live.smoothing import LabelSmoother
+from ferlib.samples.streams import expressions
 
 HAPPY, SAD = np.eye(len(EMOTIONS), dtype=np.float32)[[EMOTIONS.index("happy"), EMOTIONS.index("sad")]]
 RATES = (8, 15, 30)

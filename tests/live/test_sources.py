@@ -2,7 +2,7 @@ import threading
 
 import numpy as np
 import pytest
-from clips import jpeg, moving, write_video
+from fakes import jpeg, moving, write_video
 from PIL import Image
 
 from ferlib.errors import FerlibError

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
+from ferlib.bench.streams import identity_switches
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.live import tracking
-from ferlib.live.sequences import FRAME, SCENES, identity_switches, made_face, scene
 from ferlib.live.tracking import Tracker, overlap
+from ferlib.samples.streams import FRAME, SCENES, made_face, scene
 
 
 def at(x, y=200, side=100):

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from clips import jpeg, moving, write_video
+from fakes import jpeg, moving, write_video
 
 from ferlib.errors import FerlibError
 from ferlib.live import video_source

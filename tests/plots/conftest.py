@@ -3,11 +3,11 @@
 import matplotlib.pyplot as plt
 import pytest
 
-from ferlib import plots
+from ferlib.plots import style
 
 
 @pytest.fixture(autouse=True)
 def closed():
-    plots.use_style()
+    style.use_style()
     yield
     plt.close("all")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ferlib.data.labels import EMOTIONS
-from ferlib.learning.robustness import CHANGES
+from ferlib.evaluation.robustness import CHANGES
 from ferlib.plots import behaviour, confidence
 
 HUMAN = {"against_majority": 0.786, "against_others": 0.772}

@@ -1,0 +1,5 @@
+"""``python -m ferlib`` is the command ``ferlib``."""
+
+from ferlib.cli.main import main
+
+main()

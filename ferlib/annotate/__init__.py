@@ -1,0 +1,1 @@
+"""One wording and one drawing of a face, used by the command line, the pages and the pictures."""

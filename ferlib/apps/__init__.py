@@ -1,0 +1,1 @@
+"""What a person opens: the notebook's live demo, and the page in the browser."""

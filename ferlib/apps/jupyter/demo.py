@@ -1,0 +1,160 @@
+"""The live demo as one widget: camera, photos and videos in tabs, with the same controls for all of them."""
+
+from collections.abc import Callable
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+from IPython.display import display
+
+from ferlib.annotate.boxes import annotate
+from ferlib.annotate.words import summarise
+from ferlib.apps.jupyter.camera import CameraWidget
+from ferlib.apps.jupyter.upload import PICTURES, VIDEOS, DropZone
+from ferlib.apps.reading import read_faces
+from ferlib.faces.pictures import load_picture
+from ferlib.live import records
+from ferlib.live.frames import encode_jpeg
+from ferlib.live.session import LiveSession, LiveSettings
+from ferlib.live.video_source import VideoSource
+from ferlib.models.preprocessing import EQUALISE_MODES
+from ferlib.pipeline import EmotionPipeline, load_pipeline
+
+_GALLERY = 12  # photos that stay on the page
+_PHOTO_SIDE = 1400  # pixels; longer side of an annotated photo on the page
+
+
+class LiveDemo:
+    """Camera, photos and videos through one pipeline; displays itself as the last expression of a cell.
+
+    Args:
+        source: of the camera's tab: "browser", "device" (a camera at the kernel) or its number, a video file, pictures,
+            or anything that `open_source` takes; None leaves the tab out.
+        pipeline: None loads the shipped one.
+        settings: what the controls show at first.
+        **camera: traits of `CameraWidget`.
+
+    Attributes:
+        camera: the `CameraWidget`, None without a source.
+        session: its `LiveSession`.
+        settings: shared by all tabs, changed by the controls.
+        widget: everything.
+    """
+
+    def __init__(
+        self,
+        source: Any = "browser",
+        pipeline: EmotionPipeline | None = None,
+        settings: LiveSettings | None = None,
+        **camera: Any,
+    ):
+        self.pipeline = pipeline or load_pipeline()
+        self.settings = settings or LiveSettings(threshold=self.pipeline.threshold)
+        self.session = LiveSession(self.pipeline, self.settings)
+        self.camera = None if source is None else CameraWidget(self.session, source, **camera)
+        self.controls = _controls(self.settings)
+        self.photos = PhotoTab(self.pipeline, self.settings)
+        self.videos = VideoTab(self.pipeline, self.settings)
+        shown = {} if self.camera is None else {"Camera": self.camera}
+        shown |= {"Photo": self.photos.widget, "Video": self.videos.widget}
+        self.tabs = widgets.Tab(children=list(shown.values()), titles=list(shown))
+        self.widget = widgets.VBox([self.tabs, self.controls])
+
+    def _ipython_display_(self) -> None:
+        display(self.widget)
+
+    def table(self) -> pd.DataFrame:
+        """What the camera's tab has seen so far, one row a face and frame: see `records.COLUMNS`."""
+        return pd.DataFrame(self.session.table(), columns=list(records.COLUMNS))
+
+    def close(self) -> None:
+        """Switch everything off and remove it from the page."""
+        for part in (self.camera, self.photos.zone, self.videos.zone, self.videos.view):
+            if part is not None:
+                part.close()
+        self.widget.close()
+
+
+class PhotoTab:
+    """Photos that are dropped or chosen, annotated, the newest first."""
+
+    def __init__(self, pipeline: EmotionPipeline, settings: LiveSettings):
+        self.pipeline, self.settings = pipeline, settings
+        self.zone = DropZone(self.show, accept=PICTURES, words="Drop photos here, or press to choose them")
+        self.gallery = widgets.VBox()
+        self.widget = widgets.VBox([self.zone, self.gallery])
+
+    def show(self, path: Path, name: str) -> str:
+        """Add a photo to the page; the sentence that goes with it. FerlibError for a file that is no picture."""
+        image = load_picture(path)
+        faces = read_faces(self.pipeline, image, self.settings)
+        sentence = summarise(name, faces)
+        data = encode_jpeg(annotate(image, faces), _PHOTO_SIDE, 90)
+        shown = widgets.Image(value=data, format="jpeg", layout={"max_width": "100%", "object_fit": "contain"})
+        shown.add_class("ferlib-photo")
+        entry = widgets.VBox([widgets.HTML(escape(sentence)), shown], layout={"margin": "0 0 12px"})
+        kept, gone = self.gallery.children[: _GALLERY - 1], self.gallery.children[_GALLERY - 1 :]
+        self.gallery.children = (entry, *kept)
+        for old in gone:
+            _close_all(old)
+        return sentence
+
+
+class VideoTab:
+    """A video that is dropped or chosen, played through the pipeline frame by frame."""
+
+    def __init__(self, pipeline: EmotionPipeline, settings: LiveSettings):
+        self.path: Path | None = None
+        self.session = LiveSession(pipeline, settings)
+        self.zone = DropZone(
+            self.take, accept=VIDEOS, multiple=False, words="Drop a video here, or press to choose one"
+        )
+        self.view: CameraWidget | None = None
+        self.place = widgets.VBox()
+        self.widget = widgets.VBox([self.zone, self.place])
+
+    def take(self, path: Path, name: str) -> str:
+        """Make a video ready to be played; FerlibError for a file that is none."""
+        VideoSource(path).close()
+        if self.view is not None:
+            self.view.close()
+        self.session.reset()
+        self.view = CameraWidget(self.session, partial(VideoSource, path))  # a video, whatever its name ends in
+        self.place.children = (self.view,)
+        return f"{name} is ready; press Start below."
+
+
+def _controls(settings: LiveSettings) -> widgets.Box:
+    """Sliders that change `settings` at once."""
+    wide = {"style": {"description_width": "initial"}, "layout": {"width": "330px"}}
+    made = {
+        "min_face_size": widgets.IntSlider(
+            settings.min_face_size, 20, 200, 10, description="smallest face (pixels)", **wide
+        ),
+        "detect_every": widgets.IntSlider(settings.detect_every, 1, 10, description="detect every N frames", **wide),
+        "smoothing": widgets.FloatSlider(
+            settings.smoothing, min=0, max=2, step=0.1, description="smoothing (s)", **wide
+        ),
+        "threshold": widgets.FloatSlider(
+            settings.threshold, min=0, max=1, step=0.01, description="not sure below", readout_format=".0%", **wide
+        ),
+        "equalise": widgets.Dropdown(
+            options=EQUALISE_MODES, value=settings.equalise, description="equalise faces", **wide
+        ),
+    }
+    for name, control in made.items():
+        control.observe(_setter(settings, name), "value")
+    return widgets.Box(list(made.values()), layout={"flex_flow": "row wrap", "max_width": "1120px"})
+
+
+def _setter(settings: LiveSettings, name: str) -> Callable[[Any], None]:
+    return lambda change: setattr(settings, name, change["new"])
+
+
+def _close_all(box: widgets.Box) -> None:
+    for child in box.children:
+        child.close()
+    box.close()

@@ -1,0 +1,1 @@
+"""The Streamlit page: pictures, snapshots and live video."""

@@ -1,0 +1,53 @@
+"""``ferlib data``: get the data set and look at it."""
+
+import json
+import os
+import time
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from ferlib.cli.options import Json
+from ferlib.errors import FerlibError
+
+data_app = typer.Typer(no_args_is_help=True, help="Get the FER2013+ data set, and look at what you have.")
+
+
+@data_app.command()
+def fetch(
+    images: Annotated[bool, typer.Option(help="Get the images (needs a Kaggle login).")] = True,
+) -> None:
+    """Download FER2013 with kagglehub and the FER+ labels into data/raw; goes on where it stopped."""
+    from ferlib import paths
+    from ferlib.data.fetch import fetch as fetch_data
+
+    fetch_data(images=images)
+    if not images:
+        typer.echo("The labels of FER+ are in data/raw; 'ferlib data fetch' gets the images, too.")
+        return
+    typer.echo("FER2013+ is in data/raw; look at it with 'ferlib data check'.")
+    with suppress(FerlibError):  # FERLIB_DATA may name nothing yet
+        if paths.data_root().resolve() == paths.RAW.resolve():
+            return
+    if os.environ.get("FERLIB_DATA"):
+        typer.echo("FERLIB_DATA names another folder, which is read in its place; unset it to use data/raw.")
+
+
+@data_app.command()
+def check(
+    as_json: Json = False,
+    publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
+) -> None:
+    """What was found: counts per split, class and rule, copies and leaks, and what is wrong."""
+    from ferlib import paths
+    from ferlib.data.check import check as check_data
+    from ferlib.data.check import record, render
+
+    started = time.perf_counter()
+    report = check_data(paths.data_root())
+    if publish and not report.official:
+        raise FerlibError("this is not the official data, so it cannot be published; leave --publish out.")
+    if publish:
+        record(report, paths.PUBLISHED, time.perf_counter() - started)
+    typer.echo(json.dumps(report.to_dict()) if as_json else render(report))

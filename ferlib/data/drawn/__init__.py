@@ -1,0 +1,1 @@
+"""Drawn faces: a stand-in for the data set that may be passed on."""

@@ -1,0 +1,1 @@
+"""Measures of classifiers: scores, calibration, comparison, robustness, leakage, taggers."""

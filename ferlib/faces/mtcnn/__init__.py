@@ -1,0 +1,1 @@
+"""MTCNN: the cascade, its three nets, and the engines that run them."""

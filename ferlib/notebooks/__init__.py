@@ -1,0 +1,1 @@
+"""Running the notebooks headless, and keeping their stored outputs clean."""

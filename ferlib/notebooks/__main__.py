@@ -1,0 +1,7 @@
+"""``python -m ferlib.notebooks smoke|published|full|refresh``."""
+
+import sys
+
+from ferlib.notebooks.runner import main
+
+sys.exit(main())

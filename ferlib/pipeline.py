@@ -1,0 +1,191 @@
+"""A picture in, faces with emotions out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from ferlib.data.labels import EMOTIONS
+from ferlib.errors import FerlibError
+from ferlib.faces.cropping import FACE_SIZE, CropSpec, crop_face
+from ferlib.faces.detector import Detection, FaceDetector
+from ferlib.faces.pictures import check_picture, load_picture
+
+
+class Classifier(Protocol):
+    """What the pipeline needs of a classifier; `ferlib.inference.classifier.Classifier` is one.
+
+    It may also have a `threshold`: confidences below it are reported as "not sure".
+    """
+
+    def predict_proba(self, faces: np.ndarray) -> np.ndarray:
+        """(N, 8) probabilities in class order of (N, 48, 48) uint8 grey faces."""
+
+
+ROW_COLUMNS = ("x1", "y1", "x2", "y2", "detection_confidence", "emotion", "confidence", "sure", *EMOTIONS)
+"""Columns of `Face.row`: the box in pixels, `sure` as 1 or 0, and last the eight probabilities."""
+
+_PIXEL_DIGITS, _SHARE_DIGITS = 1, 6  # decimals of coordinates and of probabilities, wherever a face is written
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face of a picture and what the classifier says of it.
+
+    Attributes:
+        box: x1, y1, x2, y2 in pixels of the upright picture, inside it.
+        landmarks: (5, 2) float32 in the same pixels: left eye, right eye, nose, left and right mouth corner, as seen.
+        detection_confidence: the detector's probability of a face, 0..1.
+        emotion: the class with the greatest probability.
+        confidence: that probability, 0..1.
+        probabilities: (8,) float32 in class order.
+        sure: whether the confidence reaches the classifier's threshold.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: np.ndarray
+    detection_confidence: float
+    emotion: str
+    confidence: float
+    probabilities: np.ndarray
+    sure: bool = True
+
+    @property
+    def label(self) -> str:
+        """What to tell people: the emotion, or "not sure"."""
+        return self.emotion if self.sure else "not sure"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON-ready form: coordinates to a tenth of a pixel, probabilities to six decimals."""
+        return {
+            "box": [round(float(value), _PIXEL_DIGITS) for value in self.box],
+            "detection_confidence": round(float(self.detection_confidence), _SHARE_DIGITS),
+            "landmarks": [[round(float(value), _PIXEL_DIGITS) for value in point] for point in self.landmarks],
+            "emotion": self.emotion,
+            "confidence": round(float(self.confidence), _SHARE_DIGITS),
+            "sure": bool(self.sure),
+            "probabilities": {
+                name: round(float(value), _SHARE_DIGITS)
+                for name, value in zip(EMOTIONS, self.probabilities, strict=True)
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Face":
+        """Read the form of `to_dict` back; the probabilities may also be a list in class order."""
+        given = value["probabilities"]
+        shares = [given[name] for name in EMOTIONS] if isinstance(given, Mapping) else given
+        x1, y1, x2, y2 = value["box"]
+        return cls(
+            box=(x1, y1, x2, y2),
+            landmarks=np.array(value["landmarks"], np.float32).reshape(-1, 2),
+            detection_confidence=value["detection_confidence"],
+            emotion=value["emotion"],
+            confidence=value["confidence"],
+            probabilities=np.array(shares, np.float32).reshape(len(EMOTIONS)),
+            sure=value["sure"],
+        )
+
+    def row(self) -> list:
+        """Give the values of `ROW_COLUMNS`, rounded as in `to_dict`."""
+        value = self.to_dict()
+        told = [value[name] for name in ("detection_confidence", "emotion", "confidence")]
+        return [*value["box"], *told, int(value["sure"]), *value["probabilities"].values()]
+
+
+class EmotionPipeline:
+    """Detector, crop and classifier in a row.
+
+    `classifier` has ``predict_proba((N, 48, 48) uint8) -> (N, 8)``. The steps can be called one by one where a video
+    detects less often than it classifies: `detector(image)`, then `classify(image, detections)`, which is `crops` and
+    then `classify_crops`. Threads that share a pipeline hold its `lock` for the steps of one picture.
+    """
+
+    def __init__(self, detector: FaceDetector, classifier: Classifier, crop: CropSpec | None = None):
+        self.detector = detector
+        self.classifier = classifier
+        self.crop = crop or CropSpec()
+        self.lock = Lock()
+
+    @property
+    def threshold(self) -> float:
+        """Confidence below which a face is "not sure": the classifier's, 0 when it has none."""
+        return float(getattr(self.classifier, "threshold", 0.0))
+
+    def __call__(self, image: str | Path | Image.Image | np.ndarray) -> list[Face]:
+        """The faces of a picture from left to right, an empty list when there is none.
+
+        `image`: a file, a Pillow image (both of any mode, turned upright first), or an (H, W, 3) uint8 RGB array.
+        Raises FerlibError for a picture that cannot be read.
+        """
+        if not isinstance(image, np.ndarray):
+            image = load_picture(image)
+        return self.classify(image, self.detector(image))
+
+    def identity(self) -> dict[str, Any]:
+        """What its answers depend on besides the picture, JSON-ready; stored results of another one are of no use."""
+        about = getattr(self.classifier, "about", {})
+        return {
+            "model": str(getattr(self.classifier, "name", type(self.classifier).__name__)),
+            "weights": about.get("weights_sha256"),
+            "temperature": about.get("temperature"),
+            "engine": getattr(self.classifier, "engine", None),
+            "least": self.detector.min_face_size,
+            "crop": repr(self.crop),
+        }
+
+    def classify(self, image: np.ndarray, detections: list[Detection]) -> list[Face]:
+        """The emotion of each detection, in the given order; all faces go through the classifier as one batch."""
+        check_picture(image)
+        if not detections:
+            return []
+        return self.classify_crops(detections, self.crops(image, detections))
+
+    def crops(self, image: np.ndarray, detections: list[Detection]) -> np.ndarray:
+        """(N, 48, 48) uint8 grey, what the classifier sees of each detection."""
+        cut = [crop_face(image, detection, self.crop, FACE_SIZE) for detection in detections]
+        return np.stack(cut) if cut else np.zeros((0, FACE_SIZE, FACE_SIZE), np.uint8)
+
+    def classify_crops(self, detections: list[Detection], crops: np.ndarray) -> list[Face]:
+        """The emotion of each detection from its crop, which may have been changed on the way."""
+        if not detections:
+            return []
+        probabilities = np.asarray(self.classifier.predict_proba(crops), np.float32)
+        if probabilities.shape != (len(crops), len(EMOTIONS)) or not np.isfinite(probabilities).all():
+            raise FerlibError("The classifier gave no valid probabilities; load another checkpoint.")
+        return [_face(*pair, self.threshold) for pair in zip(detections, probabilities, strict=True)]
+
+
+def load_pipeline(
+    model: str | None = None, *, crop: CropSpec | None = None, engine: str | None = None, threads: int | None = None,
+    **detector_options: Any,
+) -> EmotionPipeline:  # fmt: skip
+    """The pipeline with a shipped or trained classifier; nothing is downloaded.
+
+    `model`: a checkpoint's name, None for the default one. `engine` is the classifier's, as `load_classifier` has it;
+    `threads` are the classifier's and the detector's. `detector_options` go to `FaceDetector`: `min_face_size`,
+    `thresholds`, `device`, `max_side`.
+    """
+    from ferlib.inference.loading import load_classifier  # brings timm, which is slow to import
+
+    how: dict[str, Any] = {key: value for key, value in (("engine", engine), ("threads", threads)) if value is not None}
+    if threads is not None:
+        detector_options["threads"] = threads
+    return EmotionPipeline(FaceDetector(**detector_options), load_classifier(model, **how), crop)
+
+
+def _face(detection: Detection, probabilities: np.ndarray, threshold: float) -> Face:
+    best = int(probabilities.argmax())
+    return Face(
+        box=detection.box,
+        landmarks=detection.landmarks,
+        detection_confidence=detection.confidence,
+        emotion=EMOTIONS[best],
+        confidence=float(probabilities[best]),
+        probabilities=probabilities,
+        sure=bool(probabilities[best] >= threshold),
+    )

@@ -1,0 +1,1 @@
+"""Published results and the test split: the only room, besides `data`, that may name it."""

@@ -1,0 +1,81 @@
+"""A sheet of faces and a short clip, made on the spot from the public-domain photo that the installation carries."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ferlib.faces.pictures import sample_picture
+from ferlib.files import atomic_path
+from ferlib.live.video_source import open_writer
+
+VARIANTS = ("as it is", "mirrored", "tilted", "dark", "blurred", "small")
+"""The tiles of `face_sheet` in reading order."""
+
+_TILE = (300, 280)  # width and height, pixels
+_GROUND = (96, 104, 112)
+
+
+def face_sheet() -> np.ndarray:
+    """The photo's face under the conditions of `VARIANTS`, three tiles a row: (560, 900, 3) uint8 RGB."""
+    tiles = [_variant(name) for name in VARIANTS]
+    return np.vstack([np.hstack(tiles[:3]), np.hstack(tiles[3:])])
+
+
+def variant_at(box: Sequence[float]) -> str:
+    """The condition of the tile of `face_sheet` in which a box's centre lies; `box` is x1, y1, x2, y2 in pixels."""
+    column, row = ((box[axis] + box[axis + 2]) / 2 // _TILE[axis] for axis in (0, 1))
+    return VARIANTS[int(3 * row + column)]
+
+
+def moving_clip(seconds: float = 6.0, rate: float = 10.0) -> Iterator[np.ndarray]:
+    """Frames (480, 640, 3) in which one face sways and a mirrored one walks out to the right and comes back."""
+    face = cv2.resize(_face(), (200, 214), interpolation=cv2.INTER_AREA)
+    for index in range(round(seconds * rate)):
+        share = index / (seconds * rate)
+        frame = np.full((480, 640, 3), _GROUND, np.uint8)
+        _paste(frame, face, 60 + round(30 * np.sin(6 * np.pi * share)), 130)
+        _paste(frame, face[:, ::-1], 380 + round(420 * max(0.0, np.sin(2 * np.pi * share - 1)) ** 2), 120)
+        yield frame
+
+
+def write_clip(path: str | Path, seconds: float = 6.0, rate: float = 10.0) -> Path:
+    """`moving_clip` as a video file; the suffix chooses the format, .mp4 or .avi."""
+    with atomic_path(path) as temporary:
+        writer = open_writer(temporary, "MJPG" if Path(path).suffix == ".avi" else "mp4v", rate, (640, 480))
+        for frame in moving_clip(seconds, rate):
+            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        writer.release()
+    return Path(path)
+
+
+def _face() -> np.ndarray:
+    return sample_picture()[:257, 110:350]
+
+
+def _variant(name: str) -> np.ndarray:
+    width, height = _TILE
+    photo = sample_picture()
+    if name == "tilted":
+        middle = (224, 125)
+        turn = cv2.getRotationMatrix2D(middle, 25, 1.0)
+        photo = cv2.warpAffine(photo, turn, photo.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+    tile = cv2.resize(photo[:257, 87:362], _TILE, interpolation=cv2.INTER_CUBIC)
+    if name == "mirrored":
+        tile = tile[:, ::-1]
+    if name == "dark":
+        tile = tile // 5
+    if name == "blurred":
+        tile = cv2.GaussianBlur(tile, (0, 0), 4)
+    if name == "small":
+        tile = np.full((height, width, 3), _GROUND, np.uint8)
+        _paste(tile, cv2.resize(_face(), (110, 118), interpolation=cv2.INTER_AREA), 95, 80)
+    return np.ascontiguousarray(tile)
+
+
+def _paste(picture: np.ndarray, part: np.ndarray, left: int, top: int) -> None:
+    """Put `part` into `picture` in place; what reaches over the right or lower border is cut off."""
+    height, width = max(0, picture.shape[0] - top), max(0, picture.shape[1] - left)
+    part = part[:height, :width]
+    picture[top : top + part.shape[0], left : left + part.shape[1]] = part

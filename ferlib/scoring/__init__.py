@@ -1,0 +1,1 @@
+"""Many pictures and videos: rows, tables, progress that resumes, processes and Ray."""

@@ -1,0 +1,1 @@
+"""From arrays to a run's folder: recipes, augmentation, the loop."""

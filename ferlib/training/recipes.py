@@ -1,0 +1,116 @@
+"""The published recipes by name; ``ferlib train NAME`` runs one. Each was chosen on valid; `CHANGELOG.md` says how."""
+
+from dataclasses import replace
+from typing import Any
+
+from ferlib.errors import FerlibError
+from ferlib.models.face_resnet import FACE_MEAN, FACE_STD
+from ferlib.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from ferlib.models.pretrained import LITE_MEAN, LITE_STD
+from ferlib.training.augmentation import Augmentation
+from ferlib.training.config import TrainConfig
+
+_FACE: dict[str, Any] = {"channels": 3, "mean": FACE_MEAN, "std": FACE_STD}
+_IMAGENET: dict[str, Any] = {"channels": 3, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+
+RECIPES = {
+    # From scratch, grey.
+    "custom_cnn": TrainConfig(),
+    # The same on everything, copies and leaks included: what the cleaning is measured against.
+    "custom_cnn_uncleaned": TrainConfig(clean=False, epochs=12),
+    # From scratch, RGB as ImageNet's networks have it.
+    "mobilenetv3_large_100": TrainConfig(
+        model="mobilenetv3_large_100", dropout=0.2, epochs=40, optimizer="adamw", peak_lr=3e-3, weight_decay=0.05,
+        sizes=((0.0, 64), (0.6, 80)), preprocessing=Preprocessing(size=80, **_IMAGENET),
+    ),
+    "efficientnet_b2_64": TrainConfig(
+        model="efficientnet_b2", dropout=0.3, drop_path=0.1, epochs=30, optimizer="adamw", peak_lr=2e-3,
+        weight_decay=0.05, sizes=((0.0, 48), (0.6, 64)), preprocessing=Preprocessing(size=64, **_IMAGENET),
+    ),
+    # It goes on from there at a higher resolution, still without a teacher.
+    "efficientnet_b2": TrainConfig(
+        model="efficientnet_b2", start="efficientnet_b2_64", dropout=0.3, drop_path=0.1, epochs=10, optimizer="adamw",
+        peak_lr=1.5e-3, warmup=0.1, weight_decay=0.05, sizes=((0.0, 80),),
+        preprocessing=Preprocessing(size=80, **_IMAGENET),
+    ),
+    # ImageNet weights: the new last layer for an epoch, then all layers, the lower ones at lower rates.
+    "efficientnet_lite2": TrainConfig(
+        model="tf_efficientnet_lite2", pretrained=True, head_epochs=1, layer_decay=0.95, dropout=0.3, drop_path=0.1,
+        epochs=16, optimizer="adamw", peak_lr=1e-3, weight_decay=0.05, ema_decay=0.998, sizes=((0.0, 80), (0.5, 112)),
+        preprocessing=Preprocessing(size=112, channels=3, mean=LITE_MEAN, std=LITE_STD),
+    ),
+    # It goes on from there at a higher resolution, taught by itself and by the two others that are published.
+    "efficientnet_lite2_taught": TrainConfig(
+        model="tf_efficientnet_lite2", start="efficientnet_lite2", layer_decay=0.95, dropout=0.3, drop_path=0.1,
+        epochs=12, optimizer="adamw", peak_lr=7e-4, warmup=0.1, weight_decay=0.05, ema_decay=0.998, mixup=0.3,
+        sizes=((0.0, 96), (0.5, 128)), preprocessing=Preprocessing(size=128, channels=3, mean=LITE_MEAN, std=LITE_STD),
+        views=5, mirror_views=True, teachers=("efficientnet_lite2", "convnext", "custom_cnn"),
+    ),
+    # The middle between these two.
+    "efficientnet_lite2_soup": TrainConfig(
+        model="tf_efficientnet_lite2", soup=("efficientnet_lite2", "efficientnet_lite2_taught"), epochs=1,
+        preprocessing=Preprocessing(size=112, channels=3, mean=LITE_MEAN, std=LITE_STD), sizes=((0.0, 112),),
+    ),
+    # From dlib's face recognition, likewise.
+    "face_resnet": TrainConfig(
+        model="face_resnet", pretrained=True, head_epochs=1, layer_decay=0.93, dropout=0.3, epochs=12,
+        optimizer="adamw", peak_lr=5e-4, weight_decay=0.05, ema_decay=0.998, sizes=((0.0, 64), (0.5, 80)),
+        preprocessing=Preprocessing(size=80, **_FACE),
+    ),
+    # ConvNeXt stages on the first levels of dlib's network: first the stages alone, then all layers.
+    "convnext_alone": TrainConfig(
+        model="convnext_atto", stem="face", pretrained=True, head_epochs=1, layer_decay=0.9, dropout=0.2,
+        drop_path=0.1, epochs=14, optimizer="adamw", peak_lr=1e-3, weight_decay=0.05, ema_decay=0.998,
+        sizes=((0.0, 64), (0.5, 80)), preprocessing=Preprocessing(size=80, **_FACE),
+    ),
+    # The same network with blocks that count from the start, taught by two others: one that knows ImageNet, and one
+    # that has only ever seen FER2013+.
+    "convnext_taught": TrainConfig(
+        model="convnext_atto", stem="face", layer_scale=1.0, pretrained=True, head_epochs=1, layer_decay=0.88,
+        dropout=0.1, drop_path=0.05, epochs=24, optimizer="adamw", peak_lr=2e-3, warmup=0.15, weight_decay=0.05,
+        ema_decay=0.998, mixup=0.2, sizes=((0.0, 64), (0.5, 80)), preprocessing=Preprocessing(size=80, **_FACE),
+        views=5, teachers=("efficientnet_lite2", "custom_cnn"),
+    ),
+    # It goes on from there at a higher resolution, patiently, on more views and with more noise.
+    "convnext": TrainConfig(
+        model="convnext_atto", stem="face", layer_scale=1.0, start="convnext_taught", layer_decay=0.88,
+        dropout=0.2, drop_path=0.1, epochs=30, optimizer="adamw", peak_lr=1.5e-3, warmup=0.1, weight_decay=0.05,
+        ema_decay=0.998, mixup=0.3, sizes=((0.0, 80), (0.6, 96)), preprocessing=Preprocessing(size=96, **_FACE),
+        views=6, mirror_views=True, teachers=("efficientnet_lite2", "custom_cnn"),
+    ),
+    # Born again: the same network goes on from itself, taught by itself and by the best of the others.
+    "convnext_born_again": TrainConfig(
+        model="convnext_atto", stem="face", layer_scale=1.0, start="convnext", layer_decay=0.88, dropout=0.2,
+        drop_path=0.1, epochs=12, optimizer="adamw", peak_lr=1e-3, warmup=0.1, weight_decay=0.05, ema_decay=0.998,
+        mixup=0.3, sizes=((0.0, 96),), preprocessing=Preprocessing(size=96, **_FACE),
+        views=4, mirror_views=True, teachers=("convnext", "efficientnet_lite2_soup"),
+    ),
+}  # fmt: skip
+
+# A short run of ConvNeXt, and the same with one thing changed: what each of them is worth.
+_SHORT = TrainConfig(
+    model="convnext_atto", stem="face", layer_scale=1.0, pretrained=True, head_epochs=1, layer_decay=0.88,
+    dropout=0.1, drop_path=0.05, epochs=10, optimizer="adamw", peak_lr=2e-3, warmup=0.15, weight_decay=0.05,
+    ema_decay=0.998, sizes=((0.0, 64),), preprocessing=Preprocessing(size=64, **_FACE),
+)  # fmt: skip
+_STILL = Augmentation(flip=0.0, rotation=0.0, scale=0.0, shift=0.0, light=0.0, erasing=0.0)
+ABLATIONS = {
+    "ablation_base": _SHORT,
+    "ablation_equalised": replace(_SHORT, preprocessing=replace(_SHORT.preprocessing, equalise="global")),
+    "ablation_hard_labels": replace(_SHORT, mode="majority"),
+    "ablation_unaugmented": replace(_SHORT, augmentation=_STILL),
+    "ablation_conv_stem": replace(_SHORT, stem="conv", pretrained=False, head_epochs=0, layer_decay=1.0),
+    "ablation_sleeping": replace(_SHORT, layer_scale=1e-6),
+    "ablation_no_average": replace(_SHORT, ema_decay=0.0),
+    "ablation_balanced": replace(_SHORT, balance="loss"),
+    "ablation_mixup": replace(_SHORT, mixup=0.3),
+    "ablation_taught": replace(_SHORT, views=5, teachers=("efficientnet_lite2", "custom_cnn")),
+}
+RECIPES |= ABLATIONS
+
+
+def recipe(name: str, **changes) -> TrainConfig:
+    """A published recipe with some settings changed."""
+    if name not in RECIPES:
+        raise FerlibError(f"there is no recipe {name!r}; choose one of {', '.join(RECIPES)}.")
+    return replace(RECIPES[name], **changes)

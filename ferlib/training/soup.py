@@ -1,0 +1,73 @@
+"""Model soups: the mean of the weights of networks that were trained on from the same ones.
+
+Wortsman et al. 2022, "Model soups: averaging weights of multiple fine-tuned models improves accuracy without
+increasing inference time". Such networks lie in one valley of the loss, whose middle is better than its sides.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ferlib.errors import FerlibError
+from ferlib.files import atomic_path
+from ferlib.models.checkpoints import Checkpoint
+from ferlib.models.networks import build_model
+from ferlib.training.batches import TrainingSet
+from ferlib.training.config import TrainConfig
+from ferlib.training.loop import CHECKPOINT, saved_run, valid_scores, write_history
+
+
+def average(members: Sequence[Checkpoint]) -> dict[str, torch.Tensor]:
+    """State dict with the mean of the members' weights and running statistics; counters are the first one's.
+
+    Raises:
+        FerlibError: they are not of one and the same network.
+    """
+    states = [member.model.state_dict() for member in members]
+    shapes = [{name: value.shape for name, value in state.items()} for state in states]
+    for member, shape in zip(members, shapes, strict=True):
+        if shape != shapes[0]:
+            raise FerlibError(
+                f"{member.name!r} is another network than {members[0].name!r}; a soup needs the same one."
+            )
+    return {
+        name: torch.stack([state[name] for state in states]).mean(dim=0) if value.is_floating_point() else value.clone()
+        for name, value in states[0].items()
+    }
+
+
+def cook(config: TrainConfig, data: TrainingSet, run: Path, members: Sequence[Checkpoint], commit: str) -> dict:
+    """Leave the mean of the checkpoints that `config.soup` names as a run in the folder `run`, scored on valid.
+
+    The run is what `training.fit` leaves of one, with a history of one row; it trains nothing, so its loss on the
+    training images is not known. A soup that is there already stays as it is. Returns what `fit` returns.
+
+    Raises:
+        FerlibError: the members are of different networks, or the folder holds another run.
+    """
+    if tuple(one.name for one in members) != config.soup:
+        raise ValueError(f"the settings ask for the checkpoints {config.soup}")
+    saved = saved_run(run, config, data.content_hash)
+    if saved is not None:
+        return {**saved["best"], "history": saved["history"], "commits": saved["commits"]}
+    began = time.perf_counter()
+    state = average(members)
+    model = build_model(**config.model_arguments())
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise FerlibError(f"the checkpoints of the soup are of another network than {config.model!r}.") from error
+    loss, accuracy = valid_scores(model.to(memory_format=torch.channels_last), data, config.preprocessing)
+    row = {
+        "epoch": 1, "size": config.preprocessing.size, "lr": 0.0, "train_loss": float("nan"),
+        "valid_loss": loss, "valid_accuracy": accuracy, "seconds": time.perf_counter() - began,
+    }  # fmt: skip
+    best = {"epoch": 1, "valid_accuracy": accuracy, "state": state}
+    run.mkdir(parents=True, exist_ok=True)
+    write_history(run, [row])
+    with atomic_path(run / CHECKPOINT) as temporary:
+        about = {"config": config.to_dict(), "data": data.content_hash, "history": [row], "commits": [commit]}
+        torch.save({**about, "best": best}, temporary)
+    return {**best, "history": [row], "commits": [commit]}

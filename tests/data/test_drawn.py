@@ -1,0 +1,268 @@
+"""Drawn faces: the same seed gives the same bytes, and what is planted is really there."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.pipeline import make_pipeline
+
+from ferlib.data import readers
+from ferlib.data.drawn.dataset import (
+    draw_face,
+    draw_faces,
+    make_dataset,
+    make_dataset_with_truth,
+    save_official,
+    save_zips,
+    simulate_votes,
+)
+from ferlib.data.ferplus import FerData, make_data
+from ferlib.data.labels import EMOTIONS, INDEX, VOTE_COLUMNS
+from ferlib.data.votes import drop_reasons, hard_labels
+from ferlib.errors import FerlibError
+
+COPIES = ("exact_duplicate", "leak_valid", "leak_test", "conflicting_votes")
+
+
+@pytest.fixture(scope="module")
+def made():
+    return make_dataset_with_truth(seed=3)
+
+
+@pytest.fixture(scope="module")
+def row_of(made):
+    return {str(name): row for row, name in enumerate(made[0].ids)}
+
+
+@pytest.fixture(scope="module")
+def small():
+    return make_dataset(train=40, valid=16, test=16, seed=5)
+
+
+def rows(data: FerData, split: str) -> FerData:
+    return data.where(data.split == split)
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+@pytest.mark.parametrize("size", [48, 96])
+def test_a_face_is_a_square_grey_picture_with_contrast(emotion, size):
+    face = draw_face(emotion, np.random.default_rng(1), size)
+    assert face.shape == (size, size)
+    assert face.dtype == np.uint8
+    assert face.std() > 10
+
+
+def test_an_odd_size_can_be_drawn():
+    assert draw_face("happy", np.random.default_rng(1), 61).shape == (61, 61)
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes():
+    labels = list(range(8))
+    faces = draw_faces(labels, seed=4)
+    assert faces.shape == (8, 48, 48)
+    assert faces.dtype == np.uint8
+    assert np.array_equal(faces, draw_faces(labels, seed=4))
+    assert not any(np.array_equal(*pair) for pair in zip(faces, draw_faces(labels, seed=5), strict=True))
+
+
+def test_a_longer_list_begins_with_the_same_faces():
+    assert np.array_equal(draw_faces([2, 6], seed=0), draw_faces([2, 6, 1, 1], seed=0)[:2])
+
+
+def test_no_labels_give_no_faces():
+    assert draw_faces([], seed=0).shape == (0, 48, 48)
+
+
+def test_larger_pictures_show_the_same_face():
+    small, large = (draw_face("surprise", np.random.default_rng(8), size).astype(float) for size in (48, 96))
+    halved = large.reshape(48, 2, 48, 2).mean(axis=(1, 3))
+    assert np.corrcoef(small.ravel(), halved.ravel())[0, 1] > 0.95
+
+
+def test_unknown_emotion_and_class_are_refused():
+    with pytest.raises(FerlibError, match="bored"):
+        draw_face("bored", np.random.default_rng(0))
+    with pytest.raises(FerlibError, match="8 is no class"):
+        draw_faces([8], seed=0)
+
+
+def test_a_linear_classifier_tells_the_emotions_apart():
+    labels = np.arange(800) % 8
+    pixels = draw_faces(labels, seed=11).reshape(800, -1).astype(np.float32)
+    pixels = (pixels - pixels.mean(axis=1, keepdims=True)) / pixels.std(axis=1, keepdims=True)
+    classifier = make_pipeline(PCA(80, svd_solver="randomized", random_state=0), LinearDiscriminantAnalysis())
+    found = classifier.fit(pixels[:600], labels[:600]).predict(pixels[600:])
+    assert (found == labels[600:]).mean() > 0.5  # chance is 0.125; 0.7-0.8 is usual
+    for label in range(8):
+        assert (found[labels[600:] == label] == label).mean() > 0.25, EMOTIONS[label]
+
+
+def test_votes_usually_name_the_class_and_sometimes_not():
+    labels = np.repeat(np.arange(8), 200)
+    votes = simulate_votes(labels, np.random.default_rng(0))
+    assert votes.shape == (1600, 10)
+    assert votes.dtype == np.uint8
+    assert set(votes.sum(axis=1).tolist()) == {9, 10}
+    found = hard_labels(votes)
+    for label in range(8):
+        assert (found[labels == label] == label).mean() > 0.8
+    assert 0 < (found < 0).mean() < 0.15
+    assert votes[:, VOTE_COLUMNS.index("unknown")].any()
+    assert np.array_equal(votes, simulate_votes(labels, np.random.default_rng(0)))
+
+
+def test_votes_confuse_neighbours_most():
+    votes = simulate_votes(np.full(300, INDEX["fear"]), np.random.default_rng(2)).sum(axis=0)
+    assert np.argsort(votes)[-2:].tolist() == [VOTE_COLUMNS.index("surprise"), VOTE_COLUMNS.index("fear")]
+
+
+def test_simulated_votes_of_nothing():
+    assert simulate_votes([], np.random.default_rng(0)).shape == (0, 10)
+
+
+def test_splits_ids_and_source(made):
+    data = made[0]
+    assert [len(rows(data, split)) for split in ("train", "valid", "test")] == [400, 120, 120]
+    assert data.ids.tolist() == [f"fer{number:07d}" for number in range(640)]
+    assert data.split.tolist() == ["train"] * 400 + ["valid"] * 120 + ["test"] * 120
+    assert data.images.shape == (640, 48, 48)
+    assert data.images.dtype == np.uint8
+    assert data.votes.sum(axis=1).max() == 10
+    assert data.source == "drawn faces (ferlib.data.drawn.dataset, seed 3)"
+
+
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+def test_every_class_is_in_every_split_and_happy_and_neutral_are_commonest(made, small, split):
+    assert np.bincount(hard_labels(rows(small, split).votes) + 1, minlength=9)[1:].min() >= 1
+    counts = np.bincount(hard_labels(rows(made[0], split).votes) + 1, minlength=9)[1:]
+    assert counts.min() >= 2
+    assert set(np.argsort(counts)[-2:].tolist()) == {INDEX["happy"], INDEX["neutral"]}
+
+
+def test_datasets_are_reproducible(small):
+    again = make_dataset(train=40, valid=16, test=16, seed=5)
+    other = make_dataset(train=40, valid=16, test=16, seed=6)
+    assert again.content_hash == small.content_hash
+    assert np.array_equal(again.images, small.images)
+    assert np.array_equal(again.votes, small.votes)
+    assert other.content_hash != small.content_hash
+
+
+def test_planted_counts_and_uniqueness(made):
+    planted = made[1]
+    counts = {
+        "exact_duplicate": 12, "leak_valid": 6, "leak_test": 6, "near_duplicate": 12,
+        "mirrored": 8, "conflicting_votes": 6, "blank": 4, "junk": 6,
+    }  # fmt: skip
+    assert {kind: len(pairs) for kind, pairs in planted.items()} == counts
+    named = [name for pairs in planted.values() for pair in pairs for name in pair if name]
+    assert len(named) == len(set(named))
+
+
+def test_planted_images_are_in_train_and_originals_where_they_belong(made, row_of):
+    data, planted = made
+    for kind, pairs in planted.items():
+        home = {"leak_valid": "valid", "leak_test": "test"}.get(kind, "train")
+        for name, original in pairs:
+            assert data.split[row_of[name]] == "train"
+            assert (original == "") if kind in ("blank", "junk") else (data.split[row_of[original]] == home)
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_copies_have_the_same_pixels(made, row_of, kind):
+    data, planted = made
+    for name, original in planted[kind]:
+        assert np.array_equal(data.images[row_of[name]], data.images[row_of[original]])
+
+
+def test_only_planted_copies_have_the_same_pixels(made):
+    data, planted = made
+    distinct = len({image.tobytes() for image in data.images})
+    assert len(data) - distinct == sum(len(planted[kind]) for kind in COPIES)
+
+
+def test_votes_of_copies_agree_unless_planted_to_conflict(made, row_of):
+    data, planted = made
+    for kind in ("exact_duplicate", "leak_valid", "leak_test", "near_duplicate", "mirrored"):
+        for name, original in planted[kind]:
+            assert np.array_equal(data.votes[row_of[name]], data.votes[row_of[original]])
+    for pair in planted["conflicting_votes"]:
+        labels = hard_labels(data.votes[[row_of[name] for name in pair]])
+        assert labels.min() >= 0
+        assert labels[0] != labels[1]
+
+
+def test_near_duplicates_differ_a_little(made, row_of):
+    data, planted = made
+    for name, original in planted["near_duplicate"]:
+        one, two = (data.images[row_of[name]].astype(float) for name in (name, original))
+        assert 0 < np.abs(one - two).mean() < 20
+        assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.9
+
+
+def test_mirrored_copies_are_mirrored(made, row_of):
+    data, planted = made
+    for name, original in planted["mirrored"]:
+        assert np.array_equal(data.images[row_of[name]], data.images[row_of[original]][:, ::-1])
+
+
+def test_blank_and_junk_are_no_faces(made, row_of):
+    data, planted = made
+    blank, junk = ([row_of[name] for name, _ in planted[kind]] for kind in ("blank", "junk"))
+    assert np.ptp(data.images[blank], axis=(1, 2)).max() == 0
+    assert data.images[junk].std(axis=(1, 2)).min() > 20
+    assert set(drop_reasons(data.votes[blank + junk], "majority").tolist()) == {"not a face"}
+
+
+def test_too_small_a_data_set_is_refused():
+    with pytest.raises(FerlibError, match="at least 40, 16 and 16"):
+        make_dataset(train=39)
+
+
+def test_official_layout(small, tmp_path):
+    save_official(small, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["FER2013Test", "FER2013Train", "FER2013Valid"]
+    lines = []
+    for split, folder in (("train", "FER2013Train"), ("valid", "FER2013Valid"), ("test", "FER2013Test")):
+        table = list(csv.reader((tmp_path / folder / "label.csv").read_text().splitlines()))
+        assert {row[0] for row in table} | {"label.csv"} == {path.name for path in (tmp_path / folder).iterdir()}
+        assert len(table) == len(rows(small, split))
+        lines += table
+    for row, name, image, votes in zip(lines, small.ids, small.images, small.votes, strict=True):
+        assert row == [f"{name}.png", "(0, 0, 48, 48)", *map(str, votes)]
+        path = next(tmp_path.glob(f"*/{name}.png"))
+        assert np.array_equal(np.asarray(Image.open(path)), image)
+    first = (tmp_path / "FER2013Train" / "label.csv").read_text().splitlines()[0]
+    assert first.startswith('fer0000000.png,"(0, 0, 48, 48)",')
+
+
+def test_saving_again_is_harmless_but_other_pictures_are_not_mixed_in(small, tmp_path):
+    fewer = small.where(np.arange(len(small)) != 0)
+    save_official(small, tmp_path)
+    save_official(small, tmp_path)
+    with pytest.raises(FerlibError, match=r"already holds other pictures \(fer0000000.png\)"):
+        save_official(fewer, tmp_path)
+
+
+def test_ids_that_are_no_file_names_are_refused(small, tmp_path):
+    odd = FerData(
+        np.array(["../escaped"]), small.images[:1], small.votes[:1], small.split[:1], "made up", small.content_hash
+    )
+    with pytest.raises(FerlibError, match="no plain file name"):
+        save_official(odd, tmp_path / "deep")
+    assert list(tmp_path.rglob("*.png")) == []
+
+
+def test_save_zips_gives_equal_bytes_and_equal_data(tmp_path):
+    data = make_dataset(train=40, valid=16, test=16, seed=1)
+    for folder in ("a", "b"):
+        save_zips(data, tmp_path / folder)
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == ["FER2013Test.zip", "FER2013Train.zip", "FER2013Valid.zip"]
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
+    rows = readers.read(tmp_path / "a", "official zips", "label.csv")
+    again = make_data(rows.ids, rows.images, rows.votes, rows.splits, "zips")
+    assert again.content_hash == data.content_hash

@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+import torch
+from torchmetrics.functional.classification import multiclass_calibration_error
+from torchmetrics.functional.classification.calibration_error import _ce_compute
+
+from ferlib.errors import FerlibError
+from ferlib.evaluation import calibration as cal
+
+
+def logits_case(n=4000, seed=0):
+    """Labels drawn from the softmax of the logits: calibrated at temperature 1."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (n, 8))
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (probabilities.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
+    return probabilities, labels
+
+
+@pytest.mark.parametrize("bins", [10, 15])
+def test_the_error_agrees_with_torchmetrics(bins):
+    probabilities, labels = logits_case(500)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    ours = cal.calibration_error(confidence, right, bins)
+    theirs = multiclass_calibration_error(
+        torch.from_numpy(probabilities), torch.from_numpy(labels), 8, n_bins=bins, norm="l1"
+    )
+    assert ours == pytest.approx(theirs.item(), abs=1e-6)  # it computes in single precision
+    # Its own arithmetic in double precision:
+    arrays = (
+        torch.from_numpy(confidence),
+        torch.from_numpy(right.astype(float)),
+        torch.linspace(0, 1, bins + 1).double(),
+    )
+    assert ours == pytest.approx(_ce_compute(*arrays, norm="l1").item(), abs=1e-9)
+
+
+def test_the_error_by_hand_and_at_its_limits():
+    assert cal.calibration_error(np.array([0.9, 0.9, 0.5, 0.5]), np.array([1, 1, 0, 1]), 10) == pytest.approx(0.05)
+    assert cal.calibration_error(np.ones(5), np.ones(5)) == 0
+    assert cal.calibration_error(np.ones(5), np.zeros(5)) == 1
+
+
+def test_bins_are_open_below_and_closed_above():
+    bins = cal.reliability(np.array([0.0, 0.1, 0.100001, 1.0]), np.array([0, 1, 1, 1]), 10)
+    assert [(one.low, one.n) for one in bins] == [(0.0, 2), (pytest.approx(0.1), 1), (pytest.approx(0.9), 1)]
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_the_temperature_that_spoiled_the_logits_is_found_again(temperature):
+    probabilities, labels = logits_case(20_000)
+    spoiled = cal.at_temperature(probabilities, 1 / temperature)
+    assert cal.fit_temperature(spoiled, labels) == pytest.approx(temperature, rel=0.03)
+    assert cal.fit_temperature(spoiled, probabilities) == pytest.approx(temperature, rel=1e-3)
+
+
+def test_scaling_keeps_the_order_and_undoes_itself():
+    probabilities, _ = logits_case(50)
+    warm = cal.at_temperature(probabilities, 3.0)
+    assert np.array_equal(warm.argsort(axis=1), probabilities.argsort(axis=1))
+    assert np.allclose(cal.at_temperature(warm, 1 / 3.0), probabilities, atol=1e-9)
+    assert np.allclose(warm.sum(axis=1), 1)
+
+
+def test_images_without_a_label_do_not_count_for_the_temperature():
+    probabilities, labels = logits_case(300)
+    dropped = np.where(np.arange(300) % 3 == 0, -1, labels)
+    expected = cal.fit_temperature(probabilities[dropped >= 0], labels[dropped >= 0])
+    assert cal.fit_temperature(probabilities, dropped) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="no labelled image"):
+        cal.fit_temperature(probabilities, np.full(300, -1))
+
+
+def test_risk_and_coverage_by_hand_with_ties_answered_together():
+    coverage, risk, threshold = cal.risk_coverage(np.array([0.9, 0.8, 0.8, 0.6]), np.array([1, 1, 0, 0], bool))
+    assert coverage.tolist() == [0.25, 0.75, 1.0]
+    assert risk.tolist() == [0.0, pytest.approx(1 / 3), 0.5]
+    assert threshold.tolist() == [0.9, 0.8, 0.6]
+
+
+def test_the_threshold_answers_as_many_as_the_risk_allows():
+    confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
+    right = np.array([True, False, True, True, False])
+    assert cal.choose_threshold(confidence, right, 0.3) == 0.6  # 1 of 4 wrong; passes over the 1 of 2 before
+    assert cal.choose_threshold(confidence, right, 0.45) == 0.5
+    assert cal.choose_threshold(confidence, right, 0.01) == 0.9
+    answered = confidence >= cal.choose_threshold(confidence, right, 0.3)
+    assert (~right[answered]).mean() <= 0.3
+
+
+@pytest.mark.parametrize(
+    ("risk", "sentence"), [(0.0, "between 0 and 1"), (1.5, "between 0 and 1"), (0.2, "no confide")]
+)
+def test_an_impossible_risk_is_explained(risk, sentence):
+    with pytest.raises(FerlibError, match=sentence):
+        cal.choose_threshold(np.array([0.9, 0.8]), np.array([False, False]), risk)
+
+
+def test_the_most_confident_share():
+    assert cal.most_confident(np.array([0.1, 0.9, 0.5, 0.7, 0.3]), 0.8).tolist() == [False, True, True, True, True]
+
+
+def test_the_abstention_report_keeps_accuracy_and_counts():
+    probabilities, labels = logits_case(1000)
+    labels[:100] = -1
+    found = cal.abstention(probabilities, labels, 1.0, 0.5)
+    at = found["at_threshold"]
+    confidence = probabilities[100:].max(axis=1)
+    assert (at["n"], at["answered"]) == (900, int((confidence >= 0.5).sum()))
+    assert at["accuracy"] > found["most_confident_80"]["accuracy"] > 0.3
+    assert found["most_confident_80"]["coverage"] == pytest.approx(0.8)
+    assert found["curve"]["coverage"][-1] == 1
+    wrong = 1 - (probabilities[100:].argmax(axis=1) == labels[100:]).mean()
+    assert found["curve"]["risk"][-1] == pytest.approx(wrong, abs=1e-5)
+
+
+def test_nobody_answered_has_no_accuracy():
+    found = cal.abstention(np.full((4, 8), 1 / 8), np.arange(4), 1.0, 0.9)
+    assert found["at_threshold"] == {"threshold": 0.9, "n": 4, "answered": 0, "coverage": 0.0}
+
+
+def test_calibration_on_votes_compares_with_the_share_that_the_named_emotion_got():
+    probabilities = np.eye(8)[[0, 1, 2]] * 0.65 + 0.05
+    shares = np.array([np.eye(8)[0] * 0.7 + np.eye(8)[3] * 0.3, np.eye(8)[1], np.zeros(8)])
+    found = cal.calibrated(probabilities, np.array([0, -1, -1]), shares, 1.0)
+    assert (found["majority"]["n"], found["majority"]["mean_accuracy"]) == (1, 1.0)
+    assert (found["votes"]["n"], found["votes"]["mean_accuracy"]) == (2, pytest.approx(0.85))
+    empty = cal.calibrated(probabilities, np.full(3, -1), np.zeros((3, 8)), 1.0)
+    assert (empty["votes"]["ece"], empty["majority"]["bins"]) == (None, [])

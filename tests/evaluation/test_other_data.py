@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferlib.data.drawn.dataset import draw_faces
+from ferlib.data.labels import EMOTIONS, INDEX
+from ferlib.errors import FerlibError
+from ferlib.evaluation import other_data
+from ferlib.evaluation.other_data import evaluate_folder, evaluate_tree, find_classes, render_tree
+
+
+def save(folder, **classes):
+    """Drawn faces: ``save(folder, **{"train/Happiness": ("happy", 3)})``."""
+    for name, (emotion, count) in classes.items():
+        (folder / name).mkdir(parents=True)
+        for number, face in enumerate(draw_faces([INDEX[emotion]] * count, seed=1, size=60)):
+            Image.fromarray(face).save(folder / name / f"{number}.png")
+    return folder
+
+
+def reads(*emotions):
+    """A classifier that says these one after another."""
+    told = iter(emotions)
+
+    def predict(faces):
+        rows = np.full((len(faces), 8), 0.05, np.float32)
+        for row in rows:
+            row[INDEX[next(told)]] = 0.65
+        return rows
+
+    return predict
+
+
+def test_class_names_are_mapped_at_any_depth_and_strangers_named(tmp_path):
+    save(tmp_path, **{"train/Happiness": ("happy", 2), "test/3_sad": ("sad", 1), "calm": ("neutral", 2)})
+    tree = find_classes(tmp_path)
+    assert [EMOTIONS[label] for label in tree.labels] == ["sad", "happy", "happy"]
+    assert tree.ids.tolist() == ["test/3_sad/0.png", "train/Happiness/0.png", "train/Happiness/1.png"]
+    assert tree.left_out == {"calm": 2}
+
+
+def test_numbered_folders_follow_the_named_data_set(tmp_path):
+    save(tmp_path, **{"1": ("surprise", 1), "7": ("neutral", 1)})
+    assert [EMOTIONS[label] for label in find_classes(tmp_path, "rafdb").labels] == ["surprise", "neutral"]
+    assert [EMOTIONS[label] for label in find_classes(tmp_path, "affectnet").labels] == ["happy", "contempt"]
+    with pytest.raises(FerlibError, match="say --numbering rafdb"):
+        find_classes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "numbering", "sentence"),
+    [
+        ([], None, "holds no pictures"),
+        (["cats"], None, "names an emotion; name them like angry"),
+        (["1"], "x", "'x'; choose"),
+    ],
+)
+def test_trees_that_cannot_be_used_are_explained(tmp_path, names, numbering, sentence):
+    save(tmp_path, **{name: ("happy", 1) for name in names})
+    with pytest.raises(FerlibError, match=sentence):
+        find_classes(tmp_path, numbering)
+    with pytest.raises(FerlibError, match="is not a folder"):
+        find_classes(tmp_path / "nowhere")
+
+
+def test_absent_classes_are_allowed_and_forbidden(tmp_path):
+    tree = find_classes(save(tmp_path, happy=("happy", 2), sad=("sad", 2)))
+    rows = np.array([[0.05] * 8] * 4, np.float32)
+    rows[:, INDEX["neutral"]] = 0.5  # never present
+    rows[[0, 1, 2], [INDEX["happy"]] * 3] = 0.2
+    rows[3, INDEX["sad"]] = 0.2
+    found, _, probabilities = evaluate_tree(tree, lambda faces: rows[: len(faces)], None)
+    assert found["classes"] == ["happy", "sad"]
+    assert found["eight"]["accuracy"] == 0
+    assert found["present"]["accuracy"] == 0.75
+    assert np.array_equal(probabilities, rows)
+
+
+def test_a_picture_without_a_face_counts_as_wrong(tmp_path):
+    tree = find_classes(save(tmp_path, happy=("happy", 3)))
+    found_faces = iter([np.zeros((48, 48), np.uint8), None, np.zeros((48, 48), np.uint8)])
+    found, _, _ = evaluate_tree(tree, reads("happy", "happy"), lambda picture: next(found_faces))
+    assert (found["n"], found["not_found"]) == (3, 1)
+    assert found["eight"]["accuracy"] == found["present"]["accuracy"] == pytest.approx(2 / 3)
+    text = render_tree({"model": "m", "folder": "f", **found})
+    assert "no face found in 1 pictures" in text
+    assert "recall 66.67% of 3" in text
+
+
+def test_a_picture_that_cannot_be_read_does_not_count(tmp_path):
+    tree = find_classes(save(tmp_path, happy=("happy", 3)))
+    tree.files[1].write_bytes(b"text")
+    found, read, probabilities = evaluate_tree(tree, reads("happy", "sad"), None)
+    assert (found["n"], found["not_found"], found["eight"]["accuracy"]) == (2, 0, 0.5)
+    assert list(read.ids) == ["happy/0.png", "happy/2.png"]
+    assert len(probabilities) == 2
+    assert "left out: " + str(tree.files[1]) in render_tree({"model": "m", "folder": "f", **found})
+    for path in tree.files:
+        path.write_bytes(b"text")
+    with pytest.raises(FerlibError, match=r"no picture of the tree can be read; the first one: .*0.png"):
+        evaluate_tree(tree, reads(), None)
+
+
+def test_batches_do_not_change_the_result(tmp_path, monkeypatch):
+    tree = find_classes(save(tmp_path, happy=("happy", 3), sad=("sad", 2)))
+    whole, _, _ = evaluate_tree(tree, reads("happy", "sad", "happy", "sad", "happy"), None)
+    monkeypatch.setattr(other_data, "_BATCH", 2)
+    assert evaluate_tree(tree, reads("happy", "sad", "happy", "sad", "happy"), None)[0] == whole
+
+
+def test_the_shipped_model_reads_drawn_faces_with_and_without_detection(tmp_path):
+    folder = save(tmp_path, happy=("happy", 3), surprise=("surprise", 3), other=("sad", 1))
+    for detect in (False, True):
+        found, tree, probabilities = evaluate_folder(folder, detect=detect)
+        assert (found["n"], found["left_out"], len(tree.ids)) == (6, {"other": 1}, 6)
+        assert probabilities.shape == (6, 8)
+        assert found["present"]["accuracy"] >= 0.5

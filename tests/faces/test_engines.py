@@ -1,0 +1,132 @@
+import sys
+import warnings
+
+import cv2
+import numpy as np
+import pytest
+from facenet_pytorch import MTCNN
+
+from ferlib.bench.detectors import agreement, composed_pictures
+from ferlib.data.drawn.face import draw_face
+from ferlib.errors import FerlibError
+from ferlib.faces.detector import FaceDetector
+from ferlib.faces.mtcnn import engines, nets
+from ferlib.samples.clips import crowd
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return FaceDetector(engine="torch")
+
+
+def check(found):
+    assert (found["lost"], found["extra"]) == (0, 0)
+    assert found["least"] > 0.99
+    assert found["landmark"] < 0.01
+    assert found["probability"] < 0.001
+
+
+def test_both_engines_find_the_same_faces(detector, reference):
+    assert (detector.engine, reference.engine) == ("onnx", "torch")
+    found = agreement(reference, detector, composed_pictures(count=6))
+    assert found["pictures"] == 9
+    assert found["faces"] >= 30
+    check(found)
+
+
+def test_both_find_the_same_small_faces():
+    pictures = [cv2.resize(picture, (320, 240), interpolation=cv2.INTER_AREA) for picture in composed_pictures(1, 3)]
+    found = agreement(FaceDetector(20, engine="torch"), FaceDetector(20), pictures)
+    assert found["faces"] >= 10
+    check(found)
+
+
+def test_both_say_the_same_of_drawn_faces(detector, reference):
+    drawn = [draw_face(name, np.random.default_rng(index)) for index, name in enumerate(("happy", "angry", "neutral"))]
+    wide = [cv2.resize(face, (150, 150), interpolation=cv2.INTER_CUBIC) for face in drawn]
+    check(agreement(reference, detector, [np.repeat(np.hstack(wide)[..., None], 3, axis=2)]))
+
+
+def test_the_reference_is_facenet_pytorch_as_it_is(photo, reference):
+    boxes, _, points = MTCNN(keep_all=True, min_face_size=40).detect(
+        np.pad(photo, ((55, 55), (55, 55), (0, 0)), constant_values=127), landmarks=True
+    )
+    (found,) = reference(photo)
+    np.testing.assert_allclose(found.box, boxes[0].astype(float) - 55, atol=1e-3)
+    np.testing.assert_allclose(found.landmarks, points[0].astype(float) - 55, atol=1e-3)
+
+
+def test_threads_change_nothing(photo):
+    one, two = FaceDetector(threads=1), FaceDetector(threads=2)
+    picture = next(crowd(count=3, frames=1))
+    for first, second in zip(one(picture), two(picture), strict=True):
+        np.testing.assert_allclose(first.box, second.box, atol=1e-3)
+    with pytest.raises(FerlibError, match="threads"):
+        FaceDetector(threads=0)
+
+
+def test_two_hundred_faces():
+    picture = next(crowd(1280, 960, count=200, frames=1))
+    found = FaceDetector(20)(picture)
+    assert len(found) >= 195
+
+
+@pytest.mark.parametrize("fault", ["onnxruntime", "onnx", "a session that cannot be built"])
+def test_without_onnx_it_falls_back_with_one_warning(monkeypatch, photo, fault):
+    if fault in ("onnxruntime", "onnx"):
+        monkeypatch.setitem(sys.modules, fault, None)  # makes its import fail
+    else:
+        monkeypatch.setattr(nets, "graph", lambda name: b"no graph")
+    monkeypatch.setattr(engines, "_warned", False)
+    with pytest.warns(UserWarning, match="facenet-pytorch, which is slower") as told:
+        detectors = [FaceDetector() for _ in range(2)]
+    assert len(told) == 1
+    assert [detector.engine for detector in detectors] == ["torch"] * 2
+    assert len(detectors[0](photo)) == 1
+    with pytest.raises(FerlibError, match="needs onnxruntime and onnx"):
+        FaceDetector(engine="onnx")
+
+
+def test_asked_for_by_name_torch_does_not_warn():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert FaceDetector(engine="torch").engine == "torch"
+
+
+def test_wrong_engines_are_refused():
+    with pytest.raises(FerlibError, match="engine must be"):
+        FaceDetector(engine="caffe")
+    with pytest.raises(FerlibError, match="runs on the CPU"):
+        FaceDetector(engine="onnx", device="cuda")
+
+
+@pytest.mark.parametrize("name", ["onnx", "torch"])
+def test_a_face_is_found_again_where_it_was(name):
+    detector = FaceDetector(engine=name)
+    before, *_, after = crowd(count=2, frames=5)
+    found = detector(before)
+    again = detector.refine(after, found)
+    for one, two in zip(again, detector(after), strict=True):
+        np.testing.assert_allclose(one.box, two.box, atol=8)
+        np.testing.assert_allclose(one.landmarks, two.landmarks, atol=4)
+
+
+def test_lost_and_doubled_faces_are_told(detector, make):
+    picture = next(crowd(count=2, frames=1))
+    first, second = detector(picture)
+    assert detector.refine(picture, []) == []
+    assert detector.refine(np.full_like(picture, 90), [first, second]) == [None, None]
+    nowhere = make.detection((-300, -300, -200, -180))
+    found = detector.refine(picture, [nowhere, second, second])
+    assert [one is None for one in found].count(False) == 1
+    assert found[0] is None
+
+
+def test_a_small_picture_is_framed_for_the_second_look_too(detector, photo):
+    small = cv2.resize(photo, (110, 120), interpolation=cv2.INTER_AREA)
+    (found,) = detector(small)
+    (again,) = detector.refine(small, [found])
+    np.testing.assert_allclose(again.box, found.box, atol=5)
+    assert min(again.box) >= 0
+    with pytest.raises(FerlibError, match="picture"):
+        detector.refine(small[..., 0], [found])

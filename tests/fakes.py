@@ -1,0 +1,120 @@
+"""Fakes that say what they are told, and small videos and frames made on the spot from the public-domain photo."""
+
+import cv2
+import numpy as np
+
+from ferlib.data.labels import EMOTIONS
+from ferlib.faces.detector import Detection
+from ferlib.live.frames import Frame
+from ferlib.pipeline import Face
+from ferlib.samples.streams import made_face
+
+
+class FakeClassifier:
+    """Remembers its batches and gives face k of a batch most of class k."""
+
+    def __init__(self):
+        self.batches = []
+
+    def predict_proba(self, faces):
+        self.batches.append(faces)
+        scores = np.full((len(faces), len(EMOTIONS)), 0.04, np.float32)
+        scores[np.arange(len(faces)), np.arange(len(faces)) % len(EMOTIONS)] = 0.72
+        return scores
+
+
+def make_face(box=(20, 30, 60, 80), emotion="happy", confidence=0.79):
+    probabilities = np.full(len(EMOTIONS), (1 - confidence) / 7, np.float32)
+    probabilities[EMOTIONS.index(emotion)] = confidence
+    x1, y1, x2, y2 = box
+    points = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
+    landmarks = (points * [x2 - x1, y2 - y1] + [x1, y1]).astype(np.float32)
+    return Face(tuple(float(v) for v in box), landmarks, 0.99, emotion, confidence, probabilities)
+
+
+def make_detection(box=(20, 30, 60, 80)):
+    face = make_face(box)
+    return Detection(face.box, face.landmarks, face.detection_confidence)
+
+
+def jpeg(image, quality=90):
+    return cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def moving(photo, count, step=3):
+    """`count` frames of (240, 320, 3) in which the photo's face wanders to the right and back."""
+    for index in range(count):
+        picture = np.full((240, 320, 3), 90, np.uint8)
+        left = abs((index * step) % 160 - 80) + 10
+        picture[:, left : left + photo.shape[1]] = photo[:240]
+        yield picture
+
+
+def write_video(path, pictures, rate=10.0, code=None):
+    """With OpenCV's own encoder; returns the path."""
+    code = code or {".avi": "MJPG", ".mp4": "mp4v", ".mkv": "MJPG"}[path.suffix]
+    writer = None
+    for picture in pictures:
+        writer = writer or cv2.VideoWriter(
+            str(path), cv2.VideoWriter_fourcc(*code), rate, (picture.shape[1], picture.shape[0])
+        )
+        writer.write(np.ascontiguousarray(picture[..., ::-1]))
+    writer.release()
+    return path
+
+
+class FakeDetector:
+    """Says that the faces are where `boxes` are, however the picture looks; remembers what it was asked."""
+
+    def __init__(self, *boxes, error=None):
+        self.boxes, self.error, self.calls, self.least = list(boxes), error, 0, None
+        self.refined = 0
+
+    def __call__(self, image, min_face_size=None):
+        self.calls, self.least = self.calls + 1, min_face_size
+        if self.error is not None:
+            raise self.error
+        return [made_face(box) for box in self.boxes]  # a Face has what a Detection has
+
+    def refine(self, image, detections):
+        self.refined += 1
+        return [made_face(box) for box in self.boxes[: len(detections)]]
+
+
+class NoCrops:
+    """A pipeline of fakes: no pixel is looked at."""
+
+    def __init__(self, detector, probabilities=None):
+        from threading import Lock
+
+        self.detector, self.lock, self.seen = detector, Lock(), None
+        self.probabilities = probabilities
+
+    def crops(self, image, detections):
+        return np.zeros((len(detections), 48, 48), np.uint8)
+
+    def classify_crops(self, detections, crops):
+        self.seen = crops
+        made = self.probabilities if self.probabilities is not None else np.full(len(EMOTIONS), 1 / 8, np.float32)
+        return [made_face(detection.box, made) for detection in detections]
+
+
+class Frames:
+    """A source of given frames; an exception in the list is raised in its turn."""
+
+    name = "a list"
+
+    def __init__(self, items, rate=10.0):
+        self.items, self.rate, self.index, self.closed = list(items), rate, 0, False
+
+    def read(self):
+        if self.index >= len(self.items):
+            return None
+        item, index = self.items[self.index], self.index
+        self.index += 1
+        if isinstance(item, Exception):
+            raise item
+        return Frame(index, index / self.rate, item)
+
+    def close(self):
+        self.closed = True

@@ -1,0 +1,111 @@
+import json
+
+import numpy as np
+import pytest
+
+from ferlib import paths
+from ferlib.data import ferplus
+from ferlib.data.drawn import dataset
+from ferlib.data.votes import hard_labels
+from ferlib.errors import FerlibError
+from ferlib.inference import int8, onnx_export
+from ferlib.inference.loading import load_classifier
+from ferlib.publishing import export_check
+
+
+@pytest.fixture
+def data(tiny_checkpoint, tmp_path, monkeypatch, drawn):
+    """Drawn faces as the data set."""
+    monkeypatch.setattr(paths, "PUBLISHED", tmp_path / "published")
+    monkeypatch.setattr(export_check, "code_commit", lambda: "0")
+    dataset.save_official(drawn, tmp_path / "data")
+    monkeypatch.setenv("FERLIB_DATA", str(tmp_path / "data"))
+    sidecar = paths.CHECKPOINTS / "tiny.json"
+    about = json.loads(sidecar.read_text()) | {"data_hash": ferplus.load_train_valid().content_hash}
+    sidecar.write_text(json.dumps(about))
+    return drawn
+
+
+def test_without_int8_no_data_is_needed(tiny_checkpoint, monkeypatch, tmp_path):
+    monkeypatch.setattr(export_check, "code_commit", lambda: "0")
+    monkeypatch.setenv("FERLIB_DATA", str(tmp_path / "none"))
+    found = export_check.run("tiny", out=tmp_path / "tiny.onnx")
+    assert found["max_difference"] < 1e-4
+    assert onnx_export.metadata((tmp_path / "tiny.onnx").read_bytes())["name"] == "tiny"
+    assert len((tmp_path / "tiny.onnx").read_bytes()) == found["bytes"]
+    assert "tiny: graph of" in export_check.render(found)
+
+
+def test_eight_bits_that_are_as_good_are_kept(data):
+    said = []
+    found = export_check.run("tiny", int8=True, say=said.append)
+    assert found == json.loads((paths.PUBLISHED / "tiny" / "export.json").read_text())
+    assert found["accuracy"]["onnx"] == pytest.approx(found["accuracy"]["torch"], abs=1 / found["n"])
+    assert found["agreement"]["torch"] == 1
+    assert found["n"] == ((data.split == "valid") & (hard_labels(data.votes) >= 0)).sum()
+    assert found["int8_kept"] == (found["accuracy"]["torch"] - found["accuracy"]["int8"] <= 0.003)
+    assert int8.ranges_path("tiny").is_file() == found["int8_kept"]
+    assert "valid, int8" in said
+
+
+def test_eight_bits_that_cost_too_much_are_not(data, monkeypatch):
+    measured = {"n": 10, "split": "valid", "accuracy": {"torch": 0.9, "int8": 0.8965}, "agreement": {}}
+    monkeypatch.setattr(export_check, "_on_valid", lambda *_: dict(measured))
+    assert export_check.run("tiny", int8=True)["int8_kept"] is False
+    with pytest.raises(FerlibError, match="has no 8-bit version"):
+        load_classifier("tiny", engine="int8")
+    measured["accuracy"] = {"torch": 0.9, "int8": 0.8975}
+    assert export_check.run("tiny", int8=True)["int8_kept"] is True
+    load_classifier("tiny", engine="int8")
+
+
+def test_an_interrupted_measurement_leaves_no_ranges(data, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(export_check, "_on_valid", stop)
+    with pytest.raises(KeyboardInterrupt):
+        export_check.run("tiny", int8=True)
+    assert not int8.ranges_path("tiny").exists()
+    int8.ranges_path("tiny").write_text("accepted before")
+    with pytest.raises(KeyboardInterrupt):
+        export_check.run("tiny", int8=True)
+    assert int8.ranges_path("tiny").read_text() == "accepted before"
+
+
+def test_ranges_are_measured_on_the_checkpoints_own_data_only(data, monkeypatch):
+    monkeypatch.setenv("FERLIB_DATA", str(paths.SAMPLE))
+    int8.ranges_path("tiny").write_text("accepted before")
+    with pytest.raises(FerlibError, match="tiny was trained on other data than FERLIB_DATA has now"):
+        export_check.run("tiny", int8=True)
+    assert int8.ranges_path("tiny").read_text() == "accepted before"
+    assert not (paths.PUBLISHED / "tiny").exists()
+
+
+def test_ranges_come_from_training_faces(data):
+    faces = export_check.calibration_faces(count=20)
+    train = {image.tobytes() for image in np.asarray(data.images)[data.split == "train"]}
+    assert faces.shape == (20, 48, 48)
+    assert all(face.tobytes() in train for face in faces)
+    assert np.array_equal(faces, export_check.calibration_faces(count=20))
+
+
+def test_a_missing_checkpoint_is_named(tiny_checkpoint):
+    with pytest.raises(FerlibError, match="there is no checkpoint 'none'"):
+        export_check.run("none")
+
+
+def test_the_published_numbers_do_not_come_from_a_graph(data, monkeypatch):
+    """Evaluation names torch, so that it stays bit-identical whatever the default engine is."""
+    from ferlib.publishing import publish, rescore, splits, store
+
+    asked = []
+    monkeypatch.setattr(publish, "load_classifier", lambda name, **how: asked.append(how) or 1 / 0)
+    monkeypatch.setattr(splits, "same_data", lambda *_: None)
+    monkeypatch.setattr(store, "published_metrics", lambda name: {
+        "protocol": "p", "config": {"seed": 0}, "run": {"data_hash": ""},
+    })  # fmt: skip
+    monkeypatch.setattr(store, "published_predictions", lambda *_: {})
+    with pytest.raises(ZeroDivisionError):
+        rescore.evaluate_model("tiny", "valid", recompute=True)
+    assert asked == [{"engine": "torch"}]

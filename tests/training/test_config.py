@@ -1,0 +1,41 @@
+import json
+
+import pytest
+
+from ferlib.errors import FerlibError
+from ferlib.models.preprocessing import Preprocessing
+from ferlib.training.augmentation import Augmentation
+from ferlib.training.config import TrainConfig
+
+
+def test_round_trip_through_json():
+    config = TrainConfig(
+        epochs=5, preprocessing=Preprocessing(equalise="global"), augmentation=Augmentation(rotation=3), seed=7
+    )
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [({"epoch": 3}, "epoch"), ({"augmentation": {"rotate": 3}}, "augmentation.rotate")],
+)
+def test_unknown_keys_are_errors(values, named):
+    with pytest.raises(FerlibError, match=f"unknown key.*{named}"):
+        TrainConfig.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mode": "best"}, {"optimizer": "lion"}, {"epochs": 0}, {"batch_size": 1}, {"sizes": ((0.5, 48),)},
+        {"balance": "x"}, {"sam": -0.1}, {"views": -1},
+    ],
+)  # fmt: skip
+def test_impossible_settings_are_refused(wrong):
+    with pytest.raises(FerlibError, match="training settings"):
+        TrainConfig(**wrong)
+
+
+def test_progressive_sizes_change_at_their_share():
+    config = TrainConfig(epochs=10, sizes=((0, 24), (0.6, 48)))
+    assert [config.size_at(epoch) for epoch in range(10)] == [24] * 6 + [48] * 4

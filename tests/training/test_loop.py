@@ -1,0 +1,430 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ferlib.errors import FerlibError
+from ferlib.models.checkpoints import Checkpoint
+from ferlib.models.networks import build_model
+from ferlib.models.preprocessing import Preprocessing
+from ferlib.models.pretrained import LITE_MEAN, LITE_STD, load_pretrained
+from ferlib.training import loop
+from ferlib.training.augmentation import Augmentation, draw_views, render
+from ferlib.training.batches import class_weights, draw_epoch, prepare
+from ferlib.training.config import TrainConfig
+from ferlib.training.distillation import AnswerBook, Teachers, distillation_loss
+from ferlib.training.loop import HISTORY_COLUMNS, fit, predict
+from ferlib.training.optim import climb, learning_rate, make_optimizer, set_rate
+
+TIMELESS = [name for name in HISTORY_COLUMNS if name != "seconds"]
+
+
+def without_times(history):
+    return [{name: float(row[name]) for name in TIMELESS} for row in history]
+
+
+def read_history(run):
+    with open(run / "history.csv", newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_prepare_keeps_clean_images_with_a_target(drawn, drawn_manifest, tiny):
+    known = drawn.where(drawn.split != "test")
+    clean = prepare(known, tiny, drawn_manifest)
+    everything = prepare(known, replace(tiny, clean=False), None)
+    assert len(clean.images) < len(everything.images) <= 160
+    assert torch.allclose(clean.targets.sum(dim=1), torch.ones(len(clean.targets)))
+    assert len(clean.valid_images) == len(clean.valid_labels) == len(clean.valid_ids)
+    assert (clean.valid_labels >= 0).all()
+    assert not set(clean.valid_ids) & set(drawn.ids[drawn.split == "test"])
+
+
+def test_prepare_refuses_test_rows(drawn, drawn_manifest, tiny):
+    with pytest.raises(ValueError, match="must not see the test split"):
+        prepare(drawn, tiny, drawn_manifest)
+
+
+def test_prepare_needs_a_manifest_for_a_clean_run(drawn, tiny):
+    with pytest.raises(ValueError, match="manifest"):
+        prepare(drawn.where(drawn.split != "test"), tiny, None)
+
+
+def test_prepare_without_usable_images_says_so(drawn, drawn_manifest, tiny):
+    with pytest.raises(FerlibError, match="no usable training"):
+        prepare(drawn.where(drawn.split == "valid"), tiny, drawn_manifest)
+
+
+def test_equalisation_is_done_before_training(drawn, drawn_manifest, tiny):
+    equal = prepare(
+        drawn.where(drawn.split != "test"),
+        replace(tiny, preprocessing=Preprocessing(equalise="global")),
+        drawn_manifest,
+    )
+    assert np.ptp(equal.images.numpy(), axis=(1, 2)).min() > 200
+
+
+def test_loss_falls_on_eight_images(tmp_path, drawn, tiny):
+    config = replace(
+        tiny, epochs=40, batch_size=8, clean=False, mode="majority", dropout=0.0, peak_lr=0.05, weight_decay=0.0,
+        augmentation=Augmentation(0, 0, 0, 0, 0, 0), sizes=((0, 32),),
+    )  # fmt: skip
+    every = prepare(drawn.where(drawn.split != "test"), config, None)
+    eight = replace(every, images=every.images[:8], targets=every.targets[:8])
+    history = fit(config, eight, tmp_path, progress=False)["history"]
+    assert history[0]["train_loss"] > 1.5
+    assert history[-1]["train_loss"] < 0.2
+
+
+def test_a_run_leaves_its_files_and_its_best_epoch(tmp_path, tiny_set, tiny):
+    best = fit(tiny, tiny_set, tmp_path, progress=False)
+    history = read_history(tmp_path)
+    assert [int(row["epoch"]) for row in history] == [1, 2, 3]
+    assert [int(row["size"]) for row in history] == [24, 24, 32]
+    accuracies = [float(row["valid_accuracy"]) for row in history]
+    assert best["valid_accuracy"] == max(accuracies)
+    assert best["epoch"] == accuracies.index(max(accuracies)) + 1
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "history.csv", "checkpoint.pt"}
+
+
+def test_same_seed_same_run_and_other_seed_another(tmp_path, tiny_set, tiny):
+    short = replace(tiny, epochs=1)
+    first = fit(short, tiny_set, tmp_path / "a", progress=False)["history"]
+    again = fit(short, tiny_set, tmp_path / "b", progress=False)["history"]
+    other = fit(replace(short, seed=1), tiny_set, tmp_path / "c", progress=False)["history"]
+    assert without_times(first) == without_times(again)
+    assert without_times(first) != without_times(other)
+
+
+def test_killed_in_mid_epoch_and_resumed_equals_uninterrupted(tmp_path, tiny_set, tiny):
+    whole = fit(tiny, tiny_set, tmp_path / "whole", progress=False)
+    torch.save(tiny_set, tmp_path / "set.pt")
+    script = (
+        "import sys, time, torch\n"
+        "from pathlib import Path\n"
+        "from ferlib.training import loop as training\n"
+        "from ferlib.training.config import TrainConfig\n"
+        f"config = TrainConfig.from_dict({tiny.to_dict()!r})\n"
+        f"torch.set_num_threads({torch.get_num_threads()})\n"
+        "step = training._Run._step\n"
+        "def slow(run, *arguments):\n"  # so that the signal comes while an epoch is under way
+        "    time.sleep(0.2)\n"
+        "    return step(run, *arguments)\n"
+        "training._Run._step = slow\n"
+        "data = torch.load(sys.argv[1], weights_only=False)\n"
+        "training.fit(config, data, Path(sys.argv[2]), progress=False)\n"
+    )
+    run = tmp_path / "killed"
+    child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "set.pt"), str(run)])
+    deadline = time.monotonic() + 120
+    while not (run / "history.csv").is_file() and time.monotonic() < deadline:
+        assert child.poll() is None, "the training ended before it could be killed"
+        time.sleep(0.02)
+    time.sleep(0.3)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert 1 <= len(read_history(run)) < tiny.epochs
+    resumed = fit(tiny, tiny_set, run, progress=False)
+    assert without_times(read_history(run)) == without_times(read_history(tmp_path / "whole"))
+    assert resumed["epoch"] == whole["epoch"]
+    assert all(torch.equal(resumed["state"][name], value) for name, value in whole["state"].items())
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path, tiny_set, tiny):
+    fit(replace(tiny, epochs=1), tiny_set, tmp_path, progress=False)
+    with pytest.raises(FerlibError, match="other settings or data"):
+        fit(replace(tiny, epochs=2), tiny_set, tmp_path, progress=False)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path, tiny_set, tiny):
+    (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
+    with pytest.raises(FerlibError, match=r"checkpoint\.pt .* is damaged"):
+        fit(tiny, tiny_set, tmp_path, progress=False)
+
+
+def test_one_cycle_rises_and_ends_at_zero():
+    config = TrainConfig(peak_lr=1.0, warmup=0.2)
+    rates = [learning_rate(config, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[20] == pytest.approx(1.0)
+    assert rates[-1] < 0.001
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+
+
+def test_biases_and_norms_are_not_decayed(tiny):
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    for kind in ("sgd", "adamw"):
+        decayed, others = make_optimizer(model, replace(tiny, optimizer=kind)).param_groups
+        assert [parameter.ndim for parameter in decayed["params"]] == [4]
+        assert {parameter.ndim for parameter in others["params"]} == {1}
+        assert others["weight_decay"] == 0
+
+
+def test_the_average_follows_the_weights_and_their_statistics(tmp_path, tiny_set, tiny):
+    run = run_of(replace(tiny, ema_decay=0.9), tiny_set, tmp_path)
+    slow = {name: value.clone() for name, value in run.average.state_dict().items()}
+    for value in run.model.state_dict().values():
+        value.add_(1)
+    run._update_average(1000)  # the warm-up, (1 + step) / (10 + step), is over
+    for name, value in run.average.state_dict().items():
+        step = 0.1 if value.dtype.is_floating_point else 1
+        assert torch.allclose(value.double(), slow[name].double() + step, atol=1e-6), name
+    run._update_average(0)  # the decay begins at 1 / 10
+    weight = "head.bias"
+    expected = 0.1 * (slow[weight] + 0.1) + 0.9 * run.model.state_dict()[weight]
+    assert torch.allclose(run.average.state_dict()[weight], expected)
+
+
+def run_of(config, data, folder, teachers=()):
+    return loop._Run(config, data, folder, Teachers(teachers, config), folder)
+
+
+def same_views(one, other):
+    return torch.equal(one.geometry, other.geometry) and torch.equal(one.patch, other.patch)
+
+
+def test_every_epoch_has_its_own_order_and_views(tiny_set, tiny):
+    first, again, other = (draw_epoch(tiny, tiny_set.targets, epoch) for epoch in (0, 0, 1))
+    assert torch.equal(first.order, again.order)
+    assert same_views(first.views, again.views)
+    assert not torch.equal(first.order, other.order)
+    assert not same_views(first.views, other.views)
+    assert len(first.order.unique()) == first.order.numel()
+
+
+def test_in_the_probability_mode_each_epoch_draws_a_label_from_the_votes(tiny):
+    votes = torch.tensor([[0.75, 0.25, 0, 0, 0, 0, 0, 0]]).repeat(400, 1)
+    config = replace(tiny, mode="probability")
+    first, again, other = (draw_epoch(config, votes, epoch).targets for epoch in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert sorted(set(first.sum(dim=0).tolist())) == [0.0, first[:, 1].sum().item(), first[:, 0].sum().item()]
+    assert 0.68 < first[:, 0].mean() < 0.82
+    assert torch.equal(draw_epoch(tiny, votes, 0).targets, votes)
+
+
+def test_views_come_back_when_the_settings_say_so_and_orders_never(tiny_set, tiny):
+    config = replace(tiny, views=3)
+    epochs = [draw_epoch(config, tiny_set.targets, epoch) for epoch in range(6)]
+    assert [epoch.book for epoch in epochs] == [0, 1, 2, 0, 1, 2]
+    assert same_views(epochs[1].views, epochs[4].views)
+    assert not same_views(epochs[1].views, epochs[2].views)
+    assert not torch.equal(epochs[1].order, epochs[4].order)
+    other_seed = draw_epoch(replace(config, seed=9), tiny_set.targets, 1)
+    assert same_views(epochs[1].views, other_seed.views)
+    assert not any(epoch.mirrored for epoch in epochs)
+
+
+def test_every_other_round_of_views_is_mirrored_and_asks_the_teachers_nothing_new(tiny_set, tiny):
+    config = replace(tiny, views=2, mirror_views=True)
+    epochs = [draw_epoch(config, tiny_set.targets, epoch) for epoch in range(5)]
+    assert [epoch.mirrored for epoch in epochs] == [False, False, True, True, False]
+    assert same_views(epochs[0].views, epochs[2].views)  # what the answers are looked up by
+
+
+def test_class_weights_even_out_frequencies():
+    targets = torch.eye(8)[[0] * 90 + [1] * 10]
+    full, half = class_weights(targets, 1.0), class_weights(targets, 0.5)
+    assert full[1] / full[0] == pytest.approx(9, rel=1e-5)
+    assert half[1] / half[0] == pytest.approx(3, rel=1e-5)
+    assert full[2:].eq(0).all()  # never seen, never asked for
+    assert (targets @ half).mean() == pytest.approx(1, rel=1e-5)
+    assert class_weights(targets, 0.0)[:2].tolist() == [1, 1]
+
+
+def test_balanced_sampling_shows_the_rare_class_as_often(tiny):
+    targets = torch.eye(8)[[0] * 1800 + [1] * 200]
+    config = replace(tiny, balance="sampling", balance_power=1.0)
+    order = draw_epoch(config, targets, 0).order.flatten()
+    assert 0.45 < (order >= 1800).float().mean() < 0.55
+
+
+def test_a_balanced_loss_is_the_weighted_one(tmp_path, tiny_set, tiny):
+    faces, wanted, none = torch.rand(8, 1, 24, 24), torch.eye(8), torch.zeros(8, 0)
+    run = run_of(replace(tiny, balance="loss", dropout=0.0), tiny_set, tmp_path)
+    weights = class_weights(tiny_set.targets, 0.5)
+    run.model.eval()
+    loss = run._loss(faces, wanted, none)
+    expected = -(run.model(faces).log_softmax(dim=1) * wanted * weights).sum(dim=1).mean()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_training_stops_early_when_valid_does_not_improve(tmp_path, tiny_set, tiny):
+    still = replace(tiny, epochs=9, patience=2, peak_lr=0.0, ema_decay=0.0)
+    still = replace(still, dropout=0.0, model="convnext_atto", width=1.0, sizes=((0, 32),), optimizer="adamw")
+    few = replace(tiny_set, images=tiny_set.images[:32], targets=tiny_set.targets[:32])
+    best = fit(still, few, tmp_path, progress=False)
+    assert best["epoch"] == 1
+    assert len(best["history"]) == 3
+    again = fit(still, few, tmp_path, progress=False)  # a stopped run is over
+    assert len(again["history"]) == 3
+
+
+def test_sharpness_aware_steps_use_the_gradient_uphill_and_come_back():
+    weights = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
+    model = torch.nn.Module()
+    model.weights = weights
+    weights.grad = torch.tensor([0.6, 0.8])
+    with climb(model, 0.5):
+        assert torch.allclose(weights, torch.tensor([3.3, 4.4]))
+    assert torch.equal(weights, torch.tensor([3.0, 4.0]))
+
+
+@pytest.mark.parametrize("gradient", [float("inf"), float("nan")])
+def test_an_overflowing_gradient_moves_no_weights(gradient):
+    model = torch.nn.Linear(1, 2)
+    before = model.weight.detach().clone()
+    model.weight.grad = torch.tensor([[0.6], [gradient]])
+    with climb(model, 0.5):
+        assert torch.equal(model.weight, before)
+
+
+def test_sharpness_aware_training_differs_and_learns(tmp_path, tiny_set, tiny):
+    plain = fit(replace(tiny, epochs=1), tiny_set, tmp_path / "a", progress=False)
+    sharp = fit(replace(tiny, epochs=3, sam=0.05), tiny_set, tmp_path / "b", progress=False)
+    assert sharp["history"][0]["train_loss"] != plain["history"][0]["train_loss"]
+    assert sharp["history"][-1]["train_loss"] < sharp["history"][0]["train_loss"]
+
+
+def test_label_smoothing_and_clipping_reach_the_step(tmp_path, tiny_set, tiny):
+    faces, wanted, none = torch.rand(8, 1, 24, 24), torch.eye(8), torch.zeros(8, 0)
+    plain, smooth, clipped = (
+        run_of(replace(tiny, dropout=0.0, **change), tiny_set, tmp_path)
+        for change in ({"clip_norm": 0.0}, {"label_smoothing": 0.5, "clip_norm": 0.0}, {"clip_norm": 1e-3})
+    )
+    losses = [run._step(faces, wanted, none).item() for run in (plain, smooth, clipped)]
+    assert losses[0] == losses[2] != losses[1]
+    size = [sum(p.grad.square().sum() for p in run.model.parameters()).sqrt().item() for run in (plain, clipped)]
+    assert size[0] > 0.01
+    assert size[1] == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_predict_gives_probabilities_also_for_nothing(tiny_set, tiny):
+    model = build_model("custom_cnn", width=0.125)
+    probabilities = predict(model, tiny_set.valid_images[:5], tiny.preprocessing, batch_size=2)
+    assert probabilities.shape == (5, 8)
+    assert torch.allclose(probabilities.sum(dim=1), torch.ones(5), atol=1e-6)
+    assert predict(model, tiny_set.valid_images[:0], tiny.preprocessing).shape == (0, 8)
+
+
+def test_lower_layers_learn_more_slowly(tiny):
+    model = build_model("convnext_atto")
+    config = replace(tiny, model="convnext_atto", width=1.0, layer_decay=0.5, optimizer="adamw")
+    optimizer = make_optimizer(model, config)
+    set_rate(optimizer, 1.0)
+    rate = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    stem, last, head = (rate[id(p)] for p in (
+        model.stem[0].weight, model.stages[3].blocks[-1].conv_dw.weight, model.head.fc.weight,
+    ))  # fmt: skip
+    assert stem < last < head == 1.0
+
+
+def test_in_the_first_stage_only_the_head_learns(tmp_path, tiny_set, tiny):
+    config = replace(tiny, epochs=1, head_epochs=1, ema_decay=0.0)
+    torch.manual_seed(config.seed)
+    start = build_model(**config.model_arguments()).state_dict()
+    end = fit(config, tiny_set, tmp_path, progress=False)["state"]
+    learned = {name for name in start if name.endswith("weight") and not torch.equal(start[name], end[name])}
+    assert learned == {"head.weight"}
+
+
+def teacher_of(tiny, seed):
+    torch.manual_seed(seed)
+    arguments = tiny.model_arguments() | {"dropout": 0.0}
+    return Checkpoint(f"t{seed}", build_model(**arguments).eval(), Preprocessing(size=24), 1.0, {})
+
+
+def test_distillation_pulls_the_student_to_its_teachers(tmp_path, tiny_set, tiny):
+    teachers = [teacher_of(tiny, 5), teacher_of(tiny, 6)]
+    for one in teachers:
+        one.model.head.weight.data *= 20  # opinions worth learning
+    config = replace(tiny, epochs=6, teachers=("t5", "t6"), distill_weight=1.0, distill_temperature=1.0, peak_lr=0.1)
+    history = fit(config, tiny_set, tmp_path, teachers=teachers, progress=False)["history"]
+    assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]
+
+
+def test_distillation_loss_is_zero_for_the_teachers_own_logits(drawn, tiny):
+    teacher, config = teacher_of(tiny, 5), replace(tiny, distill_temperature=2.0)
+    faces = torch.from_numpy(np.asarray(drawn.images[:4]))
+    views = draw_views(4, Augmentation(), torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        logits = teacher.model(teacher.preprocessing.normalise(render(faces, views, 24)))
+    wanted = Teachers([teacher], config)(faces, views)
+    assert distillation_loss(logits, wanted, 2.0).item() == pytest.approx(0, abs=1e-6)
+    assert distillation_loss(logits + torch.randn(4, 8), wanted, 2.0).item() > 0.01
+
+
+def test_teachers_must_be_those_of_the_settings_and_see_the_same_pixels(tmp_path, tiny_set, tiny):
+    with pytest.raises(ValueError, match="ask for the teachers"):
+        fit(replace(tiny, teachers=("t5",)), tiny_set, tmp_path, progress=False)
+    with pytest.raises(FerlibError, match="equalisation 'none', the student uses 'global'; choose one"):
+        Teachers([teacher_of(tiny, 5)], replace(tiny, preprocessing=Preprocessing(equalise="global")))
+
+
+def test_teachers_answer_each_kept_view_once_and_the_same(tmp_path, drawn, tiny, monkeypatch):
+    faces = torch.from_numpy(np.asarray(drawn.images[:40]))
+    views = draw_views(40, Augmentation(), torch.Generator().manual_seed(1))
+    others = draw_views(40, Augmentation(), torch.Generator().manual_seed(2))
+    pair = [teacher_of(tiny, 5), teacher_of(tiny, 6)]
+    for one in pair:
+        one.model.head.weight.data *= 50  # opinions that differ from face to face
+    teachers = Teachers(pair, tiny)
+    first = AnswerBook(teachers, faces, "data", tmp_path).answers(0, views)
+    assert torch.allclose(first, teachers(faces, views), atol=3e-3)  # kept in half precision
+    assert len(list(tmp_path.iterdir())) == 2
+    assert not torch.allclose(AnswerBook(teachers, faces, "data", tmp_path).answers(0, others), first, atol=1e-2)
+    erased = replace(views, patch=torch.tensor([[0.2, 0.2, 0.5, 0.5]]).repeat(40, 1))
+    assert not torch.allclose(AnswerBook(teachers, faces, "data", tmp_path).answers(0, erased), first, atol=1e-2)
+    other_images = AnswerBook(teachers, 255 - faces, "data", tmp_path).answers(0, views)
+    assert not torch.allclose(other_images, first, atol=1e-2)
+    asked = []
+    monkeypatch.setattr(Teachers, "logits", lambda *arguments: asked.append(arguments))
+    assert torch.equal(AnswerBook(teachers, faces, "data", tmp_path).answers(0, views), first)
+    assert asked == []
+
+
+def test_kept_and_new_answers_train_alike(tmp_path, tiny_set, tiny, monkeypatch):
+    config = replace(tiny, epochs=1, teachers=("t5",), views=2)
+    kept = fit(config, tiny_set, tmp_path / "kept", teachers=[teacher_of(tiny, 5)], progress=False)
+    monkeypatch.setattr(loop, "draw_epoch", lambda *arguments: replace(draw_epoch(*arguments), book=-1))
+    asked = fit(config, tiny_set, tmp_path / "asked", teachers=[teacher_of(tiny, 5)], progress=False)
+    assert asked["history"][0]["train_loss"] == pytest.approx(kept["history"][0]["train_loss"], rel=1e-3)
+
+
+def test_pretrained_weights_are_where_training_starts(tmp_path, tiny_set, tiny):
+    pre = Preprocessing(size=32, channels=3, mean=LITE_MEAN, std=LITE_STD)
+    config = replace(
+        tiny, model="tf_efficientnet_lite0", width=1.0, pretrained=True, preprocessing=pre, epochs=1, peak_lr=0.0,
+        warmup=0.0, ema_decay=0.0, sizes=((0, 32),),
+    )  # fmt: skip
+    few = replace(tiny_set, images=tiny_set.images[:32], targets=tiny_set.targets[:32])
+    state = fit(config, few, tmp_path, progress=False)["state"]
+    expected = build_model("tf_efficientnet_lite0", channels=3)
+    load_pretrained(expected, "tf_efficientnet_lite0", "", torch.zeros(1, 3, 32, 32))
+    assert torch.equal(state["conv_stem.weight"], expected.conv_stem.weight)
+
+
+def test_a_checkpoint_is_where_training_starts(tmp_path, tiny_set, tiny):
+    config = replace(tiny, start="t5", epochs=1, peak_lr=0.0, warmup=0.0, ema_decay=0.0)
+    start = teacher_of(tiny, 5)
+    state = fit(config, tiny_set, tmp_path / "run", start=start, progress=False)["state"]
+    assert torch.equal(state["head.weight"], start.model.head.weight)
+    with pytest.raises(ValueError, match="a start from 't5'"):
+        fit(config, tiny_set, tmp_path / "other", progress=False)
+
+
+def test_a_start_of_another_network_is_refused(tmp_path, tiny_set, tiny):
+    config = replace(tiny, start="t5", width=0.25)
+    with pytest.raises(FerlibError, match="weights of 't5' are of another network than 'custom_cnn'"):
+        fit(config, tiny_set, tmp_path, start=teacher_of(tiny, 5), progress=False)
+
+
+def test_two_beginnings_are_refused(tiny):
+    with pytest.raises(FerlibError, match="pretrained and start are two different beginnings"):
+        replace(tiny, start="t5", pretrained=True)
