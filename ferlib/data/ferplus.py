@@ -1,15 +1,16 @@
 """FER2013+ in memory: ids, 48x48 images, ten-tagger votes and split, from whatever form it has on disk.
 
 `load_train_valid` is what training and every choice uses: its result holds no row of the test split. `load_all` adds
-the test split; only cleaning (which looks for copies), the data check and the one function that scores a published
-model on test may call it, and a test in the suite keeps that true.
+the test split; only the rooms `data` (to find copies and to check the data) and `publishing` (to score a published
+model on test) may name it, and a test in the suite keeps that true. Code that needs more than one of train and valid,
+manifest and test opens the data once with `data_set.open_data_set`.
 """
 
 import hashlib
 import json
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from ferlib import paths
 from ferlib.data import readers
 from ferlib.errors import FerlibError
-from ferlib.files import atomic_path, write_json
+from ferlib.files import atomic_path, sha256, write_json
 
 LABEL_FILES = ("label.csv", "fer2013new.csv")
 
@@ -51,11 +52,15 @@ class FerData:
         return len(self.ids)
 
     def where(self, mask: np.ndarray) -> "FerData":
-        """The rows that `mask` (boolean, or indices) selects; the content hash stays that of the whole."""
+        """Select rows by a boolean mask or by indices; the content hash stays that of all rows."""
         return FerData(
             self.ids[mask], self.images[mask], self.votes[mask], self.split[mask],
             self.source, self.content_hash, self.problems,
         )  # fmt: skip
+
+    def without_test(self) -> "FerData":
+        """Select the rows of train and valid; the content hash stays that of all rows."""
+        return self.where(self.split != "test")
 
 
 def make_data(ids, images, votes, split, source: str, problems: tuple[str, ...] = ()) -> FerData:
@@ -77,14 +82,66 @@ def _check_ids(ids) -> None:
         raise FerlibError(f"two images are named {twice!r}; rename one of them.")
 
 
+@dataclass(frozen=True, eq=False)
+class DataFolder:
+    """A folder that holds FER2013+, each of whose files is hashed at most once.
+
+    Attributes:
+        path: the folder.
+        form: form of the data in it, as `readers.detect_form` calls it.
+    """
+
+    path: Path
+    form: str
+    _digests: dict[Path, bytes] = field(default_factory=dict, repr=False)
+
+    def load_all(self, labels: str = "label.csv") -> FerData:
+        """Load all three splits, from the cache when the files have not changed.
+
+        Args:
+            labels: ``"label.csv"`` (the default protocol) or ``"fer2013new.csv"``.
+
+        Raises:
+            FerlibError: the label file is unknown, or the data cannot be used.
+        """
+        if labels not in LABEL_FILES:
+            raise FerlibError(f"unknown label file {labels!r}; choose one of {', '.join(LABEL_FILES)}.")
+        cached = paths.PROCESSED / f"ferplus-{self._cache_key(labels)[:16]}.npy"
+        data = _open_cache(cached)
+        return data if data is not None else _read_and_cache(self.path, self.form, labels, cached)
+
+    def _cache_key(self, labels: str) -> str:
+        """SHA-256 over the names and bytes of the source files."""
+        digest = hashlib.sha256(f"{_ROW}|{self.form}|{labels}".encode())
+        for path in readers.source_files(self.path, self.form, labels):
+            if path not in self._digests:
+                self._digests[path] = bytes.fromhex(sha256(path))
+            digest.update(path.relative_to(self.path).as_posix().encode() + b"\0" + self._digests[path])
+        return digest.hexdigest()
+
+
+def open_folder(root: str | Path | None = None) -> DataFolder:
+    """Recognise the form of the data in a folder.
+
+    Args:
+        root: the data folder; None means `paths.data_root()`.
+
+    Raises:
+        FerlibError: no folder, or no known form of the data in it.
+    """
+    root = paths.data_root() if root is None else Path(root)
+    if not root.is_dir():
+        raise FerlibError(f"{str(root)!r} is not a folder; name the folder that holds FER2013+.")
+    return DataFolder(root, readers.detect_form(root))
+
+
 def load_train_valid(root: str | Path | None = None, labels: str = "label.csv") -> FerData:
-    """The train and valid splits; see `load_all` for the arguments. The result holds no test image or vote."""
-    data = load_all(root, labels)
-    return data.where(data.split != "test")
+    """Load train and valid, without any image or vote of test; see `load_all` for the arguments."""
+    return load_all(root, labels).without_test()
 
 
 def load_all(root: str | Path | None = None, labels: str = "label.csv") -> FerData:
-    """All three splits, from the cache when the files have not changed.
+    """Load all three splits, from the cache when the files have not changed.
 
     Args:
         root: the data folder; None means `paths.data_root()`.
@@ -93,26 +150,7 @@ def load_all(root: str | Path | None = None, labels: str = "label.csv") -> FerDa
     Raises:
         FerlibError: no data, or data that cannot be used; the sentence says what to do.
     """
-    if labels not in LABEL_FILES:
-        raise FerlibError(f"unknown label file {labels!r}; choose one of {', '.join(LABEL_FILES)}.")
-    root = paths.data_root() if root is None else Path(root)
-    if not root.is_dir():
-        raise FerlibError(f"{str(root)!r} is not a folder; name the folder that holds FER2013+.")
-    form = readers.detect_form(root)
-    files = readers.source_files(root, form, labels)
-    cached = paths.PROCESSED / f"ferplus-{_key(root, files, form, labels)[:16]}.npy"
-    found = _open_cache(cached)
-    return found if found is not None else _read_and_cache(root, form, labels, cached)
-
-
-def _key(root: Path, files: list[Path], form: str, labels: str) -> str:
-    """SHA-256 over the names and bytes of the source files."""
-    digest = hashlib.sha256(f"{_ROW}|{form}|{labels}".encode())
-    for path in files:
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        with open(path, "rb") as handle:
-            digest.update(hashlib.file_digest(handle, "sha256").digest())
-    return digest.hexdigest()
+    return open_folder(root).load_all(labels)
 
 
 def _open_cache(path: Path) -> FerData | None:
