@@ -219,6 +219,6 @@ def test_the_files_for_the_browser_are_shipped_and_export_once():
 
 def test_every_file_for_the_browser_is_package_data():
     settings = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    folder = paths.ROOT / "ferlib" / "live"
-    shipped = {path for pattern in settings["package-data"]["ferlib.live"] for path in folder.glob(pattern)}
+    folder = paths.ROOT / "ferlib" / "apps" / "jupyter"
+    shipped = {path for pattern in settings["package-data"]["ferlib.apps.jupyter"] for path in folder.glob(pattern)}
     assert shipped == set((folder / "browser").iterdir())

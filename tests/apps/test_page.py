@@ -16,7 +16,7 @@ from ferlib.models import checkpoints
 pytest.importorskip("streamlit", reason="the extra app is not installed")
 from streamlit.testing.v1 import AppTest
 
-PAGE = paths.ROOT / "ferlib" / "live" / "web_page.py"
+PAGE = paths.ROOT / "ferlib" / "apps" / "page" / "script.py"
 PICTURE = np.full((300, 400, 3), 90, np.uint8)
 PROBABILITIES = np.array([0.02, 0.02, 0.02, 0.02, 0.8, 0.08, 0.02, 0.02], np.float32)
 
