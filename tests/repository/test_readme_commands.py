@@ -176,7 +176,6 @@ def fails_kindly(command, capsys):
 RUNS = {
     "source .venv/bin/activate": lambda c, desk: activates(c, desk),
     "ferlib predict photo.jpg": lambda c, desk: writes(c),
-    ".venv/bin/ferlib predict photo.jpg": lambda c, desk: writes(c),
     "ferlib predict holiday/ --csv faces.csv --annotate out/": lambda c, desk: writes(c, "faces.csv", "out/*.png"),
     "ferlib predict holiday/ --parquet faces.parquet": lambda c, desk: writes(c, "faces.parquet"),
     "ferlib predict photo.jpg --json": lambda c, desk: writes(c),
@@ -200,15 +199,17 @@ RUNS = {
 }
 # Run elsewhere, each with where.
 ELSEWHERE = {
+    'pip install ".[notebooks,app]"': "downloads packages; tests/repository/test_skeleton.py knows the extras",
     "python3 -m venv .venv": "what `make setup` runs; continuous integration starts with it",
+    ".venv/bin/pip install -r requirements-light.lock": "the same",
     ".venv/bin/pip install -r requirements.lock": "the same",
     ".venv/bin/pip install --no-deps -e .": "the same",
-    "conda env create -f environment.yml": "needs conda; tests/test_skeleton.py compares the file with pyproject.toml",
+    "conda env create -f environment.yml": "needs conda; test_skeleton.py compares the file with pyproject.toml",
     "conda activate ferlib": "the same",
-    "ferlib bench train": "takes minutes; tests/learning/test_bench.py runs its loops on a small network",
-    ".venv/bin/python -m ferlib.notebooks smoke": "a step of `make test`",
-    "python -m ferlib.notebooks smoke": "the same",
-    ".venv/bin/jupyter lab notebooks": "tests/test_browser.py opens JupyterLab with these notebooks",
+    "ferlib bench train": "takes minutes; tests/bench/test_training.py runs its loops on a small network",
+    ".venv/bin/python -m ferlib.notebooks published": "what `make reproduce` runs",
+    "python -m ferlib.notebooks published": "the same",
+    ".venv/bin/jupyter lab notebooks": "tests/apps/test_browser.py opens JupyterLab with these notebooks",
 }
 
 

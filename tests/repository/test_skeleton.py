@@ -48,9 +48,9 @@ def pins_for(platform: str, python: str) -> dict[str, str]:
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_the_lock_satisfies_every_range(platform, python):
     pins = pins_for(platform, python)
-    for wanted in RANGES:
-        version = pins.get(canonicalize_name(wanted.name), "nothing")
-        assert version in wanted.specifier, f"{wanted} but the lock has {version}; run 'make lock'"
+    for required in RANGES:
+        version = pins.get(canonicalize_name(required.name), "nothing")
+        assert version in required.specifier, f"{required} but the lock has {version}; run 'make lock'"
 
 
 def test_no_list_names_a_package_twice():
@@ -81,7 +81,7 @@ def test_the_lock_is_written_by_the_make_target():
 
 def test_the_conda_environment_agrees_with_pyproject():
     conda = [Requirement(line) for line in ENVIRONMENT["dependencies"] if isinstance(line, str)]
-    ranges = {canonicalize_name(wanted.name): wanted.specifier for wanted in RANGES}
+    ranges = {canonicalize_name(required.name): required.specifier for required in RANGES}
     ranges |= {"python": SpecifierSet(PROJECT["requires-python"]), "pip": SpecifierSet("")}
     assert [(item.name, item.specifier) for item in conda] == [(item.name, ranges[item.name]) for item in conda]
     assert ENVIRONMENT["name"] == PROJECT["name"] == "ferlib"
@@ -98,8 +98,8 @@ def test_every_target_is_explained_and_declared():
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_make_alone_lists_every_target():
-    told = subprocess.run(["make"], cwd=paths.ROOT, check=True, capture_output=True, text=True).stdout
-    assert set(re.findall(r"^  make ([a-z]+) +[A-Z]", told, flags=re.MULTILINE)) == TARGETS
+    listing = subprocess.run(["make"], cwd=paths.ROOT, check=True, capture_output=True, text=True).stdout
+    assert set(re.findall(r"^  make ([a-z]+) +[A-Z]", listing, flags=re.MULTILINE)) == TARGETS
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
@@ -116,7 +116,10 @@ def test_an_old_python_is_refused_with_a_sentence(tmp_path):
     assert not (tmp_path / ".venv").exists()
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "notebooks/README.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/README.md", "docs/EXPERIMENTS.md", "notebooks/README.md"],
+)
 def test_documents_name_targets_that_exist(name):
     document = (paths.ROOT / name).read_text()
     named = re.findall(r"`make ([a-z]+)", document) + re.findall(r"^ *(?:\$ )?make ([a-z]+)", document, flags=re.M)
