@@ -5,7 +5,6 @@ model is published; later calls can only check that the stored numbers come out 
 """
 
 import shutil
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,9 +19,6 @@ from ferlib.publishing.store import is_published, summarise
 from ferlib.training.config import TrainConfig
 from ferlib.training.loop import saved_run
 from ferlib.training.runs import check_name, read_run
-
-if TYPE_CHECKING:
-    pass
 
 
 def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:

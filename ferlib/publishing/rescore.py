@@ -1,14 +1,9 @@
 """Stored scores of a published model, and the same computed again from its weights."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ferlib.inference.loading import load_classifier
 from ferlib.models import checkpoints
-
-if TYPE_CHECKING:
-    pass
 from ferlib.publishing.splits import same_data, score_test, score_valid
 from ferlib.publishing.store import published_metrics, published_predictions, summarise
 

@@ -1,7 +1,6 @@
 """Published results as they are stored in `data/published`."""
 
 import json
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,9 +8,6 @@ from ferlib import paths
 from ferlib.errors import FerlibError
 from ferlib.evaluation.scores import score
 from ferlib.training.runs import check_name
-
-if TYPE_CHECKING:
-    pass
 
 
 def is_published(name: str) -> bool:

@@ -97,15 +97,15 @@ def test_a_missing_checkpoint_is_named(tiny_checkpoint):
 
 def test_the_published_numbers_do_not_come_from_a_graph(data, monkeypatch):
     """Evaluation names torch, so that it stays bit-identical whatever the default engine is."""
-    from ferlib.publishing import publish, rescore, splits, store
+    from ferlib.publishing import rescore
 
     asked = []
-    monkeypatch.setattr(publish, "load_classifier", lambda name, **how: asked.append(how) or 1 / 0)
-    monkeypatch.setattr(splits, "same_data", lambda *_: None)
-    monkeypatch.setattr(store, "published_metrics", lambda name: {
+    monkeypatch.setattr(rescore, "load_classifier", lambda name, **how: asked.append(how) or 1 / 0)
+    monkeypatch.setattr(rescore, "same_data", lambda *_: None)
+    monkeypatch.setattr(rescore, "published_metrics", lambda name: {
         "protocol": "p", "config": {"seed": 0}, "run": {"data_hash": ""},
     })  # fmt: skip
-    monkeypatch.setattr(store, "published_predictions", lambda *_: {})
+    monkeypatch.setattr(rescore, "published_predictions", lambda *_: {})
     with pytest.raises(ZeroDivisionError):
         rescore.evaluate_model("tiny", "valid", recompute=True)
     assert asked == [{"engine": "torch"}]

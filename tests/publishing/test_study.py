@@ -9,10 +9,11 @@ from ferlib.data.drawn import dataset
 from ferlib.data.ferplus import make_data
 from ferlib.errors import FerlibError
 from ferlib.evaluation.calibration import at_temperature, choose_threshold, fit_temperature
+from ferlib.inference.loading import load_classifier
 from ferlib.models import checkpoints
 from ferlib.models.networks import build_model
 from ferlib.models.preprocessing import Preprocessing
-from ferlib.publishing import publish, rescore, splits, store, study
+from ferlib.publishing import rescore, splits, store, study
 from ferlib.report import studies
 
 ARGUMENTS = {"name": "custom_cnn", "channels": 1, "width": 0.125, "dropout": 0.0}
@@ -35,7 +36,7 @@ def project(tmp_path, monkeypatch, drawn):
     checkpoints.save("tiny", build_model(**ARGUMENTS).state_dict(), about)
     folder = paths.PUBLISHED / "tiny"
     folder.mkdir(parents=True)
-    classifier = publish.load_classifier("tiny", engine="torch")
+    classifier = load_classifier("tiny", engine="torch")
     for split, score in (("valid", splits.score_valid), ("test", splits.score_test)):
         np.savez(folder / f"predictions_{split}.npz", **score(classifier)[0])
     metrics = {"run": {"data_hash": drawn.content_hash}, "protocol": "p", "config": {"seed": 0}}
@@ -61,7 +62,7 @@ def test_a_study_measures_records_and_tunes_the_sidecar(project, found_by_a_fake
     assert sidecar["temperature"] == found["chosen_on_valid"]["temperature"]
     assert sidecar["threshold"] == found["chosen_on_valid"]["threshold"]
     assert (sidecar["chosen_on"], sidecar["threshold_risk"]) == ("valid", 0.9)
-    tuned = publish.load_classifier("tiny", engine="torch")
+    tuned = load_classifier("tiny", engine="torch")
     assert tuned.threshold == sidecar["threshold"]
     assert found["test"]["live_path"][0]["found"] == 0
     assert found["test"]["robustness"]["n"] == 12
@@ -77,7 +78,7 @@ def test_the_stored_predictions_stay_those_of_temperature_one(project, found_by_
         again = rescore.evaluate_model("tiny", split, recompute=True)
         assert again["max_difference"] == 0
     faces = np.zeros((1, 48, 48), np.uint8)
-    tuned = publish.load_classifier("tiny", engine="torch")
+    tuned = load_classifier("tiny", engine="torch")
     raw, scaled = tuned.predict_proba(faces, calibrated=False), tuned.predict_proba(faces)
     logits = np.log(raw) / tuned.about["temperature"]
     assert np.allclose(scaled, np.exp(logits) / np.exp(logits).sum(), atol=1e-5)

@@ -6,6 +6,7 @@ import pytest
 
 from ferlib import paths
 from ferlib.data.drawn import dataset
+from ferlib.data.official import OFFICIAL_HASHES
 from ferlib.errors import FerlibError
 from ferlib.models import checkpoints
 from ferlib.publishing import publish, rescore, store
@@ -150,7 +151,7 @@ def test_the_leaked_flag_is_the_manifests(project, tiny, drawn, drawn_manifest):
 
 def test_what_is_shipped_was_published_on_the_official_data():
     shipped = checkpoints.load()
-    assert shipped.about["data_hash"] in publish.OFFICIAL_HASHES
+    assert shipped.about["data_hash"] in OFFICIAL_HASHES
     assert len(shipped.about["code_commit"]) == 40
     metrics = store.published_metrics(shipped.name)
     assert metrics["run"]["data_hash"] == shipped.about["data_hash"]

@@ -71,7 +71,7 @@ def test_a_soup_that_is_there_stays_when_a_member_changes(members, tiny):
 def test_a_soup_never_overwrites_another_run(members, tiny):
     with pytest.raises(FerlibError, match="holds a run with other settings"):
         runs.train(replace(tiny, soup=("one", "two"), epochs=1), "one", progress=False)
-    assert publish.read_run("one")
+    assert runs.read_run("one")
 
 
 def test_a_soup_needs_one_network(members, tiny):
