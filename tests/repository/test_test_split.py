@@ -9,62 +9,89 @@ import numpy as np
 import pytest
 
 from ferlib import paths
-from ferlib.data.cleaning import build_manifest
+from ferlib.data.data_set import DataSet
 from ferlib.training.batches import prepare
 from ferlib.training.config import TrainConfig
 
 MODULES = sorted((paths.ROOT / "ferlib").rglob("*.py"))
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
 
-# (module, function) that may name `load_all`, which gives all three splits; "" is the top of the module.
+# What gives or scores the test split, and the only rooms that may name it.
+LOADERS = ("load_all", "open_folder", "all_splits", "score_test", "measure_splits")
+ROOMS = ("data", "publishing")
+
+IMPORT = "import"  # the function that an import at the top of a module counts as
+
+# (module, function) that may name `load_all`, which gives all three splits, of a folder or of a `DataFolder`.
 MAY_LOAD_ALL = {
     ("data.ferplus", "load_train_valid"),
+    ("data.ferplus", "load_all"),
     ("data.check", "check"),
-    ("data.cleaning", ""),  # its import
     ("data.cleaning", "manifest_of"),  # only to find copies across splits: it hands the data to `load_manifest`
-    ("publishing.publish", "score_test"),
+    ("data.data_set", "open_data_set"),
+    ("data.data_set", "by_label_file"),
+    ("publishing.splits", "score_test"),
+}
+
+# (module, function) that may open a folder without saying which splits are read.
+MAY_OPEN_FOLDERS = {("data.ferplus", "load_all"), ("data.data_set", "open_data_set")}
+
+# (module, function) that may name `all_splits`, the part of an open data set that holds test; "" is the class body.
+MAY_NAME_ALL_SPLITS = {
+    ("data.data_set", ""),
+    ("data.data_set", "source"),
+    ("data.data_set", "content_hash"),
+    ("data.data_set", "train_valid"),
+    ("data.data_set", "manifest"),
+    ("data.check", "check"),
+    ("publishing.splits", "score_test"),
 }
 
 # (module, function) that may name `score_test`, the one function that scores on test.
 MAY_SCORE_TEST = {
     ("publishing.publish", "publish"),
-    ("publishing.publish", "evaluate_model"),  # to check the stored predictions
-    ("publishing.publish", "measure_splits"),
+    ("publishing.rescore", "evaluate_model"),  # to check the stored predictions
+    ("publishing.splits", "measure_splits"),
 }
 
 # The one user of `measure_splits`, which measures on test what is reported of a model when every choice is made.
-MAY_MEASURE_TEST = {("study", "run")}
+MAY_MEASURE_TEST = {("publishing.study", "run")}
 
 # What selects, and who may use it. Each of these users sees the validation split only.
 SELECTS = {
-    "fit_temperature": {("study", "_choices")},
-    "choose_threshold": {("study", "_choices")},
-    "_choices": {("study", "choose")},
+    "fit_temperature": {("publishing.study", "_choices")},
+    "choose_threshold": {("publishing.study", "_choices")},
+    "_choices": {("publishing.study", "choose")},
     # Which models teach together stands in a recipe; their scores together are only reported, by notebook 03.
     "ensemble": set(),
 }
 
 # Names that lead to the test split. No function that selects may mention one.
-LEADS_TO_TEST = (
-    "test", "load_all", "score_test", "measure_splits", "evaluate_model", "published_predictions", "publish",
-)  # fmt: skip
-SELECTING_FUNCTIONS = {"study": ("choose", "_choices"), "publishing.publish": ("score_valid",)}
-SELECTING_MODULES = (
-    "evaluation.calibration", "training.loop", "training.batches", "training.runs", "training.config",
-    "training.recipes", "training.distillation", "inference.int8", "publishing.export_check",
-)  # fmt: skip
+LEADS_TO_TEST = ("test", *LOADERS, "evaluate_model", "published_predictions", "publish")
+SELECTING_FUNCTIONS = {"publishing.study": ("choose", "_choices"), "publishing.splits": ("score_valid",)}
+SELECTING_MODULES = ("evaluation.calibration", "inference.int8", "publishing.export_check")
+SELECTING_ROOMS = ("training",)
 
 
 def name_of(path: Path) -> str:
     return ".".join(path.relative_to(paths.ROOT / "ferlib").with_suffix("").parts)
 
 
+def parse(module: str) -> ast.Module:
+    return ast.parse((paths.ROOT / "ferlib" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
+
+
 def mentions(tree: ast.AST, name: str, function: str = "") -> Iterator[tuple[str, ast.AST]]:
-    """(enclosing top-level function or method, node) wherever `name` is used, imported, or written as a string."""
+    """(enclosing function or method, node) wherever `name` is used, imported, or written as a string.
+
+    The enclosing function is the outermost one, "" outside every function, and `IMPORT` for an import there.
+    """
     for node in ast.iter_child_nodes(tree):
         inside = function
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not function:
             inside = node.name
+        elif isinstance(node, ast.alias) and not function:
+            inside = IMPORT
         named = {
             ast.Name: lambda node: node.id,
             ast.Attribute: lambda node: node.attr,
@@ -77,33 +104,75 @@ def mentions(tree: ast.AST, name: str, function: str = "") -> Iterator[tuple[str
 
 
 def users(name: str) -> set[tuple[str, str]]:
-    return {
+    """(module, function) that mention `name`; imports are left out in modules where a function mentions it too."""
+    everywhere = {
         (name_of(path), function)
         for path in MODULES
         for function, _ in mentions(ast.parse(path.read_text(encoding="utf-8")), name)
     }
+    using = {module for module, function in everywhere if function != IMPORT}
+    return {(module, function) for module, function in everywhere if function != IMPORT or module not in using}
+
+
+def mentioned_by(tree: ast.AST) -> set[str]:
+    return {name for name in LEADS_TO_TEST if list(mentions(tree, name))}
 
 
 def is_for_the_manifest(tree: ast.AST, node: ast.AST) -> bool:
-    """Whether `node` is the function of a call whose result goes straight into `load_manifest`."""
+    """Whether `node`, or the call of the function `node`, goes straight into `load_manifest`."""
     return any(
         isinstance(call, ast.Call)
         and ast.unparse(call.func).split(".")[-1] == "load_manifest"
-        and any(isinstance(argument, ast.Call) and argument.func is node for argument in call.args)
+        and any(
+            argument is node or (isinstance(argument, ast.Call) and argument.func is node) for argument in call.args
+        )
         for call in ast.walk(tree)
     )
 
 
+def is_without_test(tree: ast.AST, node: ast.AST) -> bool:
+    """Whether `without_test` is called at once on `node`, or on the result of the function `node`."""
+    return any(
+        isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr == "without_test"
+        and (call.func.value is node or (isinstance(call.func.value, ast.Call) and call.func.value.func is node))
+        for call in ast.walk(tree)
+    )
+
+
+def test_only_data_and_publishing_name_what_gives_the_test_split():
+    named = {(name, module) for name in LOADERS for module, _ in users(name)}
+    assert {(name, module) for name, module in named if module.split(".")[0] not in ROOMS} == set()
+    assert {name for name, _ in named} == set(LOADERS)  # the search finds what is there
+
+
 def test_only_these_load_all_three_splits():
     assert users("load_all") <= MAY_LOAD_ALL
-    assert ("data.ferplus", "load_train_valid") in users("load_all")  # the search finds what is there
+    assert ("data.ferplus", "load_train_valid") in users("load_all")
+    assert users("open_folder") <= MAY_OPEN_FOLDERS
+
+
+def test_only_these_name_the_part_of_a_data_set_with_test():
+    assert users("all_splits") <= MAY_NAME_ALL_SPLITS
+    assert ("data.data_set", "train_valid") in users("all_splits")
 
 
 def test_cleaning_uses_all_splits_only_to_find_copies():
-    tree = ast.parse((paths.ROOT / "ferlib" / "data" / "cleaning.py").read_text(encoding="utf-8"))
-    nodes = [node for function, node in mentions(tree, "load_all") if function]
+    tree = parse("data.cleaning")
+    assert all(is_for_the_manifest(tree, node) for function, node in mentions(tree, "load_all") if function != IMPORT)
+    tree = parse("data.data_set")
+    nodes = [node for function, node in mentions(tree, "all_splits") if function == "manifest"]
     assert nodes
     assert all(is_for_the_manifest(tree, node) for node in nodes)
+
+
+def test_train_and_valid_leave_test_out_at_once():
+    for module, name in (("data.ferplus", "load_all"), ("data.data_set", "all_splits")):
+        tree = parse(module)
+        nodes = [node for function, node in mentions(tree, name) if function in ("load_train_valid", "train_valid")]
+        assert nodes
+        assert all(is_without_test(tree, node) for node in nodes)
 
 
 def test_only_these_score_on_test():
@@ -121,25 +190,27 @@ def test_only_these_select():
 
 def test_nothing_that_selects_mentions_the_test_split():
     for module, functions in SELECTING_FUNCTIONS.items():
-        tree = ast.parse((paths.ROOT / "ferlib" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
         for function in functions:
-            (body,) = [node for node in tree.body if getattr(node, "name", None) == function]
-            assert [name for name in LEADS_TO_TEST if list(mentions(body, name))] == []
-    for module in SELECTING_MODULES:
-        tree = ast.parse((paths.ROOT / "ferlib" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
-        found = {name for name in LEADS_TO_TEST if list(mentions(tree, name))}
-        assert found <= ({"test"} if module == "training.batches" else set())  # `prepare` refuses a test row by name
+            (body,) = [node for node in parse(module).body if getattr(node, "name", None) == function]
+            assert mentioned_by(body) == set()
+    rooms = [name_of(path) for path in MODULES if name_of(path).split(".")[0] in SELECTING_ROOMS]
+    assert len(rooms) > 5
+    for module in (*SELECTING_MODULES, *rooms):
+        allowed = {"test"} if module == "training.batches" else set()  # `prepare` refuses a test row by name
+        assert mentioned_by(parse(module)) <= allowed
 
 
 def test_the_choices_are_made_before_test_is_measured():
     """In `study.run` the choice stands first, and what measures test gives nothing back to it."""
-    tree = ast.parse((paths.ROOT / "ferlib" / "study.py").read_text(encoding="utf-8"))
-    (run,) = [node for node in tree.body if getattr(node, "name", None) == "run"]
+    (run,) = [node for node in parse("publishing.study").body if getattr(node, "name", None) == "run"]
     lines = {name: [node.lineno for _, node in mentions(run, name)] for name in ("choose", "measure_splits")}
     assert len(lines["choose"]) == len(lines["measure_splits"]) == 1
     assert lines["choose"] < lines["measure_splits"]
+    (choice,) = [node for node in ast.walk(run) if isinstance(node, ast.Assign) and list(mentions(node, "choose"))]
+    (target,) = choice.targets
+    assert isinstance(target, ast.Name)
     stored = [node for node in ast.walk(run) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
-    assert [node.id for node in stored].count("chosen") == 1
+    assert [node.id for node in stored].count(target.id) == 1
 
 
 def test_notebooks_do_not_score_on_test():
@@ -149,7 +220,7 @@ def test_notebooks_do_not_score_on_test():
         for cell in nbformat.read(path, as_version=4).cells
         if cell.cell_type == "code"
     ]
-    forbidden = ("score_test", "load_all", "publish(", "recompute", "manifest_of", "measure_splits")
+    forbidden = (*LOADERS, "publish(", "recompute", "manifest_of")
     assert not [source for source in cells if any(name in source for name in forbidden)]
 
 
@@ -170,6 +241,7 @@ def test_the_readers_are_called_by_the_loader_alone():
     [
         "from ferlib.data.ferplus import load_all",
         "from ferlib.data.ferplus import load_all as everything",
+        "rows = open_folder(root).load_all()",
         "def choose():\n    return ferplus.load_all()",
         "class A:\n    def f(self):\n        getattr(ferplus, 'load_all')()",
     ],
@@ -184,9 +256,26 @@ def test_the_manifest_rule_itself():
         ("m = cleaning.load_manifest(load_all(root)) if x else None", True),
         ("data = load_all(root)\nm = load_manifest(data)", False),
         ("fit(load_all(root), load_manifest(x))", False),
+        ("fit(load_all(root).where(load_manifest(x)))", False),
     ):
         tree = ast.parse(source)
         assert [is_for_the_manifest(tree, node) for _, node in mentions(tree, "load_all")] == [fine]
+
+
+def test_the_train_valid_rule_itself():
+    for source, fine in (
+        ("data = load_all(root).without_test()", True),
+        ("data = load_all(root)", False),
+        ("data = fit(load_all(root)).without_test()", False),
+        ("data = self.without_test(load_all(root))", False),
+    ):
+        tree = ast.parse(source)
+        assert [is_without_test(tree, node) for _, node in mentions(tree, "load_all")] == [fine]
+
+
+def test_imports_count_where_no_function_uses_them():
+    tree = ast.parse("from ferlib.data.ferplus import load_all\n\ndef f():\n    return load_all()\n\nDATA = load_all()")
+    assert [function for function, _ in mentions(tree, "load_all")] == [IMPORT, "f", ""]
 
 
 class TestPrepare:
@@ -197,12 +286,12 @@ class TestPrepare:
             prepare(small, self.CONFIG, None)
 
     def test_one_test_row_is_enough(self, small):
-        one = np.append(np.flatnonzero(small.split != "test"), np.flatnonzero(small.split == "test")[0])
+        rows = np.append(np.flatnonzero(small.split != "test"), np.flatnonzero(small.split == "test")[0])
         with pytest.raises(ValueError, match="must not see the test split"):
-            prepare(small.where(one), self.CONFIG, None)
+            prepare(small.where(rows), self.CONFIG, None)
 
     def test_nothing_of_test_reaches_training_through_the_manifest(self, small):
-        without = small.where(small.split != "test")
-        found = prepare(without, TrainConfig(clean=True), build_manifest(small))
-        assert set(found.valid_ids.tolist()) <= set(small.ids[small.split == "valid"].tolist())
-        assert len(found.images) < (small.split == "train").sum()
+        data_set = DataSet(small)
+        prepared = prepare(data_set.train_valid, TrainConfig(clean=True), data_set.manifest)
+        assert set(prepared.valid_ids.tolist()) <= set(small.ids[small.split == "valid"].tolist())
+        assert len(prepared.images) < (small.split == "train").sum()
