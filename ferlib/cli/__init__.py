@@ -1,5 +1,1 @@
-"""The command line: words to functions."""
-
-from ferlib.cli.main import app, main
-
-__all__ = ["app", "main"]
+"""The command line: words to functions. `main.main` is the entry point."""

@@ -8,7 +8,7 @@ from ferlib import paths
 from ferlib.annotate.boxes import annotate
 from ferlib.faces.pictures import sample_picture
 from ferlib.pipeline import EmotionPipeline, load_pipeline
-from ferlib.scoring.pictures import bar_character, describe, write_png
+from ferlib.scoring.pictures import bar_character, describe_picture, write_png
 
 SAMPLE_NAME = "the bundled photo (astronaut Eileen Collins, NASA, public domain)"
 
@@ -27,6 +27,6 @@ def run_demo(
     image = sample_picture()
     faces = (pipeline or load_pipeline())(image)
     write_png(target, annotate(image, faces))
-    out.write(describe(SAMPLE_NAME, image, faces, bar_character(out)) + "\n")
+    out.write(describe_picture(SAMPLE_NAME, image, faces, bar_character(out)) + "\n")
     out.write(f"annotated picture: {paths.relative(target)}\n")
     return target

@@ -8,8 +8,9 @@ others, then give ``address="auto"`` on one of them, or ``"ray://HOST:10001"`` f
     from ferlib.scoring.on_ray import score_on_ray
     score_on_ray(["/data/pictures"], "rows/", workers=32, address="auto")
 
-The rows are those of `row_files`, with the column `problem`: of a picture that cannot be read one row with its
-sentence there and `face` 0, so that no picture is lost without a word. Ray runs a batch again whose machine went away.
+The rows are those of `ferlib.scoring.tables`, with the column `problem`: a picture that cannot be read has one row
+with its sentence there and `face` 0, so that no picture is lost without a word. Ray runs a batch again whose machine
+went away.
 """
 
 import os
@@ -21,11 +22,12 @@ import numpy as np
 
 from ferlib.errors import FerlibError
 from ferlib.faces.pictures import find_pictures
+from ferlib.packages import need
 from ferlib.pipeline import load_pipeline
-from ferlib.scoring.tables import CSV_COLUMNS, need_pyarrow, parquet_schema, rows_of
+from ferlib.scoring.tables import CSV_COLUMNS, arrow_columns, need_pyarrow, parquet_schema, rows_of
 
 PROBLEM = "problem"
-_BATCH = 16  # pictures that an actor gets at a time
+_PICTURES_AT_ONCE = 16  # that an actor gets
 
 
 class PicturePredictor:
@@ -39,28 +41,31 @@ class PicturePredictor:
         self._pipeline = load_pipeline(**{"threads": 1, **options})
 
     def __call__(self, batch: dict[str, np.ndarray]) -> Any:
-        """``{"source": (N,) paths}`` to a pyarrow table with `CSV_COLUMNS` and ``problem``, a row a face."""
+        """Score a batch of pictures.
+
+        Args:
+            batch: ``{"source": (N,) paths}``.
+
+        Returns:
+            A pyarrow table with `CSV_COLUMNS` and ``problem``, a row a face.
+        """
         pyarrow, _ = need_pyarrow()
         rows: list[list] = []
         for source in map(str, batch["source"]):
             try:
-                faces = [face.to_dict() for face in self._pipeline(source)]
+                faces = self._pipeline(source)
             except (FerlibError, OSError) as error:
                 rows.append([source, 0, *[None] * (len(CSV_COLUMNS) - 2), str(error)])
             else:
-                rows += [[*row, None] for row in rows_of(Path(source), faces)]
+                rows += [[*row, None] for row in rows_of(source, faces)]
         schema = parquet_schema().append(pyarrow.field(PROBLEM, pyarrow.string()))
-        columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in schema]
-        sure = columns[CSV_COLUMNS.index("sure")]
-        columns[CSV_COLUMNS.index("sure")] = [None if value is None else bool(value) for value in sure]
-        arrays = [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-        return pyarrow.Table.from_arrays(arrays, schema=schema)
+        return pyarrow.Table.from_arrays(arrow_columns(rows, schema), schema=schema)
 
 
 def score_on_ray(
     paths: Iterable[str | Path], target: str | Path, *, workers: int = 2, address: str | None = None, **options: Any
 ) -> int:
-    """Score pictures and folders of pictures, and write the rows as Parquet files into a folder; gives the pictures.
+    """Score pictures and folders of pictures, and write the rows as Parquet files into a folder.
 
     Args:
         paths: pictures, or folders of pictures.
@@ -69,31 +74,31 @@ def score_on_ray(
         address: of a cluster, see above; None: ``RAY_ADDRESS``, or Ray on this machine with as many cores as workers.
         options: of `load_pipeline`, such as `model` and `min_face_size`.
 
+    Returns:
+        The number of pictures.
+
     Raises:
         FerlibError: ray or pyarrow is missing, a path holds no pictures, or the folder holds something.
     """
-    place = Path(target).resolve()
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+    folder = Path(target).resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FerlibError(f"{target} is no empty folder; name a new one for the rows.")
-    try:
-        import ray
-    except ImportError as error:
-        raise FerlibError("this needs the package ray; install it (pip install 'ferlib[ray]').") from error
+    ray = need("ray", "Scoring on several machines", "ray")
     need_pyarrow()
-    pictures = list(dict.fromkeys(str(found.resolve()) for path in paths for found in find_pictures(path)))
-    started = not ray.is_initialized()
-    if started:
+    pictures = list(dict.fromkeys(str(picture.resolve()) for path in paths for picture in find_pictures(path)))
+    started_here = not ray.is_initialized()
+    if started_here:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report each start to its makers
-        named = address or os.environ.get("RAY_ADDRESS")
-        here: dict[str, Any] = {} if named else {"num_cpus": workers, "include_dashboard": False}
-        ray.init(named, log_to_driver=False, **here)
+        cluster = address or os.environ.get("RAY_ADDRESS")
+        local: dict[str, Any] = {} if cluster else {"num_cpus": workers, "include_dashboard": False}
+        ray.init(cluster, log_to_driver=False, **local)
     try:
         actors = ray.data.ActorPoolStrategy(size=workers)
         rows = ray.data.from_items([{"source": name} for name in pictures]).map_batches(
-            PicturePredictor, fn_constructor_kwargs=options, batch_size=_BATCH, compute=actors, num_cpus=1
+            PicturePredictor, fn_constructor_kwargs=options, batch_size=_PICTURES_AT_ONCE, compute=actors, num_cpus=1
         )
-        rows.write_parquet(str(place))
+        rows.write_parquet(str(folder))
     finally:
-        if started:
+        if started_here:
             ray.shutdown()
     return len(pictures)

@@ -1,41 +1,44 @@
 """The table of a folder, a row a face, written row by row: CSV, or Parquet for what has millions of rows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from csv import writer as csv_writer
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from ferlib.data.labels import EMOTIONS
-from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
+from ferlib.packages import need
+from ferlib.pipeline import ROW_COLUMNS, Face
 
-CSV_COLUMNS = (
-    "source", "face", "x1", "y1", "x2", "y2", "detection_confidence", "emotion", "confidence", "sure", *EMOTIONS,
-)  # fmt: skip
+CSV_COLUMNS = ("source", "face", *ROW_COLUMNS)
 """Columns of the table: `face` counts from 1, from left to right; `sure` is 1 when the confidence reaches the model's
 threshold, else 0; the last eight are probabilities."""
 
-_GROUP = 4096  # rows that are written together into a Parquet file, and the most that are in memory
+_ROWS_AT_ONCE = 4096  # rows that are written together into a Parquet file, and the most that are in memory
 
 
-def rows_of(source: Path, faces: Iterable[dict[str, Any]]) -> Iterator[list]:
-    """The rows of one picture; `faces` as `Face.to_dict` gives them."""
-    for index, value in enumerate(faces, 1):
-        yield [
-            str(source),
-            index,
-            *value["box"],
-            value["detection_confidence"],
-            value["emotion"],
-            value["confidence"],
-            int(value["sure"]),
-            *value["probabilities"].values(),
-        ]
+def rows_of(source: str | Path, faces: Iterable[Face | Mapping[str, Any]]) -> Iterator[list]:
+    """Make the rows of one picture.
+
+    Args:
+        source: the picture.
+        faces: its faces from left to right, or what `Face.to_dict` gave of them.
+
+    Yields:
+        The values of `CSV_COLUMNS`, a row a face.
+    """
+    for index, face in enumerate(faces, 1):
+        yield [str(source), index, *(face if isinstance(face, Face) else Face.from_dict(face)).row()]
 
 
 def write_csv(target: Path, rows: Iterable[list]) -> None:
-    """Write the table as CSV, whole or not at all."""
+    """Write the table as CSV, whole or not at all.
+
+    Args:
+        target: the file.
+        rows: values of `CSV_COLUMNS`.
+    """
     # surrogateescape: a file name that is not valid text comes back as the bytes that it is
     with (
         atomic_path(target) as temporary,
@@ -49,37 +52,47 @@ def write_csv(target: Path, rows: Iterable[list]) -> None:
 def write_parquet(target: Path, rows: Iterable[list]) -> None:
     """Write the table as Parquet, whole or not at all.
 
+    Args:
+        target: the file.
+        rows: values of `CSV_COLUMNS`.
+
     Raises:
         FerlibError: pyarrow is missing.
     """
     pyarrow, parquet = need_pyarrow()
     schema, rows = parquet_schema(), iter(rows)
     with atomic_path(target) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
-        while group := list(islice(rows, _GROUP)):
-            columns = [list(column) for column in zip(*group, strict=True)]
-            columns[0] = [text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for text in columns[0]]
-            columns[9] = [bool(value) for value in columns[9]]
-            arrays = [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-            writer.write_batch(pyarrow.record_batch(arrays, schema=schema))
+        while group := list(islice(rows, _ROWS_AT_ONCE)):
+            writer.write_batch(pyarrow.record_batch(arrow_columns(group, schema), schema=schema))
+
+
+def arrow_columns(rows: Iterable[list], schema: Any) -> list[Any]:
+    """Turn rows into pyarrow arrays, a column each.
+
+    Args:
+        rows: values of the schema's columns, those of `CSV_COLUMNS` first; None where a value is missing.
+        schema: `parquet_schema`, perhaps with more columns.
+    """
+    pyarrow, _ = need_pyarrow()
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in schema]
+    source, sure = CSV_COLUMNS.index("source"), CSV_COLUMNS.index("sure")
+    columns[source] = [name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name in columns[source]]
+    columns[sure] = [None if value is None else bool(value) for value in columns[sure]]
+    return [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
 
 
 def parquet_schema() -> Any:
     """Names and types of the columns as pyarrow has them."""
     pyarrow, _ = need_pyarrow()
-    kinds = dict.fromkeys(CSV_COLUMNS, pyarrow.float32())
-    kinds |= {"source": pyarrow.string(), "face": pyarrow.int32(), "emotion": pyarrow.string(), "sure": pyarrow.bool_()}
-    return pyarrow.schema(list(kinds.items()))
+    types = dict.fromkeys(CSV_COLUMNS, pyarrow.float32())
+    types |= {"source": pyarrow.string(), "face": pyarrow.int32(), "emotion": pyarrow.string(), "sure": pyarrow.bool_()}
+    return pyarrow.schema(list(types.items()))
 
 
-def need_pyarrow() -> tuple[Any, Any]:
-    """pyarrow and its module for Parquet, which few people need and all would download (50 MB).
+def need_pyarrow() -> tuple[ModuleType, ModuleType]:
+    """Import pyarrow and its module for Parquet, which few people need and all would download (50 MB).
 
     Raises:
-        FerlibError: it is missing.
+        FerlibError: pyarrow is missing.
     """
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise FerlibError("Parquet needs the package pyarrow; pip install 'ferlib[parquet]', or use --csv.") from error
-    return pyarrow, parquet
+    return need("pyarrow", "Parquet", "parquet"), need("pyarrow.parquet", "Parquet", "parquet")

@@ -8,9 +8,9 @@ import sys
 import tempfile
 from collections import Counter
 from csv import writer as csv_writer
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import cv2
 import numpy as np
@@ -22,23 +22,52 @@ from ferlib.files import atomic_path
 from ferlib.live import records
 from ferlib.live.following import DETECT_EVERY, FaceFollower
 from ferlib.live.smoothing import TIME_CONSTANT
-from ferlib.live.tracking import TrackedFace
 from ferlib.live.video_source import VideoSource, open_writer
-from ferlib.pipeline import EmotionPipeline, Face
-from ferlib.scoring import progress as part_file
+from ferlib.pipeline import EmotionPipeline
+from ferlib.scoring.progress import VideoLog, progress_path
+from ferlib.text import table
 
 ANNOTATED_VIDEO = ".annotated.mp4"
 _STATUS_INTERRUPTED = 130
 
 
 @dataclass
-class _Track:
-    """What the summary says of one track."""
+class _TrackSummary:
+    """One track in the text for people.
+
+    Attributes:
+        first: time of its first frame, seconds.
+        last: time of its last frame, seconds.
+        frames: number of frames.
+        emotions: number of frames of each emotion.
+    """
 
     first: float
     last: float = 0.0
     frames: int = 0
     emotions: Counter = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """What is written at the end.
+
+    Attributes:
+        csv: file of the table, None for no table.
+        annotated: file of the annotated video, None for no video.
+        smoothing: time constant of the probabilities, seconds.
+        threshold: confidence below which a face is "not sure".
+    """
+
+    csv: Path | None
+    annotated: Path | None
+    smoothing: float
+    threshold: float
+
+    @property
+    def first(self) -> Path | None:
+        """The output beside which the progress file lies."""
+        return self.csv or self.annotated
 
 
 def predict_video(
@@ -55,49 +84,54 @@ def predict_video(
     err: TextIO | None = None,
     progress: bool = True,
 ) -> int:
-    """Find, classify and follow the faces of a video; the exit status, 1 when frames were damaged, 130 after Ctrl-C.
+    """Find, classify and follow the faces of a video.
 
     Args:
-        path: of the video.
+        path: the video.
         pipeline: reads each frame.
         csv: a file for the table, `records.COLUMNS`.
         annotate_dir: a folder for ``<stem>.annotated.mp4``.
         every: read one frame in so many.
-        detect_every: of those, from one detection to the next; 1 detects in each: see `FaceFollower`.
+        detect_every: of those, frames from one detection to the next; 1 detects in each: see `FaceFollower`.
         smoothing: time constant of the probabilities, seconds.
         threshold: confidence below which ``sure`` is 0 in the table; None: the pipeline's.
         out: gets a line a track (None: standard output).
         err: gets warnings and a progress bar (None: standard error).
         progress: show the bar, if `err` is a terminal.
 
+    Returns:
+        The exit status: 0, 1 when frames were damaged, or 130 after Ctrl-C.
+
     Raises:
         FerlibError: it is no video, an output cannot be what it is named as, or `detect_every` is below 1.
     """
     path, out, err = Path(path), out or sys.stdout, err or sys.stderr
-    target = None if annotate_dir is None else Path(annotate_dir) / f"{path.stem}{ANNOTATED_VIDEO}"
-    threshold = pipeline.threshold if threshold is None else threshold
     if detect_every < 1:
         raise FerlibError(f"detect_every must be 1 or more, not {detect_every}.")
-    _check_outputs(path, csv, annotate_dir)
+    _check_output_names(path, csv, annotate_dir)
     VideoSource(path, every).close()  # its sentence, if it is no video
-    header = part_file.header(path, pipeline, every, detect_every)
+    annotated = None if annotate_dir is None else Path(annotate_dir) / f"{path.stem}{ANNOTATED_VIDEO}"
+    threshold = pipeline.threshold if threshold is None else threshold
+    outputs = _Outputs(None if csv is None else Path(csv), annotated, smoothing, threshold)
     with tempfile.TemporaryDirectory(prefix="ferlib-") as scratch:
-        output = Path(csv) if csv is not None else target
-        part = part_file.beside(Path(scratch) / path.name if output is None else output)
-        part.parent.mkdir(parents=True, exist_ok=True)
+        part = progress_path(outputs.first or Path(scratch) / path.name)
+        log = VideoLog(part, path, pipeline, every=every, detect_every=detect_every)
+        finished = False
         try:
-            damaged = _analyse(path, pipeline, part, header, err, progress)
+            damaged = _analyse(path, pipeline, log, every, detect_every, err, progress)
+            tracks = _write_outputs(path, log, every, outputs)
+            finished = True
         except KeyboardInterrupt:
-            how = "the same command goes on from there" if output is not None else "nothing was kept"
-            err.write(f"\nferlib: stopped before the end of {path}; {how}.\n")
+            outlook = "the same command goes on from there" if outputs.first is not None else "nothing was kept"
+            err.write(f"\nferlib: stopped before the end of {path}; {outlook}.\n")
             return _STATUS_INTERRUPTED
-        tracks = _write(path, part, every, smoothing, threshold, None if csv is None else Path(csv), target)
-        part.unlink()
+        finally:
+            log.close(finished=finished)
     out.write(_summary(path, tracks))
     return 1 if damaged else 0
 
 
-def _check_outputs(path: Path, csv: str | Path | None, annotate_dir: str | Path | None) -> None:
+def _check_output_names(path: Path, csv: str | Path | None, annotate_dir: str | Path | None) -> None:
     if csv is not None and Path(csv).is_dir():
         raise FerlibError(f"{csv} is a folder; name a file for the table.")
     if csv is not None and Path(csv).resolve() == path.resolve():
@@ -107,30 +141,27 @@ def _check_outputs(path: Path, csv: str | Path | None, annotate_dir: str | Path 
 
 
 def _analyse(
-    path: Path, pipeline: EmotionPipeline, part: Path, header: dict[str, Any], err: TextIO, progress: bool
+    path: Path, pipeline: EmotionPipeline, log: VideoLog, every: int, detect_every: int, err: TextIO, progress: bool
 ) -> bool:
-    """Bring the part file up to the video's end; True when frames were damaged or did not come."""
-    (start, damaged), follower = part_file.resume(part, header), FaceFollower(pipeline)
-    source = VideoSource(path, header["every"], start)
-    bar = tqdm(total=source.claimed, initial=start, unit="frame", file=err, leave=False,
+    """Bring the log up to the video's end; True when frames were damaged or did not come."""
+    follower, source = FaceFollower(pipeline), VideoSource(path, every, log.start)
+    bar = tqdm(total=source.claimed, initial=log.start, unit="frame", file=err, leave=False,
                disable=not (progress and err.isatty()))  # fmt: skip
     try:
-        with open(part, "a", encoding="utf-8") as handle:
-            while True:
-                try:
-                    frame = source.read()
-                except FerlibError as error:
-                    follower.reset()  # a resumed run does not follow across a damaged frame either
-                    tqdm.write(f"ferlib: {error}", file=err)
-                    handle.write(part_file.damage(source.seen - 1))
-                    continue
-                finally:
-                    bar.update(source.seen - bar.n)
-                if frame is None:
-                    break
-                found = follower.step(frame.image, header["detect_every"])
-                handle.write(part_file.line(frame.index, frame.time, *found))
-                handle.flush()
+        while True:
+            try:
+                frame = source.read()
+            except FerlibError as error:
+                follower.reset()  # a resumed run does not follow across a damaged frame either
+                tqdm.write(f"ferlib: {error}", file=err)
+                log.add_damaged(source.seen - 1)
+                continue
+            finally:
+                bar.update(source.seen - bar.n)
+            if frame is None:
+                break
+            faces, detected = follower.step(frame.image, detect_every)
+            log.add(frame.index, frame.time, faces, detected=detected)
     finally:
         bar.close()
         source.close()
@@ -141,40 +172,38 @@ def _analyse(
         err.write(
             f"ferlib: {path} claims {source.claimed} frames and gave {source.seen}; it is cut short or damaged.\n"
         )
-    return bool(damaged or source.damaged or short)
+    return bool(log.damaged or source.damaged or short)
 
 
-def _write(
-    path: Path, part: Path, every: int, smoothing: float, threshold: float, csv: Path | None, target: Path | None
-) -> dict[int, _Track]:
-    """The outputs from the part file, each whole or not at all, and the tracks for the summary."""
-    tracks: dict[int, _Track] = {}
-    for _, time, faces in part_file.followed(part, smoothing):
-        for one in faces:
-            track = tracks.setdefault(one.track, _Track(time))
+def _write_outputs(path: Path, log: VideoLog, every: int, outputs: _Outputs) -> dict[int, _TrackSummary]:
+    """Write the outputs from the log, each whole or not at all; gives the tracks for the summary."""
+    tracks: dict[int, _TrackSummary] = {}
+    for _, time, faces in log.tracked(outputs.smoothing):
+        for face in faces:
+            track = tracks.setdefault(face.track, _TrackSummary(time))
             track.last, track.frames = time, track.frames + 1
-            track.emotions[one.emotion] += 1
-    if csv is not None:
-        with atomic_path(csv) as temporary, open(temporary, "w", encoding="utf-8", newline="") as handle:
-            table = csv_writer(handle)
-            table.writerow(records.COLUMNS)
-            for frame, time, faces in part_file.followed(part, smoothing):
-                table.writerows(records.row(one, frame, time, threshold) for one in faces)
-    if target is not None:
-        with atomic_path(target) as temporary:
-            _draw(path, part, every, smoothing, threshold, temporary)
+            track.emotions[face.emotion] += 1
+    if outputs.csv is not None:
+        with atomic_path(outputs.csv) as temporary, open(temporary, "w", encoding="utf-8", newline="") as handle:
+            rows = csv_writer(handle)
+            rows.writerow(records.COLUMNS)
+            for frame, time, faces in log.tracked(outputs.smoothing):
+                rows.writerows(records.row(face, frame, time, outputs.threshold) for face in faces)
+    if outputs.annotated is not None:
+        with atomic_path(outputs.annotated) as temporary:
+            _draw(path, log, every, outputs, temporary)
     return tracks
 
 
-def _draw(path: Path, part: Path, every: int, smoothing: float, threshold: float, target: Path) -> None:
-    """The annotated video, one frame for each that was read."""
+def _draw(path: Path, log: VideoLog, every: int, outputs: _Outputs, target: Path) -> None:
+    """Write the annotated video, one frame for each that was read."""
     source, writer = VideoSource(path, every), None
     try:
-        for frame, _, faces in part_file.followed(part, smoothing):
-            picture = _frame(source, frame)
+        for frame, _, faces in log.tracked(outputs.smoothing):
+            picture = _frame_at(source, frame)
             if picture is None:
                 break
-            steadied = [_steadied(one, threshold) for one in faces]
+            steadied = [face.steadied(outputs.threshold) for face in faces]
             drawn = cv2.resize(annotate(picture, steadied, bars=False), picture.shape[1::-1])
             size = drawn.shape[1] & ~1, drawn.shape[0] & ~1  # the encoder takes even sizes only
             writer = writer or open_writer(target, "mp4v", source.rate / every, size)
@@ -187,8 +216,8 @@ def _draw(path: Path, part: Path, every: int, smoothing: float, threshold: float
         raise FerlibError(f"no frame of {path.name} could be read, so there is nothing to draw.")
 
 
-def _frame(source: VideoSource, index: int) -> np.ndarray | None:
-    """The picture of frame `index`, which lies ahead; damaged ones before it are passed over again."""
+def _frame_at(source: VideoSource, index: int) -> np.ndarray | None:
+    """Picture of frame `index`, which lies ahead; damaged ones before it are passed over again."""
     while True:
         try:
             frame = source.read()
@@ -198,18 +227,14 @@ def _frame(source: VideoSource, index: int) -> np.ndarray | None:
             return None if frame is None else frame.image
 
 
-def _steadied(one: TrackedFace, threshold: float) -> Face:
-    sure = one.confidence >= threshold
-    return replace(one.face, emotion=one.emotion, confidence=one.confidence, probabilities=one.probabilities, sure=sure)
-
-
-def _summary(path: Path, tracks: dict[int, _Track]) -> str:
-    """A line a track."""
+def _summary(path: Path, tracks: dict[int, _TrackSummary]) -> str:
+    """Text for people: a line a track."""
     if not tracks:
         return f"{path}: no face found\n"
-    lines = [f"{path}: {len(tracks)} face{'s' if len(tracks) > 1 else ''} followed"]
-    lines.append(f"  {'track':>5}  {'from (s)':>8}  {'to (s)':>8}  {'frames':>6}  emotions")
+    rows = []
     for number, track in tracks.items():
         shares = ", ".join(f"{name} {count / track.frames:.0%}" for name, count in track.emotions.most_common(3))
-        lines.append(f"  {number:>5}  {track.first:>8.2f}  {track.last:>8.2f}  {track.frames:>6}  {shares}")
-    return "\n".join(lines) + "\n"
+        rows.append((number, f"{track.first:.2f}", f"{track.last:.2f}", track.frames, shares))
+    columns = ("track", "from (s)", "to (s)", "frames", "emotions")
+    lines = table(columns, rows, (">", ">8", ">8", ">6", "<"))
+    return "\n".join([f"{path}: {len(tracks)} face{'s' if len(tracks) > 1 else ''} followed", *lines]) + "\n"

@@ -1,12 +1,13 @@
 """Many pictures through the pipeline: several at a time, results in order, never more than a few of them in memory.
 
-Two kinds of workers do the same. `Threads` share one process, and one classifier; decoding, OpenCV, torch and ONNX
-Runtime let go of Python's lock while they calculate, so they overlap. (A further thread that decodes ahead cost a
-tenth: three threads on two cores are in each other's way.) `Processes` share nothing, which also lets the Python code
-of detection run at once, but each loads everything for itself.
+Two kinds of workers do the same. `ThreadWorkers` share one process, and one classifier; decoding, OpenCV, torch and
+ONNX Runtime let go of Python's lock while they calculate, so they overlap. (A further thread that decodes ahead cost a
+tenth: three threads on two cores are in each other's way.) `ProcessWorkers` share nothing, which also lets the Python
+code of detection run at once, but each loads everything for itself.
 """
 
 import multiprocessing
+import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -23,18 +24,19 @@ from ferlib.faces.pictures import load_picture
 from ferlib.pipeline import EmotionPipeline, Face, load_pipeline
 
 KIND = "threads"
-"""What `make_workers` makes; `ferlib bench live --folder` measures both."""
+"""Kind of workers that `make_workers` makes by default; `ferlib bench live --folder` measures both."""
 
 _AHEAD = 2  # pictures under way or waiting to be fetched, for each worker
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
-    """What scoring leaves of a picture.
+class ScoredPicture:
+    """Result of a picture.
 
     Attributes:
         source: its file.
-        width, height: of the upright picture, pixels.
+        width: of the upright picture, pixels.
+        height: of the upright picture, pixels.
         faces: from left to right.
         image: (H, W, 3) uint8 RGB where the task asked for it, else None.
     """
@@ -53,27 +55,27 @@ class Task:
     Attributes:
         path: of the picture.
         wants_image: the picture itself has to come back, to be drawn on.
-        known: what an earlier run has found; then nothing is detected again.
+        known: result of an earlier run; then nothing is detected again.
     """
 
     path: Path
     wants_image: bool = False
-    known: Scored | None = None
+    known: ScoredPicture | None = None
 
 
-class Workers(Protocol):
-    """Where tasks are done."""
+class ScoringWorkers(Protocol):
+    """A place where tasks are done, `count` at a time."""
 
     count: int
 
-    def submit(self, task: Task) -> "Future[Scored]":
+    def submit(self, task: Task) -> "Future[ScoredPicture]":
         """Begin a task; its result raises what reading the picture raised."""
 
     def close(self) -> None:
         """Drop what has not begun, and wait for the rest."""
 
 
-class Threads:
+class ThreadWorkers:
     """One thread a pipeline.
 
     Args:
@@ -87,30 +89,30 @@ class Threads:
             self._free.put(pipeline)
         self._pool = ThreadPoolExecutor(self.count, thread_name_prefix="scoring")
 
-    def submit(self, task: Task) -> "Future[Scored]":
-        """As `Workers` says."""
-        return self._pool.submit(self._score, task)
+    def submit(self, task: Task) -> "Future[ScoredPicture]":
+        """Begin a task, as `ScoringWorkers` says."""
+        return self._pool.submit(self._do, task)
 
     def close(self) -> None:
-        """As `Workers` says."""
+        """End, as `ScoringWorkers` says."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _score(self, task: Task) -> Scored:
+    def _do(self, task: Task) -> ScoredPicture:
         if task.known is not None:
-            return _again(task, task.known)
+            return _repeated(task, task.known)
         image = load_picture(task.path)
         pipeline = self._free.get()
         try:
-            return score(task, image, pipeline)
+            return score_picture(task, image, pipeline)
         finally:
             self._free.put(pipeline)
 
 
-class Processes:
+class ProcessWorkers:
     """Processes of one thread each, which load their own pipeline.
 
     Args:
-        count: of processes.
+        count: number of processes.
         options: of `load_pipeline`.
     """
 
@@ -118,47 +120,67 @@ class Processes:
         self.count = count
         # Not forked: torch's and ONNX Runtime's threads would be missing in the copy, and it would wait for them.
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(options,))
+        self._pool = ProcessPoolExecutor(count, context, initializer=_load_own_pipeline, initargs=(options,))
 
-    def submit(self, task: Task) -> "Future[Scored]":
-        """As `Workers` says."""
-        return self._pool.submit(_score_here, task)
+    def submit(self, task: Task) -> "Future[ScoredPicture]":
+        """Begin a task, as `ScoringWorkers` says."""
+        return self._pool.submit(_do_in_process, task)
 
     def close(self) -> None:
-        """As `Workers` says."""
+        """End, as `ScoringWorkers` says."""
         self._pool.shutdown(cancel_futures=True)
 
 
-_pipeline: list[EmotionPipeline] = []  # of this process, when it is one of `Processes`
+_own_pipeline: list[EmotionPipeline] = []  # of this process, when it is one of `ProcessWorkers`
 
 
-def _begin(options: dict[str, Any]) -> None:
-    import torch
-
-    torch.set_num_threads(1)
-    _pipeline.append(load_pipeline(**{"threads": 1, **options}))
+def _load_own_pipeline(options: dict[str, Any]) -> None:
+    _own_pipeline.append(load_pipeline(**{"threads": 1, **options}))
+    _keep_torch_to_one_thread()
 
 
-def _score_here(task: Task) -> Scored:
+def _do_in_process(task: Task) -> ScoredPicture:
     if task.known is not None:
-        return _again(task, task.known)
-    return score(task, load_picture(task.path), _pipeline[0])
+        return _repeated(task, task.known)
+    return score_picture(task, load_picture(task.path), _own_pipeline[0])
 
 
-def _again(task: Task, known: Scored) -> Scored:
+def _repeated(task: Task, known: ScoredPicture) -> ScoredPicture:
     return replace(known, image=load_picture(task.path) if task.wants_image else None)
 
 
-def score(task: Task, image: np.ndarray, pipeline: EmotionPipeline) -> Scored:
-    """A picture through a pipeline."""
+def _keep_torch_to_one_thread() -> None:
+    """Leave the other cores to the other workers, if a pipeline has brought torch with it."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+
+
+def score_picture(task: Task, image: np.ndarray, pipeline: EmotionPipeline) -> ScoredPicture:
+    """Run a picture through a pipeline.
+
+    Args:
+        task: what is asked for.
+        image: the picture, (H, W, 3) uint8 RGB.
+        pipeline: finds and classifies the faces.
+    """
     height, width = image.shape[:2]
-    return Scored(task.path, width, height, pipeline(image), image if task.wants_image else None)
+    return ScoredPicture(task.path, width, height, pipeline(image), image if task.wants_image else None)
 
 
-def in_order(tasks: Iterable[Task], workers: Workers) -> Generator[tuple[Task, "Future[Scored]"], None, None]:
-    """Each task with its result, in the order given; at most twice as many as there are workers are under way.
+def in_order(
+    tasks: Iterable[Task], workers: ScoringWorkers
+) -> Generator[tuple[Task, "Future[ScoredPicture]"], None, None]:
+    """Do tasks, at most twice as many at a time as there are workers, and keep their order.
 
     Closing the iterator early drops what has not begun. The workers are closed at the end.
+
+    Args:
+        tasks: drawn one by one, as results are fetched.
+        workers: where they are done.
+
+    Yields:
+        Each task with its result.
     """
     tasks = iter(tasks)
     try:
@@ -172,8 +194,8 @@ def in_order(tasks: Iterable[Task], workers: Workers) -> Generator[tuple[Task, "
         workers.close()
 
 
-def make_workers(count: int, kind: str = KIND, **options: Any) -> tuple[EmotionPipeline, Workers]:
-    """A pipeline, and workers that score `count` pictures at a time with pipelines like it.
+def make_workers(count: int, kind: str = KIND, **options: Any) -> tuple[EmotionPipeline, ScoringWorkers]:
+    """Load a pipeline, and make workers that score `count` pictures at a time with pipelines like it.
 
     Several leave one core to each: torch's own threads are set to one then, for the whole process.
 
@@ -181,15 +203,17 @@ def make_workers(count: int, kind: str = KIND, **options: Any) -> tuple[EmotionP
         count: at least 1; one worker is always a thread.
         kind: ``"threads"`` or ``"processes"``.
         options: of `load_pipeline`.
+
+    Returns:
+        The pipeline and the workers.
     """
     if count > 1:
-        import torch
-
-        torch.set_num_threads(1)
         options = {"threads": 1, **options}
     first = load_pipeline(**options)
+    if count > 1:
+        _keep_torch_to_one_thread()
     if count > 1 and kind == "processes":
-        return first, Processes(count, **options)
-    detector = {key: value for key, value in options.items() if key not in ("model", "crop", "engine")}
-    more = [EmotionPipeline(FaceDetector(**detector), first.classifier, first.crop) for _ in range(count - 1)]
-    return first, Threads([first, *more])
+        return first, ProcessWorkers(count, **options)
+    detector_options = {key: value for key, value in options.items() if key not in ("model", "crop", "engine")}
+    others = [EmotionPipeline(FaceDetector(**detector_options), first.classifier, first.crop) for _ in range(count - 1)]
+    return first, ThreadWorkers([first, *others])

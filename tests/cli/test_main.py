@@ -347,7 +347,7 @@ def test_the_tab_key_completes_commands_models_recipes_and_engines(typed, offere
     """What bash would be told: click answers when the environment asks for it."""
     words = typed.split()
     asked = {"_FERLIB_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
-    command = [sys.executable, "-c", "from ferlib.cli import app; app(prog_name='ferlib')"]
+    command = [sys.executable, "-c", "from ferlib.cli.main import app; app(prog_name='ferlib')"]
     done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, timeout=60)
     assert set(done.stdout.split()) == offered, done.stderr
 

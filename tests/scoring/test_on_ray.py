@@ -67,8 +67,9 @@ def test_a_place_that_holds_something_is_left_alone(tmp_path, kind):
 
 LOCAL = """
 import sys
+import ray.cloudpickle as pickle
 from pathlib import Path
-from ferlib.live import on_ray
+from ferlib.scoring import on_ray
 
 class Stub:
     def __call__(self, source):
@@ -78,7 +79,8 @@ class Stub:
         return []
 
 on_ray.load_pipeline = lambda **options: Stub()
-on_ray._BATCH = 2
+on_ray._PICTURES_AT_ONCE = 2
+pickle.register_pickle_by_value(on_ray)  # so that the actors use the stub and load no network
 if __name__ == "__main__":
     print("pictures:", on_ray.score_on_ray([sys.argv[1]], sys.argv[2], workers=2))
 """
@@ -93,11 +95,7 @@ def test_two_local_workers(tmp_path):
     for index in range(6):
         Image.new("RGB", (40, 40)).save(folder / f"{index}-{'broken' if index % 2 else 'plain'}.png")
     script = tmp_path / "score.py"
-    # The actors get the class by value, so that they use the stub and load no network.
-    script.write_text(
-        textwrap.dedent(LOCAL).replace("on_ray._BATCH = 2", "on_ray._BATCH = 2\nimport ray.cloudpickle as pickle\n"
-        "pickle.register_pickle_by_value(on_ray)")
-    )  # fmt: skip
+    script.write_text(textwrap.dedent(LOCAL))
     command = [sys.executable, str(script), str(folder), str(tmp_path / "rows")]
     environment = os.environ | {"PYTHONPATH": str(paths.ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)

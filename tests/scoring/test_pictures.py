@@ -17,7 +17,7 @@ from ferlib.pipeline import EmotionPipeline
 from ferlib.scoring import pictures, tables
 from ferlib.scoring.pictures import predict_paths
 from ferlib.scoring.tables import CSV_COLUMNS
-from ferlib.scoring.workers import Threads
+from ferlib.scoring.workers import ThreadWorkers
 
 
 class Terminal(io.StringIO):
@@ -370,7 +370,7 @@ def test_an_interrupted_folder_goes_on_where_it_stopped(pipeline, folder, tmp_pa
 def test_workers_change_neither_rows_nor_their_order(pipeline, folder, tmp_path, make):
     parquet = pytest.importorskip("pyarrow.parquet")
     one = run([folder], pipeline, csv=tmp_path / "one.csv")
-    workers = Threads([EmotionPipeline(FaceDetector(), make.classifier()) for _ in range(2)])
+    workers = ThreadWorkers([EmotionPipeline(FaceDetector(), make.classifier()) for _ in range(2)])
     both = {"csv": tmp_path / "two.csv", "parquet": tmp_path / "two.parquet"}
     assert run([folder], pipeline, workers=workers, **both) == one
     assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()

@@ -10,13 +10,13 @@ from ferlib.scoring.tables import CSV_COLUMNS, rows_of, write_csv, write_parquet
 
 @pytest.fixture
 def rows(make):
-    faces = [make.face(emotion=name).to_dict() for name in ("happy", "sad")]
+    faces = [make.face(emotion=name) for name in ("happy", "sad")]
     return [row for number in range(3) for row in rows_of(f"{number}.png", faces)]
 
 
 def test_csv_and_parquet_hold_the_same(rows, tmp_path, monkeypatch):
     parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr(tables, "_GROUP", 4)  # two groups
+    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 4)  # two groups
     write_csv(tmp_path / "a.csv", iter(rows))
     write_parquet(tmp_path / "a.parquet", iter(rows))
     header, *lines = csv.reader((tmp_path / "a.csv").read_text().splitlines())
@@ -40,7 +40,7 @@ def test_a_table_without_faces_has_its_columns(tmp_path):
 
 def test_a_name_that_is_no_text_goes_into_both(make, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
-    rows = list(rows_of("\udcff.png", [make.face().to_dict()]))
+    rows = list(rows_of("\udcff.png", [make.face()]))
     write_csv(tmp_path / "a.csv", rows)
     write_parquet(tmp_path / "a.parquet", rows)
     assert b"\xff.png" in (tmp_path / "a.csv").read_bytes()
@@ -49,7 +49,7 @@ def test_a_name_that_is_no_text_goes_into_both(make, tmp_path):
 
 def test_rows_are_fetched_while_they_are_written(rows, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow")
-    monkeypatch.setattr(tables, "_GROUP", 2)
+    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 2)
 
     def failing():
         yield from rows[:4]
@@ -65,3 +65,8 @@ def test_without_pyarrow_it_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(FerlibError, match=r"pip install 'ferlib\[parquet\]'"):
         tables.need_pyarrow()
+
+
+def test_faces_and_their_stored_form_give_the_same_rows(make):
+    faces = [make.face(box=(1.26, 2, 30.04, 40), confidence=0.7654321), make.face(emotion="fear")]
+    assert list(rows_of("a.png", faces)) == list(rows_of("a.png", [face.to_dict() for face in faces]))

@@ -111,7 +111,7 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_table(pipeline, clip, tmp
     assert run(clip, second, csv=target)[0] == 0
     assert second.read == 7
     assert target.read_text() == (tmp_path / "whole.csv").read_text()
-    assert not progress.beside(target).exists()
+    assert not progress.progress_path(target).exists()
 
 
 def test_an_interrupted_run_that_follows_goes_on_from_its_last_detection(pipeline, clip, tmp_path):
@@ -142,7 +142,7 @@ def test_an_impossible_detect_every_is_refused(pipeline, clip):
 def test_a_line_that_was_cut_off_is_read_again(pipeline, clip, tmp_path):
     target = tmp_path / "rows.csv"
     run(clip, Counting(pipeline, stop=5), csv=target)
-    part = progress.beside(target)
+    part = progress.progress_path(target)
     part.write_bytes(part.read_bytes()[:-40])
     second = Counting(pipeline)
     assert run(clip, second, csv=target)[0] == 0
@@ -157,7 +157,7 @@ def test_a_part_file_of_another_run_is_begun_afresh(pipeline, clip, tmp_path, mo
     if damage == "another engine":
         monkeypatch.setattr(Counting, "identity", lambda self: {"engine": "int8"})
     elif damage != "another every":
-        progress.beside(target).write_bytes(b"" if damage == "empty" else b"\xff\xfe nothing\n")
+        progress.progress_path(target).write_bytes(b"" if damage == "empty" else b"\xff\xfe nothing\n")
     second = Counting(pipeline)
     assert run(clip, second, csv=target)[0] == 0
     assert second.read == 12
@@ -208,7 +208,7 @@ def test_a_frame_that_cannot_be_decoded_is_named_and_passed_over(pipeline, clip,
 
 
 def test_where_no_frame_can_be_drawn_there_is_no_video(pipeline, clip, tmp_path, monkeypatch):
-    monkeypatch.setattr(video.part_file, "followed", lambda *_: iter(()))
+    monkeypatch.setattr(video.VideoLog, "tracked", lambda *_: iter(()))
     with pytest.raises(FerlibError, match=r"no frame of clip.avi could be read"):
         run(clip, pipeline, annotate_dir=tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.mp4"))
@@ -272,7 +272,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
 def test_the_part_file_is_lines_of_json(pipeline, clip, tmp_path):
     target = tmp_path / "rows.csv"
     run(clip, Counting(pipeline, stop=3), csv=target)
-    header, *lines = [json.loads(line) for line in progress.beside(target).read_text().splitlines()]
+    header, *lines = [json.loads(line) for line in progress.progress_path(target).read_text().splitlines()]
     assert header["every"] == 1
     assert [line["frame"] for line in lines] == [0, 1, 2]
     assert len(lines[0]["faces"][0]["probabilities"]) == 8

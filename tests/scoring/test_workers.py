@@ -14,7 +14,7 @@ from ferlib.faces.pictures import sample_picture
 from ferlib.inference.loading import load_classifier
 from ferlib.pipeline import EmotionPipeline, load_pipeline
 from ferlib.scoring import workers as scoring
-from ferlib.scoring.workers import Scored, Task, Threads, in_order
+from ferlib.scoring.workers import ScoredPicture, Task, ThreadWorkers, in_order
 
 
 class SlowPipeline:
@@ -42,7 +42,7 @@ def pictures(tmp_path):
 
 def test_results_come_in_order_and_a_pipeline_serves_one_picture_at_a_time(pictures):
     pipelines = [SlowPipeline(), SlowPipeline()]
-    results = [result.result() for _, result in in_order(map(Task, pictures), Threads(pipelines))]
+    results = [result.result() for _, result in in_order(map(Task, pictures), ThreadWorkers(pipelines))]
     assert [found.source for found in results] == pictures
     assert [found.width for found in results] == [20 + index for index in range(12)]
     assert all(found.image is None for found in results)
@@ -58,7 +58,7 @@ class CountingWorkers:
     def submit(self, task):
         self.submitted += 1
         future = Future()
-        future.set_result(Scored(task.path, 1, 1, []))
+        future.set_result(ScoredPicture(task.path, 1, 1, []))
         return future
 
     def close(self):
@@ -78,7 +78,7 @@ def test_only_a_few_are_ahead_however_many_there_are():
 
 def test_a_picture_that_cannot_be_read_raises_at_its_place(pictures):
     pictures[1].write_bytes(b"no picture")
-    results = in_order(map(Task, pictures[:3]), Threads([SlowPipeline()]))
+    results = in_order(map(Task, pictures[:3]), ThreadWorkers([SlowPipeline()]))
     assert next(results)[1].result().source == pictures[0]
     with pytest.raises(FerlibError, match=r"01\.png is not a picture"):
         next(results)[1].result()
@@ -87,9 +87,9 @@ def test_a_picture_that_cannot_be_read_raises_at_its_place(pictures):
 
 def test_what_is_known_is_not_scored_again_and_the_image_comes_when_wanted(pictures):
     pipeline = SlowPipeline()
-    known = Scored(pictures[0], 20, 30, ["a face"])
+    known = ScoredPicture(pictures[0], 20, 30, ["a face"])
     tasks = [Task(pictures[0], known=known), Task(pictures[0], True, known), Task(pictures[1], True)]
-    results = [result.result() for _, result in in_order(tasks, Threads([pipeline]))]
+    results = [result.result() for _, result in in_order(tasks, ThreadWorkers([pipeline]))]
     assert pipeline.done == 1
     assert [found.faces for found in results] == [["a face"], ["a face"], []]
     assert [None if found.image is None else found.image.shape for found in results] == [None, (30, 20, 3), (30, 21, 3)]
@@ -97,7 +97,7 @@ def test_what_is_known_is_not_scored_again_and_the_image_comes_when_wanted(pictu
 
 def test_closing_leaves_no_thread(pictures):
     before = threading.active_count()
-    results = in_order(map(Task, pictures), Threads([SlowPipeline(), SlowPipeline()]))
+    results = in_order(map(Task, pictures), ThreadWorkers([SlowPipeline(), SlowPipeline()]))
     next(results)
     results.close()
     assert threading.active_count() == before
@@ -127,14 +127,14 @@ def test_workers_share_one_classifier_and_have_a_detector_each(monkeypatch, make
 
 def test_a_process_scores_like_a_thread(monkeypatch, pictures):
     asked = []
-    monkeypatch.setattr(scoring, "_pipeline", [])
+    monkeypatch.setattr(scoring, "_own_pipeline", [])
     monkeypatch.setattr(scoring, "load_pipeline", lambda **options: asked.append(options) or SlowPipeline())
-    scoring._begin({"model": "m"})
+    scoring._load_own_pipeline({"model": "m"})
     assert asked == [{"threads": 1, "model": "m"}]
-    found = scoring._score_here(Task(pictures[3], wants_image=True))
+    found = scoring._do_in_process(Task(pictures[3], wants_image=True))
     assert (found.width, found.height, found.faces) == (23, 30, [])
     assert isinstance(found.image, np.ndarray)
-    assert scoring._score_here(Task(pictures[3], known=found)).image is None
+    assert scoring._do_in_process(Task(pictures[3], known=found)).image is None
 
 
 def test_one_core_is_enough(monkeypatch):
