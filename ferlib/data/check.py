@@ -1,4 +1,4 @@
-"""What a data folder holds: counts per split, rule and class, copies and leaks, and what is wrong with it."""
+"""The data check: counts of a data folder by split, rule and class, its copies and leaks, and its faults."""
 
 import json
 import re
@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ferlib import paths
-from ferlib.data import cleaning, ferplus, label_files, readers
+from ferlib.data import cleaning, label_files, readers
 from ferlib.data.check_report import RULES, Report, Table, render
+from ferlib.data.data_set import open_data_set
 from ferlib.data.ferplus import FerData
 from ferlib.data.labels import EMOTIONS
 from ferlib.data.official import OFFICIAL_COUNTS, OFFICIAL_HASHES
@@ -24,46 +25,55 @@ __all__ = ["OFFICIAL_COUNTS", "OFFICIAL_HASHES", "Report", "check", "obtain", "r
 
 
 def check(root: str | Path) -> Report:
-    """Read a data folder and count what it holds; finding copies takes about half a minute the first time.
+    """Count the contents of a data folder; finding the copies takes about half a minute the first time.
+
+    Args:
+        root: the data folder.
 
     Raises:
         FerlibError: the folder holds no data that can be used.
     """
     root = Path(root)
-    data = ferplus.load_all(root)
+    data_set = open_data_set(root)
+    data, table = data_set.all_splits, data_set.manifest
     form = readers.detect_form(root)
     labels = data.source.removeprefix(form).removeprefix(", ") or "folder names"
-    table = cleaning.load_manifest(data)
-    kept = {labels: _kept_by_rule(data.votes, data.split)}
+    counts_by_file = {labels: _kept_by_rule(data.votes, data.split)}
     problems, notes = [*data.problems, *_deviations(data, form)], []
     others = _count_rows(root, data) if form != "class folders" and labels == "label.csv" else None
     if others:
-        kept["fer2013new.csv"], more_notes, more_problems = others
+        counts_by_file["fer2013new.csv"], more_notes, more_problems = others
         notes += more_notes
         problems += more_problems
     if form == "class folders":
         notes.append("one folder a class has no taggers' votes: all ten are given to the folder's class")
     return Report(
         str(root), form, labels, tuple(_label_files(root)), data.content_hash, data.content_hash in OFFICIAL_HASHES,
-        _per_split(data.split), kept, _outcomes(data.votes), _class_counts(data), _copies(table), _group_sizes(table),
-        _leaks(table), _leaked(table), _dropped(table), _training(table, data),
+        _per_split(data.split), counts_by_file, _outcomes(data.votes), _class_counts(data), _copies(table),
+        _group_sizes(table), _leaks(table), _leaked(table), _dropped(table), _training_counts(table, data),
         _training_classes(table), tuple(notes), tuple(dict.fromkeys(problems)),
     )  # fmt: skip
 
 
 def record(report: Report, results: Path, seconds: float) -> None:
-    """Write a report as ``data_check.json`` into the folder `results`.
+    """Write a report as ``data_check.json``, with the code's commit and without the folder on this machine.
 
-    The file names the code's commit and the `seconds` that counting took, and not the folder on this machine.
+    Args:
+        report: the counts.
+        results: folder to write into.
+        seconds: time that counting took.
     """
     about = {"folder": "", "code_commit": code_commit(), "seconds": round(seconds, 1)}
     write_json(results / "data_check.json", {**report.to_dict(), **about})
 
 
 def obtain(results: Path, *, root: Path | None = None, recount: bool = False) -> dict:
-    """The counts in ``data_check.json`` of the folder `results`.
+    """Read the counts from ``data_check.json``, after counting again when asked to.
 
-    With `recount` they are made anew first, from the data folder `root` (None: `paths.data_root()`).
+    Args:
+        results: folder that holds the file.
+        root: the data folder to count; None means `paths.data_root()`.
+        recount: count the data folder and write the file first.
 
     Raises:
         FerlibError: there is no such file, or it cannot be read.
@@ -90,13 +100,13 @@ def _kept_by_rule(votes: np.ndarray, split: np.ndarray) -> Table:
 
 
 def _outcomes(votes: np.ndarray) -> Table:
-    """For each rule the images kept and dropped by reason, every reason in every row."""
+    """Images that each rule keeps, and those that it drops by reason; every row has every reason that occurs."""
     votes = np.asarray(votes)
-    reasons = {name: drop_reasons(votes, rule) for rule, name in RULES.items()}
-    occurring = [reason for reason in REASONS if any((found == reason).any() for found in reasons.values())]
+    by_rule = {name: drop_reasons(votes, rule) for rule, name in RULES.items()}
+    occurring = [reason for reason in REASONS if any((reasons == reason).any() for reasons in by_rule.values())]
     return {
-        name: {"kept": int((found == "").sum()), **{reason: int((found == reason).sum()) for reason in occurring}}
-        for name, found in reasons.items()
+        name: {"kept": int((reasons == "").sum()), **{reason: int((reasons == reason).sum()) for reason in occurring}}
+        for name, reasons in by_rule.items()
     }
 
 
@@ -106,7 +116,7 @@ def _class_counts(data: FerData) -> Table:
 
 
 def _count_rows(root: Path, data: FerData) -> tuple[Table, list[str], list[str]] | None:
-    """Counts over the rows of ``fer2013new.csv``, with a note on repeated names and problems; None without the file."""
+    """Counts over the rows of ``fer2013new.csv``, notes and problems; None without the file."""
     path = root / "fer2013new.csv"
     if not path.is_file():
         return None
@@ -122,11 +132,11 @@ def _count_rows(root: Path, data: FerData) -> tuple[Table, list[str], list[str]]
             f"{distinct} distinct images"
         )
     stems = {name.rsplit(".", 1)[0] for name in named}
-    for count, what in (
+    for count, problem in (
         (len(stems - set(data.ids.tolist())), "names in fer2013new.csv have no image"),
         (len(set(data.ids.tolist()) - stems), "images have no row in fer2013new.csv"),
     ):
-        problems += [f"{count:,} {what}"] if count else []
+        problems += [f"{count:,} {problem}"] if count else []
     return rows, notes, problems
 
 
@@ -144,11 +154,11 @@ def _label_files(root: Path) -> list[str]:
 def _deviations(data: FerData, form: str) -> list[str]:
     if form == "class folders":  # other people's selections; there is no official count for them
         return []
-    found = _per_split(data.split)
+    counts = _per_split(data.split)
     return [
-        f"{name} has {found[name]:,} images, but FER2013+ has {official:,}"
+        f"{name} has {counts[name]:,} images, but FER2013+ has {official:,}"
         for name, official in OFFICIAL_COUNTS.items()
-        if found[name] != official
+        if counts[name] != official
     ]
 
 
@@ -170,19 +180,19 @@ def _leaks(table: pd.DataFrame) -> Table:
 
 def _leaked(table: pd.DataFrame) -> Table:
     """Leaked images of each split, all and those with a majority label."""
-    found = {}
+    leaked = {}
     for name in SPLITS:
         part = table[table["split"] == name]
         labelled = part[part["label"] != ""]
-        found[name] = {
+        leaked[name] = {
             "images": int(part["leaked"].sum()), "of_images": len(part),
             "labelled": int(labelled["leaked"].sum()), "of_labelled": len(labelled),
         }  # fmt: skip
-    return found
+    return leaked
 
 
 def _dropped(table: pd.DataFrame) -> dict[str, int]:
-    """Train images dropped for each reason, "copy of fer0000001" and its like as one, most frequent first."""
+    """Train images dropped for each reason, most frequent first; all "copy of fer0000001" count as one reason."""
     reasons = table.loc[~table["kept"], "reason"].map(
         lambda reason: re.sub(r"^copy of .*", "copy within train", reason)
     )
@@ -193,10 +203,10 @@ def _for_training(table: pd.DataFrame) -> pd.Series:
     return (table["split"] == "train") & table["kept"]
 
 
-def _training(table: pd.DataFrame, data: FerData) -> dict[str, int]:
-    kept = _for_training(table).to_numpy()
-    usable = targets(np.asarray(data.votes)[kept], "crossentropy").any(axis=1)
-    return {"images": int(kept.sum()), "with a crossentropy target": int(usable.sum())}
+def _training_counts(table: pd.DataFrame, data: FerData) -> dict[str, int]:
+    mask = _for_training(table).to_numpy()
+    usable = targets(np.asarray(data.votes)[mask], "crossentropy").any(axis=1)
+    return {"images": int(mask.sum()), "with a crossentropy target": int(usable.sum())}
 
 
 def _training_classes(table: pd.DataFrame) -> dict[str, int]:

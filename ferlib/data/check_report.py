@@ -1,4 +1,4 @@
-"""The data check's findings, and their text for people."""
+"""Report of the data check, and its text for people."""
 
 import textwrap
 from collections.abc import Mapping
@@ -15,8 +15,10 @@ RULES = {
 }
 """The rules that keep different images, and their names in the table."""
 
-WIDTH = 100
-_NAMES = 46  # columns for the names of rows
+REPORT_WIDTH = 100
+"""Columns of the text."""
+
+_NAME_WIDTH = 46  # columns for the names of rows
 
 Table = dict[str, dict[str, int]]
 """Counts: row name -> split -> images."""
@@ -24,26 +26,30 @@ Table = dict[str, dict[str, int]]
 
 @dataclass(frozen=True)
 class Report:
-    """What `check.check` found.
+    """Counts of a data folder, as `check.check` makes them.
 
     Attributes:
-        folder: the folder as it was given; form: what `readers.detect_form` calls it.
-        labels: whose votes the data has; label_files: the label files in the folder, those inside zips left out.
-        content_hash: of images and votes; official: whether it is that of the official data.
+        folder: the folder as it was given.
+        form: form of the data, as `readers.detect_form` calls it.
+        labels: label file whose votes the data has.
+        label_files: label files in the folder, without those inside zips.
+        content_hash: hex SHA-256 of images and votes.
+        official: whether the hash is that of the official data.
         images: images of each split.
-        kept: for each label file and rule the rows that the rule keeps in each split, ``{file: {rule: {split: n}}}``.
-        outcomes: of the data's own votes, all splits: for each rule the images ``kept`` and dropped for each reason.
+        kept: rows that each rule keeps in each split, ``{label file: {rule: {split: n}}}``.
+        outcomes: images that each rule keeps (``kept``) and drops for each reason, by the data's own votes, all splits.
         classes: images of each class in each split under the majority rule.
         copies: images that have an exact, near or mirrored copy (counted under the closest kind), ``groups`` of
             copies, and images in groups whose majority labels ``disagree``.
-        group_sizes: how many groups of copies have 2, 3, ... images; the keys are text, as JSON has them.
-        leaks: of `cleaning.leak_table`, images of the first split that also sit in the second.
-        leaked: for each split the images and the majority-labelled images that also sit in another split, and of
-            how many, as ``{"images", "of_images", "labelled", "of_labelled"}``.
+        group_sizes: number of groups of copies with 2, 3, ... images; the keys are text, as JSON has them.
+        leaks: images of the first split that also sit in the second, as in `cleaning.leak_table`.
+        leaked: images and majority-labelled images of each split that also sit in another split, and the totals, as
+            ``{"images", "of_images", "labelled", "of_labelled"}``.
         dropped: train images that cleaning drops, by reason.
-        training: what remains, ``images`` and those ``with a crossentropy target``.
-        training_classes: images of each class under the majority rule in what remains.
-        notes: what to know when reading the numbers; problems: what is wrong.
+        training: train images that remain, ``images`` and those ``with a crossentropy target``.
+        training_classes: remaining train images of each class under the majority rule.
+        notes: facts to know when reading the numbers.
+        problems: faults of the data.
     """
 
     folder: str
@@ -67,12 +73,12 @@ class Report:
     problems: tuple[str, ...]
 
     def to_dict(self) -> dict:
-        """For JSON."""
+        """Convert to a dict for JSON."""
         return asdict(self)
 
 
 def render(report: Report) -> str:
-    """The report as text for people, at most `WIDTH` columns wide (a longer folder name stays whole)."""
+    """Format a report as text for people, at most `REPORT_WIDTH` columns wide; a longer folder name is not cut."""
     official = "that of the official data" if report.official else "not that of the official data"
     lines = [
         f"FER2013+ in {report.folder}",
@@ -105,7 +111,7 @@ def _rule_rows(report: Report) -> Table:
 def _block(title: str, rows: Mapping[str, Mapping[str, int]]) -> str:
     """A titled table with right-aligned columns."""
     columns = list(next(iter(rows.values()), {}))
-    width = max(_NAMES, *(len(name) + 4 for name in rows))
+    width = max(_NAME_WIDTH, *(len(name) + 4 for name in rows))
     lines = [f"{title:<{width}}" + "".join(f"{column:>9}" for column in columns)]
     lines += [
         f"{'  ' + name:<{width}}" + "".join(f"{row[column]:>9,}" for column in columns) for name, row in rows.items()
@@ -113,17 +119,17 @@ def _block(title: str, rows: Mapping[str, Mapping[str, int]]) -> str:
     return "\n".join(lines)
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,}" + (f" ({part / whole:.1%})" if whole else "")
+def _share(part: int, total: int) -> str:
+    return f"{part:,} of {total:,}" + (f" ({part / total:.1%})" if total else "")
 
 
 def _copies_text(report: Report) -> str:
-    found = report.copies
-    kinds = ", ".join(f"{found[kind]:,} {kind}" for kind in KINDS)
+    counts = report.copies
+    kinds = ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS)
     return (
-        f"Copies: {found['groups']:,} groups of images that show the same photo\n"
+        f"Copies: {counts['groups']:,} groups of images that show the same photo\n"
         f"  images by their closest copy: {kinds}\n"
-        f"  images in groups with two majority labels: {found['disagree']:,}"
+        f"  images in groups with two majority labels: {counts['disagree']:,}"
     )
 
 
@@ -142,13 +148,13 @@ def _cleaning_text(report: Report) -> str:
     total = sum(report.dropped.values())
     lines = [f"Cleaning drops {total:,} train images, none of valid and test (by the first reason that holds)"]
     lines += [f"  {count:>7,}  {reason}" for reason, count in report.dropped.items()]
-    remaining = ", ".join(f"{count:,} {what}" for what, count in report.training.items())
+    remaining = ", ".join(f"{count:,} {name}" for name, count in report.training.items())
     return "\n".join([*lines, f"  for training remain {remaining}"])
 
 
 def _sentences(title: str, sentences: tuple[str, ...]) -> str:
     wrapped = (
-        textwrap.fill(text, WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False)
+        textwrap.fill(text, REPORT_WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False)
         for text in sentences
     )
     return "\n".join([title, *wrapped]) if sentences else ""

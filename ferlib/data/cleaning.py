@@ -1,4 +1,4 @@
-"""Copies, leaks between splits, and images that are no faces: found, grouped and written down in a manifest.
+"""Copies, leaks between splits, and images that are no faces, recorded in a manifest.
 
 FER2013 was collected by an image search that returned many photos twice, often cropped a little differently, and the
 copies were split at random: some sit in training and in validation or test. Three steps find them:
@@ -33,7 +33,7 @@ from ferlib.data.votes import drop_reasons, hard_labels, targets
 from ferlib.files import atomic_path
 
 HASH_BITS = 12  # candidates: at most this many of 64 bits differ
-SIMILARITY = {"near": 0.90, "mirrored": 0.92}  # least registered correlation of a copy
+SIMILARITY = {"near": 0.90, "mirrored": 0.92}  # smallest registered correlation of a copy
 BLANK_STD = 4.0  # grey levels; the flattest real face of FER2013 has 9.1
 _SHIFT = 4  # pixels
 _VERSION = 2  # part of the cache's name: raise it when the rules change
@@ -48,7 +48,8 @@ class Copies:
     """Pairs of images that show the same photo.
 
     Attributes:
-        first, second: (P,) indices, first < second.
+        first: (P,) index of the earlier image of each pair.
+        second: (P,) index of the later image.
         kind: (P,) one of `KINDS`; every pair stands once, under the first kind that holds.
         similarity: (P,) registered correlation, 1 for exact copies.
     """
@@ -59,22 +60,35 @@ class Copies:
     similarity: np.ndarray
 
     def groups(self, count: int) -> np.ndarray:
-        """(count,) number of each image's group of copies, itself alone if it has none."""
+        """Number the groups of copies; an image without copies is a group of its own.
+
+        Args:
+            count: number of images.
+
+        Returns:
+            (count,) group number of each image.
+        """
         links = coo_array((np.ones(len(self.first)), (self.first, self.second)), shape=(count, count))
         return connected_components(links, directed=False)[1]
 
 
 def pixel_hashes(images: np.ndarray) -> np.ndarray:
-    """(N,) hex SHA-256 of each (H, W) uint8 image."""
+    """Compute the hex SHA-256 of each (H, W) uint8 image, (N,) strings."""
     return np.array(
         [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest() for image in images], dtype="<U64"
     )
 
 
 def perceptual_hashes(images: np.ndarray) -> np.ndarray:
-    """(N,) uint64: the signs of the 8x8 lowest DCT coefficients against their median, at 32x32 pixels.
+    """Compute the 64-bit perceptual hash of each image, as `imagehash.phash` does (Zauner 2010).
 
-    The construction is that of `imagehash.phash` (Zauner 2010), for all images at once.
+    A bit says whether one of the 8x8 lowest DCT coefficients of the image, at 32x32 pixels, is above their median.
+
+    Args:
+        images: (N, H, W) uint8.
+
+    Returns:
+        (N,) uint64.
     """
     small = np.stack([cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA) for image in images])
     low = dctn(small.astype(np.float32), axes=(1, 2))[:, :8, :8].reshape(len(images), 64)
@@ -83,36 +97,48 @@ def perceptual_hashes(images: np.ndarray) -> np.ndarray:
 
 
 def find_copies(images: np.ndarray) -> Copies:
-    """All pairs of (N, 48, 48) uint8 images that show the same photo. About 12 s for FER2013's 35,710 images."""
+    """Find all pairs of images that show the same photo; FER2013's 35,710 images take about 12 s.
+
+    Args:
+        images: (N, 48, 48) uint8.
+    """
     images = np.asarray(images)
     exact = _exact_pairs(images)
     hashes = perceptual_hashes(images)
     near = _similar_pairs(images, images, hashes, hashes, SIMILARITY["near"])
     flipped = np.ascontiguousarray(images[:, :, ::-1])
     mirrored = _similar_pairs(flipped, images, perceptual_hashes(flipped), hashes, SIMILARITY["mirrored"])
-    found: dict[tuple[int, int], tuple[str, float]] = {}
+    copies: dict[tuple[int, int], tuple[str, float]] = {}
     for kind, pairs in zip(KINDS, (exact, near, mirrored), strict=True):
         for first, second, similarity in pairs:
-            found.setdefault((int(first), int(second)), (kind, similarity))
-    ordered = sorted(found)
+            copies.setdefault((int(first), int(second)), (kind, similarity))
+    ordered = sorted(copies)
     index = np.array(ordered, dtype=np.int64).reshape(-1, 2)
-    kinds = np.array([found[pair][0] for pair in ordered], dtype="<U8")
-    return Copies(index[:, 0], index[:, 1], kinds, np.array([found[pair][1] for pair in ordered], dtype=np.float64))
+    kinds = np.array([copies[pair][0] for pair in ordered], dtype="<U8")
+    similarities = np.array([copies[pair][1] for pair in ordered], dtype=np.float64)
+    return Copies(index[:, 0], index[:, 1], kinds, similarities)
 
 
 def build_manifest(data: FerData) -> pd.DataFrame:
-    """One row per image, in the order of `data`: what it is, what it is a copy of, and whether training keeps it.
+    """Build the manifest: for each image its copies, its label, and whether training keeps it.
 
-    Columns:
-        id, split: as in the data.
-        pixel_hash: hex SHA-256 of the pixels; perceptual_hash: 16 hex digits.
-        group: id of the first image of its group of copies, "" when it has none; group_size: images in it (1 alone).
-        copy: the kind of the closest copy (`KINDS`), "" when it has none.
-        label: majority emotion (label rule of validation and test), "" when the votes give none.
-        disagrees: its group holds two different majority labels.
-        leaked: its group reaches into another split.
-        kept: for train, whether training may use it; always True in valid and test, which are never changed.
-        reason: why it was dropped, "" when it was not.
+    Args:
+        data: all splits, since a training image may sit in valid or test too.
+
+    Returns:
+        A table with one row for each image, in the order of `data`, and these columns:
+
+        - ``id``, ``split``: as in the data.
+        - ``pixel_hash``: hex SHA-256 of the pixels.
+        - ``perceptual_hash``: 16 hex digits.
+        - ``group``: id of the first image of its group of copies, "" when it has no copy.
+        - ``group_size``: number of images in the group, 1 when it has no copy.
+        - ``copy``: kind of the closest copy (`KINDS`), "" when it has none.
+        - ``label``: majority emotion (label rule of validation and test), "" when the votes give none.
+        - ``disagrees``: whether its group holds two different majority labels.
+        - ``leaked``: whether its group reaches into another split.
+        - ``kept``: for train, whether training may use it; always True in valid and test, which are never changed.
+        - ``reason``: why training drops it, "" when it does not.
     """
     copies = find_copies(data.images)
     group = copies.groups(len(data))
@@ -134,7 +160,13 @@ def build_manifest(data: FerData) -> pd.DataFrame:
 
 
 def load_manifest(data: FerData) -> pd.DataFrame:
-    """`build_manifest`, cached as CSV under `data/processed` by the data's content hash and the rules."""
+    """Read the manifest from its cache, or build it; see `build_manifest` for the columns.
+
+    The cache is a CSV file under `data/processed`, named by the data's content hash and the rules.
+
+    Args:
+        data: all splits.
+    """
     rules = f"{HASH_BITS}-{SIMILARITY['near']}-{SIMILARITY['mirrored']}-v{_VERSION}"
     cached = paths.PROCESSED / f"manifest-{data.content_hash[:16]}-{len(data)}-{rules}.csv"
     with suppress(OSError, ValueError, KeyError):  # there is none, or it is damaged
@@ -148,16 +180,23 @@ def load_manifest(data: FerData) -> pd.DataFrame:
 
 
 def manifest_of(root: str | Path | None = None) -> pd.DataFrame:
-    """The manifest of the data set in `root` (None: `paths.data_root()`); see `build_manifest` for the columns.
+    """Open a data folder for its manifest alone; see `data_set.DataSet.manifest`.
 
-    It needs all splits, since a training image may sit in test too, and says nothing of a test image but what it is
-    a copy of and its label; training takes only the train rows' `kept` from it.
+    Args:
+        root: the data folder; None means `paths.data_root()`.
     """
     return load_manifest(load_all(root))
 
 
 def leak_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Images of each split (rows) whose photo also sits in another split (columns); the diagonal: copies inside."""
+    """Count the images of each split (rows) whose photo also sits in a split (columns).
+
+    Args:
+        table: a manifest; only the columns ``group`` and ``split`` are read.
+
+    Returns:
+        (S, S) counts; on the diagonal the images that have a copy inside their own split.
+    """
     names = list(dict.fromkeys(table["split"]))
     grouped = table[table["group"] != ""]
     members = grouped.groupby(["group", "split"]).size().unstack(fill_value=0).reindex(columns=names, fill_value=0)
@@ -176,8 +215,8 @@ def _exact_pairs(images: np.ndarray) -> list[tuple[int, int, float]]:
     return [(int(origin[index]), int(index), 1.0) for index in np.flatnonzero(origin != np.arange(len(images)))]
 
 
-def _similar_pairs(left, right, left_hashes, right_hashes, least: float) -> list[tuple[int, int, float]]:
-    """Pairs (i < j) of `left[i]` and `right[j]` with close hashes whose registered correlation is at least `least`."""
+def _similar_pairs(left, right, left_hashes, right_hashes, min_similarity: float) -> list[tuple[int, int, float]]:
+    """Pairs (i < j) of `left[i]` and `right[j]` with close hashes and a registered correlation that is high enough."""
     pairs = []
     for start in range(0, len(left), 512):
         distance = np.bitwise_count(left_hashes[start : start + 512, None] ^ right_hashes[None, :])
@@ -187,13 +226,20 @@ def _similar_pairs(left, right, left_hashes, right_hashes, least: float) -> list
         pairs.append(np.stack([rows[ahead], columns[ahead]], axis=1))
     candidates = np.concatenate(pairs) if pairs else np.empty((0, 2), dtype=np.int64)
     scored = ((i, j, registered_similarity(left[i], right[j])) for i, j in candidates)
-    return [(i, j, score) for i, j, score in scored if score >= least]
+    return [(i, j, score) for i, j, score in scored if score >= min_similarity]
 
 
 def registered_similarity(left: np.ndarray, right: np.ndarray) -> float:
-    """Best normalised cross-correlation (-1 to 1) of two equal-sized uint8 images over shifts of up to 4 pixels.
+    """Correlate two images at their best shift of up to 4 pixels.
 
-    The inner part of one is moved over the other and the reverse. What is flat there correlates with nothing: 0.
+    The inner part of each image is moved over the other one. An image whose inner part is flat correlates with nothing.
+
+    Args:
+        left: (H, W) uint8.
+        right: (H, W) uint8.
+
+    Returns:
+        Best normalised cross-correlation, -1 to 1; 0 for a flat image.
     """
     inner = (slice(_SHIFT, -_SHIFT), slice(_SHIFT, -_SHIFT))
     if min(left[inner].std(), right[inner].std()) < BLANK_STD:
@@ -215,27 +261,30 @@ def _closest_kind(copies: Copies, count: int) -> np.ndarray:
 
 
 def _differs_in_group(values: np.ndarray, group: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """(N,) whether the counted members of an image's group hold two different values."""
-    seen = pd.Series(np.where(counted, values, np.nan)).groupby(group)
-    return (seen.transform("max") != seen.transform("min")).to_numpy() & seen.transform("count").gt(0).to_numpy()
+    """Whether the counted members of each image's group hold two different values, (N,) bool."""
+    groups = pd.Series(np.where(counted, values, np.nan)).groupby(group)
+    differs = (groups.transform("max") != groups.transform("min")).to_numpy()
+    return differs & groups.transform("count").gt(0).to_numpy()
 
 
 def _drop_reasons(table: pd.DataFrame, data: FerData, group: np.ndarray) -> np.ndarray:
-    """(N,) why training leaves an image out, "" when it does not; the first that holds of: blank, leak, face, copy."""
+    """Reasons why training leaves images out, (N,) strings, "" for the others.
+
+    The first that holds of: blank, also in another split, not a face, copy.
+    """
     train = (table["split"] == "train").to_numpy()
     reasons = np.full(len(table), "", dtype=object)
     reasons[train & (np.asarray(data.images).reshape(len(data), -1).std(axis=1) < BLANK_STD)] = "blank"
     for split in ("test", "valid"):
-        held = set(group[(table["split"] == split).to_numpy()])
-        inside = train & np.isin(group, list(held)) & (reasons == "")
-        reasons[inside] = f"also in {split}"
+        groups = np.unique(group[(table["split"] == split).to_numpy()])
+        reasons[train & np.isin(group, groups) & (reasons == "")] = f"also in {split}"
     reasons[train & (reasons == "") & (drop_reasons(data.votes, "crossentropy") == "not a face")] = "not a face"
     candidates = np.flatnonzero(train & (reasons == ""))
-    # Of several copies the first one stays whose votes give a target, so that no photo is lost to one spread vote.
+    # The first copy whose votes give a target stays, so that no photo is lost to one image with spread votes.
     usable = np.asarray(targets(data.votes, "crossentropy").any(axis=1))
     order = candidates[np.argsort(~usable[candidates], kind="stable")]
-    kept = pd.Series(order, index=order).groupby(group[order]).transform("first").to_numpy()
-    for index, first in zip(order, kept, strict=True):
+    firsts = pd.Series(order, index=order).groupby(group[order]).transform("first").to_numpy()
+    for index, first in zip(order, firsts, strict=True):
         if index != first:
             reasons[index] = f"copy of {data.ids[first]}"
     return reasons

@@ -35,9 +35,9 @@ class FerData:
         images: (N, 48, 48) uint8, grey.
         votes: (N, 10) uint8, the taggers' votes in the order of `labels.VOTE_COLUMNS`.
         split: (N,) ``"train"``, ``"valid"`` or ``"test"``.
-        source: the form it was read from, for people.
-        content_hash: hex SHA-256 of what was read, the same for every form of the same data.
-        problems: sentences about what was wrong but could be lived with.
+        source: form and label file that it was read from, for people.
+        content_hash: hex SHA-256 of all rows, the same for every form of the same data.
+        problems: sentences about faults that do not keep the data from being used.
     """
 
     ids: np.ndarray
@@ -52,7 +52,11 @@ class FerData:
         return len(self.ids)
 
     def where(self, mask: np.ndarray) -> "FerData":
-        """Select rows by a boolean mask or by indices; the content hash stays that of all rows."""
+        """Select rows; the content hash stays that of all rows.
+
+        Args:
+            mask: (N,) bool, or indices in any order.
+        """
         return FerData(
             self.ids[mask], self.images[mask], self.votes[mask], self.split[mask],
             self.source, self.content_hash, self.problems,
@@ -64,7 +68,19 @@ class FerData:
 
 
 def make_data(ids, images, votes, split, source: str, problems: tuple[str, ...] = ()) -> FerData:
-    """Build a `FerData` from arrays (shapes as in its attributes), sorted by split and id, with its content hash."""
+    """Build a `FerData` from arrays, sorted by split and id, with its content hash.
+
+    Args:
+        ids: (N,) names, each at most 40 characters long and there once.
+        images: (N, 48, 48) uint8.
+        votes: (N, 10) uint8.
+        split: (N,) ``"train"``, ``"valid"`` or ``"test"``.
+        source: form and label file, for people.
+        problems: sentences about faults.
+
+    Raises:
+        FerlibError: two images of one name, or a name that is too long.
+    """
     _check_ids(ids)
     rows = np.empty(len(ids), dtype=_ROW)
     rows["id"], rows["split"], rows["votes"], rows["image"] = ids, split, votes, images
@@ -73,13 +89,13 @@ def make_data(ids, images, votes, split, source: str, problems: tuple[str, ...] 
 
 
 def _check_ids(ids) -> None:
-    """Names say which image is which in manifests and predictions: two equal ones, or one cut short, would mix them."""
-    lengthy = next((name for name in ids if len(name) > _ID_LENGTH), None)
-    if lengthy:
-        raise FerlibError(f"the image name {str(lengthy)!r} is longer than {_ID_LENGTH} characters; rename the file.")
-    twice = next((name for name, count in Counter(map(str, ids)).items() if count > 1), None)
-    if twice:
-        raise FerlibError(f"two images are named {twice!r}; rename one of them.")
+    """Refuse equal and overlong names: manifests and predictions tell images apart by their names alone."""
+    too_long = next((name for name in ids if len(name) > _ID_LENGTH), None)
+    if too_long:
+        raise FerlibError(f"the image name {str(too_long)!r} is longer than {_ID_LENGTH} characters; rename the file.")
+    repeated = next((name for name, count in Counter(map(str, ids)).items() if count > 1), None)
+    if repeated:
+        raise FerlibError(f"two images are named {repeated!r}; rename one of them.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +170,7 @@ def load_all(root: str | Path | None = None, labels: str = "label.csv") -> FerDa
 
 
 def _open_cache(path: Path) -> FerData | None:
-    """The cached rows, memory-mapped; None when there is no whole cache."""
+    """Open the cached rows, memory-mapped; None when the cache is absent or damaged."""
     try:
         about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         data = _from_rows(np.load(path, mmap_mode="r"), about["source"], tuple(about["problems"]))
@@ -167,8 +183,8 @@ def _read_and_cache(root: Path, form: str, labels: str, cached: Path) -> FerData
     rows = readers.read(root, form, labels)
     if not rows.ids:
         raise FerlibError(f"{root.name!r} ({form}) holds no labelled image; check it with 'ferlib data check'.")
-    named = f"{form}, {rows.labels}" if rows.labels else form
-    data = make_data(rows.ids, rows.images, rows.votes, rows.splits, named, tuple(rows.problems))
+    source = f"{form}, {rows.labels}" if rows.labels else form
+    data = make_data(rows.ids, rows.images, rows.votes, rows.splits, source, tuple(rows.problems))
     about = {"source": data.source, "content_hash": data.content_hash, "problems": list(data.problems)}
     with suppress(OSError):  # a read-only checkout works without a cache
         with atomic_path(cached) as temporary:

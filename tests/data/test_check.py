@@ -8,7 +8,7 @@ import pytest
 from ferlib import paths
 from ferlib.data import cleaning
 from ferlib.data.check import check, obtain, render
-from ferlib.data.check_report import RULES, WIDTH
+from ferlib.data.check_report import RULES, REPORT_WIDTH
 from ferlib.data.drawn.dataset import make_dataset
 from ferlib.data.ferplus import make_data
 from ferlib.data.labels import EMOTIONS
@@ -117,7 +117,7 @@ def test_the_text(report):
 
 def test_the_text_fits_and_its_columns_stand_below_each_other(report):
     lines = render(report).split("\n")
-    assert max(len(line) for line in lines[1:]) <= WIDTH  # the first holds the folder as it was given
+    assert max(len(line) for line in lines[1:]) <= REPORT_WIDTH  # the first holds the folder as it was given
     assert all(line == line.rstrip() for line in lines)
     ends = {
         len(line) for line in lines if line.endswith("valid     test") or line.startswith(("  happy", "  label.csv "))

@@ -26,7 +26,6 @@ IMPORT = "import"  # the function that an import at the top of a module counts a
 MAY_LOAD_ALL = {
     ("data.ferplus", "load_train_valid"),
     ("data.ferplus", "load_all"),
-    ("data.check", "check"),
     ("data.cleaning", "manifest_of"),  # only to find copies across splits: it hands the data to `load_manifest`
     ("data.data_set", "open_data_set"),
     ("data.data_set", "by_label_file"),
