@@ -17,49 +17,67 @@ INK, FAINT_INK, DARK_INK = (250, 251, 252), (176, 182, 192), (12, 13, 16)
 ON_PICTURE = (16, 18, 22, 200)  # ground of a card that lies on a picture, which shows through
 _GROUND, _CARD, _TRACK = (22, 24, 28), (37, 40, 46), (255, 255, 255, 34)
 
-_LEAST_FONT = 11  # pixels
+_MIN_FONT = 11  # pixels
 _PANEL_SHARE = 0.7  # the panel may be this wide, in picture widths, before its text shrinks
 _RIBBON = 3.0  # width by height that a picture with a panel should not exceed
 
 
 @cache
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans of `size` pixels, which matplotlib carries: the same on every machine."""
+    """Load DejaVu Sans, which matplotlib carries: the same on every machine.
+
+    Args:
+        size: height of the text, pixels.
+        bold: the bold weight.
+    """
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", name)), size)
 
 
 @dataclass(frozen=True)
 class Card:
-    """Measures of a card, in pixels."""
+    """Measures of a card, in pixels.
 
-    size: int  # of its text
+    Attributes:
+        size: height of the text.
+        padding: empty space at the edges.
+        row: height of one emotion's row.
+        names: width of the column of names.
+        track: length of a full bar.
+        percents: width of the column of numbers.
+    """
+
+    size: int
     padding: int
     row: int
-    names: int  # width of the column of names
-    track: int  # length of a full bar
-    percents: int  # width of the column of numbers
+    names: int
+    track: int
+    percents: int
 
     @classmethod
     def of(cls, size: int) -> "Card":
-        """The card whose text has `size` pixels, or the least that is legible."""
-        size = max(_LEAST_FONT, size)
+        """Measure the card whose text has `size` pixels, or the smallest legible size where that is less."""
+        size = max(_MIN_FONT, size)
         bold = font(size, bold=True)
         names, percents = max(bold.getlength(name) for name in EMOTIONS), bold.getlength("100 %")
         return cls(size, ceil(0.6 * size), ceil(1.4 * size), ceil(names), ceil(5.5 * size), ceil(percents))
 
     @property
     def width(self) -> int:
-        """Of the whole card."""
+        """Width of the card, pixels."""
         return 4 * self.padding + self.names + self.track + self.percents
 
     @property
     def title(self) -> int:
-        """Height of the line above the bars."""
+        """Height of the line above the bars, pixels."""
         return round(1.8 * self.size)
 
     def height(self, titled: bool) -> int:
-        """Of the whole card."""
+        """Height of the card, pixels.
+
+        Args:
+            titled: the card has a line above its bars.
+        """
         return 2 * self.padding + len(EMOTIONS) * self.row + (self.title if titled else 0)
 
 
@@ -72,7 +90,16 @@ def draw_card(
     ground: tuple[int, ...],
     title: str | None = None,
 ) -> None:
-    """Draw one face's bars with the upper left corner at `corner`; `draw` must blend (mode RGBA)."""
+    """Draw one face's bars.
+
+    Args:
+        draw: where to draw; it must blend (mode RGBA).
+        corner: upper left corner of the card, pixels.
+        face: the face.
+        card: measures of the card.
+        ground: colour of the card, RGB or RGBA.
+        title: a line above the bars; None for none.
+    """
     left, top = (round(value) for value in corner)
     bottom = top + card.height(title is not None)
     draw.rectangle((left, top, left + card.width, bottom), fill=ground)
@@ -102,12 +129,19 @@ def _draw_row(
 
 
 def with_panel(picture: Image.Image, faces: Sequence[Face], size: int) -> Image.Image:
-    """The picture with a card for each face to its right, numbered, in text of at most `size` pixels."""
+    """Put a panel to the right of a picture, with a numbered card for each face.
+
+    Args:
+        picture: an RGB picture.
+        faces: its faces, at least one.
+        size: height of the text at most, pixels.
+    """
     card, columns = _grid(picture.size, len(faces), size)
     rows = ceil(len(faces) / columns)
     step_x, step_y = card.width + card.padding, card.height(titled=True) + card.padding
-    whole = picture.width + card.padding + columns * step_x, max(picture.height, card.padding + rows * step_y)
-    canvas = Image.new("RGB", whole, _GROUND)
+    width = picture.width + card.padding + columns * step_x
+    height = max(picture.height, card.padding + rows * step_y)
+    canvas = Image.new("RGB", (width, height), _GROUND)
     canvas.paste(picture, (0, 0))
     draw = ImageDraw.Draw(canvas, "RGBA")
     for index, (face, title) in enumerate(zip(faces, labels(faces, numbered=True), strict=True)):
@@ -117,18 +151,18 @@ def with_panel(picture: Image.Image, faces: Sequence[Face], size: int) -> Image.
     return canvas
 
 
-def _grid(size: tuple[int, int], count: int, most: int) -> tuple[Card, int]:
-    """The largest card, and the columns, with which the panel is no higher than the picture and not too wide.
+def _grid(size: tuple[int, int], count: int, max_font: int) -> tuple[Card, int]:
+    """Largest card, and number of columns, with which the panel is no higher than the picture and not too wide.
 
-    When even small text is too much, the panel may be higher or wider: then the columns that waste least space count,
-    as long as the whole does not become a ribbon.
+    Where even small text is too much, the panel may be higher or wider: then the columns that waste least space are
+    taken, as long as picture and panel do not become a ribbon.
     """
-    for smaller in range(most, _LEAST_FONT - 1, -1):
-        card = Card.of(smaller)
+    for font_size in range(max_font, _MIN_FONT - 1, -1):
+        card = Card.of(font_size)
         rows = (size[1] - card.padding) // (card.height(titled=True) + card.padding)
         if rows >= 1 and ceil(count / rows) * (card.width + card.padding) <= _PANEL_SHARE * size[0]:
             return card, ceil(count / rows)
-    card = Card.of(most // 2)
+    card = Card.of(max_font // 2)
     longest = max(_RIBBON, 1.6 * size[0] / size[1])
     areas = {1: float("inf")}
     for columns in range(1, count + 1):

@@ -8,7 +8,12 @@ from ferlib.pipeline import Face
 
 
 def bars(face: Face, number: int | None = None) -> str:
-    """The heading and the eight probability bars as HTML, legible on light and dark ground."""
+    """Render the heading and the eight probability bars as HTML, legible on light and dark ground.
+
+    Args:
+        face: the face.
+        number: its place among the faces of the picture, counted from 1; None leaves the number out.
+    """
     rows = "".join(
         f'<tr><td style="padding:1px 8px 1px 0">{escape(name)}</td><td style="width:100%">'
         f'<div role="img" aria-label="{name} {100 * value:.1f} percent" style="height:.8em;border-radius:3px;'

@@ -1,26 +1,46 @@
-"""A face in words: labels, headings and summaries, the same on every surface."""
+"""A face in words: label, numbered headings and the summary of a picture, the same on every surface."""
 
 from collections.abc import Sequence
 
 from ferlib.pipeline import Face
 
 
-def labels(faces: Sequence[Face], *, numbered: bool) -> list[str]:
-    """Such as ``"happy 98 %"`` or ``"not sure 43 %"``, with a number when asked for and there are several faces."""
-    texts = [f"{face.label} {100 * face.confidence:.0f} %" for face in faces]
-    return [f"{index}  {text}" for index, text in enumerate(texts, 1)] if numbered and len(texts) > 1 else texts
+def label(face: Face) -> str:
+    """Format the answer for one face: emotion and confidence such as ``"happy 98 %"``, or ``"not sure"``.
 
-
-def summarise(name: str, faces: list[Face]) -> str:
-    """One sentence, such as ``"photo.jpg: 2 faces, happy 98 %, not sure."``."""
-    if not faces:
-        return f"{name}: no face found."
-    said = [f"{one.emotion} {100 * one.confidence:.0f} %" if one.sure else one.label for one in faces]
-    return f"{name}: {len(faces)} face{'s' if len(faces) > 1 else ''}, {', '.join(said)}."
+    Every surface shows this text: tags on pictures, cards, pages, summaries and the live view in the browser.
+    A column that holds the emotion alone shows `Face.label`.
+    """
+    return f"{face.label} {100 * face.confidence:.0f} %" if face.sure else face.label
 
 
 def heading(face: Face, number: int | None = None) -> str:
-    """Such as ``"2 · happy 98.1 %"``, or ``"not sure (sad 43.0 %)"``."""
-    told = f"{face.emotion} {100 * face.confidence:.1f} %"
-    told = told if face.sure else f"not sure ({told})"
-    return told if number is None else f"{number} · {told}"
+    """Format the label of one of several faces, such as ``"2 · happy 98 %"``.
+
+    Args:
+        face: the face.
+        number: its place among the faces of the picture, counted from 1; None leaves the number out.
+    """
+    return label(face) if number is None else f"{number} · {label(face)}"
+
+
+def labels(faces: Sequence[Face], *, numbered: bool) -> list[str]:
+    """Format the labels of all faces of a picture.
+
+    Args:
+        faces: the faces, in the order of their numbers.
+        numbered: put a number before each label; a single face has none.
+    """
+    return [heading(face, index if numbered and len(faces) > 1 else None) for index, face in enumerate(faces, 1)]
+
+
+def summarise(name: str, faces: Sequence[Face]) -> str:
+    """Summarise a picture in one sentence, such as ``"photo.jpg: 2 faces, happy 98 %, not sure."``.
+
+    Args:
+        name: name of the picture.
+        faces: its faces, possibly none.
+    """
+    if not faces:
+        return f"{name}: no face found."
+    return f"{name}: {len(faces)} face{'s' if len(faces) > 1 else ''}, {', '.join(labels(faces, numbered=False))}."

@@ -1,4 +1,4 @@
-"""One picture as the applications read it: its faces under the user's settings, in words, as bars, table and picture.
+"""A picture as the applications read it: its faces under the user's settings, as table and picture.
 
 Nothing here knows of widgets, browsers or Streamlit.
 """
@@ -30,22 +30,45 @@ PREVIEW_SIDE = 1400  # pixels; longer side of what the page shows
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What was found in a picture, with a small copy of it: a page may hold many, and the originals are large."""
+    """Faces of a picture, with a small copy of it: a page may hold many, and the originals are large.
 
-    name: str  # of the file
-    size: tuple[int, int]  # width and height of the upright picture, pixels
-    preview: np.ndarray  # (H, W, 3) uint8 RGB, no side longer than `PREVIEW_SIDE`
-    faces: list[Face]  # from left to right; coordinates are pixels of the upright picture
+    Attributes:
+        name: name of the file.
+        size: width and height of the upright picture, pixels.
+        preview: (H, W, 3) uint8 RGB, no side longer than `PREVIEW_SIDE`.
+        faces: from left to right; coordinates are pixels of the upright picture.
+    """
+
+    name: str
+    size: tuple[int, int]
+    preview: np.ndarray
+    faces: list[Face]
 
     def drawn(self, threshold: float) -> np.ndarray:
-        """The small copy with boxes and labels, several faces numbered; (H, W, 3) uint8 RGB."""
+        """Draw boxes and labels on the small copy, several faces numbered.
+
+        Args:
+            threshold: confidence below which a face is "not sure", 0..1.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+        """
         factor = self.preview.shape[1] / self.size[0]
         faces = [_scaled(face, factor) for face in with_threshold(self.faces, threshold)]
         return annotate(self.preview, faces, bars=False, numbered=True)
 
 
 def read_faces(pipeline: EmotionPipeline, image: np.ndarray, settings: LiveSettings) -> list[Face]:
-    """The faces of one (H, W, 3) uint8 RGB picture under the demo's settings."""
+    """Find and classify the faces of a picture under the applications' settings.
+
+    Args:
+        pipeline: finds and classifies the faces; its lock is held meanwhile.
+        image: (H, W, 3) uint8 RGB.
+        settings: of these, smallest face, threshold and equalisation count.
+
+    Raises:
+        FerlibError: a setting makes no sense.
+    """
     settings.check()
     with pipeline.lock:
         detections = pipeline.detector(image, settings.min_face_size)
@@ -55,13 +78,26 @@ def read_faces(pipeline: EmotionPipeline, image: np.ndarray, settings: LiveSetti
 
 
 def read_picture(pipeline: EmotionPipeline, image: np.ndarray, name: str, settings: LiveSettings) -> Reading:
-    """Find and classify the faces of an (H, W, 3) uint8 RGB picture."""
+    """Find and classify the faces of a picture.
+
+    Args:
+        pipeline: finds and classifies the faces.
+        image: (H, W, 3) uint8 RGB.
+        name: name of the picture.
+        settings: of these, smallest face, threshold and equalisation count.
+    """
     height, width = image.shape[:2]
     return Reading(name, (width, height), _shrunk(image), read_faces(pipeline, image, settings))
 
 
 def read_upload(pipeline: EmotionPipeline, data: bytes, name: str, settings: LiveSettings) -> Reading:
-    """The same from the bytes of a file.
+    """Find and classify the faces of an uploaded file.
+
+    Args:
+        pipeline: finds and classifies the faces.
+        data: content of the file.
+        name: name of the file.
+        settings: of these, smallest face, threshold and equalisation count.
 
     Raises:
         FerlibError: one sentence for what is empty, no picture, damaged, or has more than `HEAVIEST_UPLOAD` bytes or
@@ -74,34 +110,57 @@ def read_upload(pipeline: EmotionPipeline, data: bytes, name: str, settings: Liv
 
 
 def with_threshold(faces: Sequence[Face], threshold: float) -> list[Face]:
-    """The faces with `sure` by another threshold (0..1)."""
+    """Decide `sure` of each face by another threshold.
+
+    Args:
+        faces: the faces.
+        threshold: confidence below which a face is "not sure", 0..1.
+    """
     return [replace(face, sure=face.confidence >= threshold) for face in faces]
 
 
 def table(readings: Sequence[Reading], threshold: float) -> str:
-    """The faces of all pictures as CSV with `row_files.CSV_COLUMNS`, one row a face."""
+    """Write the faces of all pictures as CSV with `CSV_COLUMNS`, one row a face.
+
+    Args:
+        readings: the pictures.
+        threshold: confidence below which a face is "not sure", 0..1.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    for one in readings:
-        faces = with_threshold(one.faces, threshold)
-        writer.writerows(rows_of(Path(one.name), (face.to_dict() for face in faces)))
+    for reading in readings:
+        faces = with_threshold(reading.faces, threshold)
+        writer.writerows(rows_of(Path(reading.name), (face.to_dict() for face in faces)))
     return text.getvalue()
 
 
 def annotated_png(image: np.ndarray, faces: Sequence[Face], threshold: float) -> bytes:
-    """The whole picture with boxes, labels and bars, as `ferlib predict --annotate` draws it, as a PNG file."""
+    """Draw boxes, labels and bars on a picture, as `ferlib predict --annotate` does.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, the upright picture in full size.
+        faces: its faces.
+        threshold: confidence below which a face is "not sure", 0..1.
+
+    Returns:
+        Content of a PNG file.
+    """
     data = io.BytesIO()
     Image.fromarray(annotate(image, with_threshold(faces, threshold))).save(data, "PNG")
     return data.getvalue()
 
 
 def model_card_limits() -> str:
-    """The section on limits of the model card, as Markdown; FerlibError when the card or the section is missing."""
+    """Read the section on limits of the model card, as Markdown.
+
+    Raises:
+        FerlibError: the card or the section is missing.
+    """
     path = paths.CHECKPOINTS / "README.md"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    _, found, rest = text.partition(_LIMITS)
-    if not found:
+    _, heading, rest = text.partition(_LIMITS)
+    if not heading:
         raise FerlibError(f"{paths.relative(path)} has no section on limits; check out the file again.")
     return rest.partition("\n")[2].partition("\n## ")[0].strip()
 

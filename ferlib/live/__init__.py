@@ -1,1 +1,1 @@
-"""Live: faces found in pictures, cropped as the classifier expects them, and classified."""
+"""Streams: frames in time, faces followed and tracked through them, labels smoothed."""

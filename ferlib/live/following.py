@@ -25,11 +25,11 @@ DETECT_EVERY = 6
 SAME_CROP = 3.0
 """Mean difference in grey levels up to which a crop counts as unchanged."""
 
-MOST_REUSED = 4
-"""Frames in a row for which an emotion is kept at most."""
+MAX_REUSED = 4
+"""Most frames in a row for which an emotion is reused."""
 
 _STEP = 8  # pixels between those that a scene change is looked for in
-_CUT = 20.0  # mean difference of those in grey levels; a camera's noise gives 2 to 5, a cut 30 to 80
+_SCENE_CHANGE = 20.0  # mean difference of those in grey levels; a camera's noise gives 2 to 5, a cut 30 to 80
 
 
 class FaceFollower:
@@ -39,7 +39,10 @@ class FaceFollower:
     scene or the frame's size changed, and while there is no face. A detection begins everything anew, so a stream may
     be taken up again at any frame that was detected in, with the same result.
 
-    Whoever shares the pipeline holds its lock around `step`.
+    Threads that share the pipeline hold its lock around `step`.
+
+    Args:
+        pipeline: finds and classifies the faces.
     """
 
     def __init__(self, pipeline: EmotionPipeline):
@@ -59,25 +62,31 @@ class FaceFollower:
         self,
         image: np.ndarray,
         detect_every: int = DETECT_EVERY,
-        least: int | None = None,
+        min_face_size: int | None = None,
         equalisation: str = "none",
         watch: Stopwatch | None = None,
     ) -> tuple[list[Face], bool]:
-        """The faces of the next frame, (H, W, 3) uint8 RGB, and whether they were detected (True) or followed.
+        """Find and read the faces of the next frame.
 
         Args:
-            image: the frame.
+            image: the frame, (H, W, 3) uint8 RGB.
             detect_every: frames from one detection to the next at most; 1 detects and classifies in each.
-            least: smallest face, pixels; None: the detector's own.
-            equalisation: of the crops: see `EQUALISE_MODES`.
+            min_face_size: smallest face, pixels; None: the detector's own.
+            equalisation: equalisation of the crops, one of `EQUALISE_MODES`.
             watch: gets the times of "detect", "crop" and "classify".
+
+        Returns:
+            The faces, and whether they were detected (True) or followed (False).
+
+        Raises:
+            FerlibError: the frame is no RGB picture, or the classifier gave no valid probabilities.
         """
         watch = watch or Stopwatch()
         before, self._view = self._view, None  # an error below must not leave an old frame with new faces
         with watch.step("detect"):
             view = image[_STEP // 2 :: _STEP, _STEP // 2 :: _STEP, 1].astype(np.int16)
             followed = self._follow(image, before, view, detect_every)
-            detections = self.pipeline.detector(image, least) if followed is None else followed
+            detections = self.pipeline.detector(image, min_face_size) if followed is None else followed
         with watch.step("crop"):
             crops = equalise(self.pipeline.crops(image, detections), equalisation)
         with watch.step("classify"):
@@ -89,21 +98,21 @@ class FaceFollower:
     def _follow(
         self, image: np.ndarray, before: np.ndarray | None, view: np.ndarray, detect_every: int
     ) -> list[Detection] | None:
-        """The last faces in this frame; None when it is time to detect."""
+        """Look for the last faces in this frame; None when it is time to detect."""
         if before is None or before.shape != view.shape or self._since + 1 >= detect_every or not self._detections:
             return None
-        if np.abs(view - before).mean() > _CUT:
+        if np.abs(view - before).mean() > _SCENE_CHANGE:
             return None
-        found = self.pipeline.detector.refine(image, self._detections)
-        kept = [one for one in found if one is not None]
-        return kept if len(kept) == len(found) else None
+        refined = self.pipeline.detector.refine(image, self._detections)
+        detections = [detection for detection in refined if detection is not None]
+        return detections if len(detections) == len(refined) else None
 
     def _read(self, detections: Sequence[Detection], crops: np.ndarray, followed: bool) -> list[Face]:
-        """The emotion of each face; the classifier sees those together that are new or have changed."""
+        """Read the emotion of each face; the classifier sees those together that are new or have changed."""
         fresh = np.ones(len(crops), bool)
         if followed:
             change = np.abs(crops.astype(np.int16) - self._crops).mean(axis=(1, 2))
-            fresh = (change > SAME_CROP) | (self._reused >= MOST_REUSED)
+            fresh = (change > SAME_CROP) | (self._reused >= MAX_REUSED)
         else:
             self._crops, self._reused = np.zeros_like(crops), np.zeros(len(crops), int)
         chosen = [int(index) for index in np.flatnonzero(fresh)]
@@ -115,5 +124,5 @@ class FaceFollower:
 
 
 def _placed(face: Face, at: Detection) -> Face:
-    """A face where it is now."""
+    """Move a face to where it was found in this frame."""
     return replace(face, box=at.box, landmarks=at.landmarks, detection_confidence=at.confidence)

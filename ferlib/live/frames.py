@@ -13,15 +13,32 @@ LARGEST_LIVE = 2560 * 1440  # pixels; decoding a larger frame alone takes longer
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a stream."""
+    """One picture of a stream.
 
-    index: int  # from 0; frames that were passed over count
-    time: float  # seconds on the stream's own clock
-    image: np.ndarray  # (H, W, 3) uint8 RGB
+    Attributes:
+        index: number of the frame, from 0; frames that were passed over count.
+        time: seconds on the stream's own clock.
+        image: (H, W, 3) uint8 RGB.
+    """
+
+    index: int
+    time: float
+    image: np.ndarray
 
 
 def decode_jpeg(data: bytes, limit: int = LARGEST_LIVE) -> np.ndarray:
-    """A JPEG as (H, W, 3) uint8 RGB; FerlibError when it is empty, none, cut short, or has more than `limit` pixels."""
+    """Decode a JPEG of a camera.
+
+    Args:
+        data: the JPEG file.
+        limit: most pixels that are decoded.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        FerlibError: the data are empty, no JPEG, cut short, or have more than `limit` pixels.
+    """
     if len(data) == 0:
         raise FerlibError("An empty frame came from the camera (0 bytes); it was passed over.")
     size = _jpeg_size(data)
@@ -36,7 +53,7 @@ def decode_jpeg(data: bytes, limit: int = LARGEST_LIVE) -> np.ndarray:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height from the frame header (marker SOFn, ITU-T T.81 B.2.2), before anything is decoded."""
+    """Read width and height from the frame header (marker SOFn, ITU-T T.81 B.2.2), before anything is decoded."""
     if data[:2] != b"\xff\xd8":
         return None
     at = 2
@@ -49,14 +66,20 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 
 def as_rgb(picture: np.ndarray) -> np.ndarray:
-    """OpenCV's picture (grey, BGR or BGRA, uint8) as RGB: the one place where the order of the channels changes."""
+    """Convert OpenCV's picture (grey, BGR or BGRA, uint8) to RGB, the one place where the order of channels changes."""
     codes: dict[int, Any] = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
     channels = 1 if picture.ndim == 2 else picture.shape[2]
     return cv2.cvtColor(picture, codes[channels])
 
 
 def encode_jpeg(image: np.ndarray, longest_side: int = 960, quality: int = 85) -> bytes:
-    """An (H, W, 3) uint8 RGB picture as JPEG, scaled down where a side is longer than `longest_side` pixels."""
+    """Encode a picture as JPEG.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        longest_side: a picture with a longer side is scaled down to it, pixels.
+        quality: of the JPEG, 0..100.
+    """
     shrink = longest_side / max(image.shape[:2])
     if shrink < 1:
         size = max(1, round(shrink * image.shape[1])), max(1, round(shrink * image.shape[0]))

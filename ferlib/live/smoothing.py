@@ -1,4 +1,4 @@
-"""Steady labels from unsteady frames: smoothed probabilities, a label with hysteresis, and what both cost and bring.
+"""Steady labels from unsteady frames: smoothed probabilities and a label with hysteresis.
 
 Everything here counts in seconds, so that a slow machine (few frames) and a fast one (many) behave alike.
 """
@@ -9,7 +9,7 @@ import numpy as np
 
 from ferlib.errors import FerlibError
 
-TIME_CONSTANT = 0.3  # seconds; chosen with MARGIN on `sequences.expressions`: see `measure_smoothing`
+TIME_CONSTANT = 0.3  # seconds; chosen with MARGIN on `samples.streams.expressions`; see `bench.streams`
 MARGIN = 0.08  # of probability
 
 
@@ -22,6 +22,9 @@ class LabelSmoother:
     Args:
         time_constant: seconds; 0 takes each frame as it is.
         margin: probability by which a new label must lead; 0 always takes the greatest.
+
+    Raises:
+        FerlibError: a value is negative.
     """
 
     def __init__(self, time_constant: float = TIME_CONSTANT, margin: float = MARGIN):
@@ -34,14 +37,19 @@ class LabelSmoother:
         self._label: int | None = None
 
     def update(self, probabilities: np.ndarray, time: float) -> tuple[np.ndarray, int]:
-        """The smoothed (8,) float32 probabilities and the class index of the label, after a frame at `time` seconds.
+        """Take the probabilities of one more frame.
 
-        A time before the last one counts as the same moment.
+        Args:
+            probabilities: (8,) in class order.
+            time: of the frame, seconds; a time before the last one counts as the same moment.
+
+        Returns:
+            The smoothed (8,) float32 probabilities, and the class index of the label.
         """
         new = np.asarray(probabilities, np.float64)
-        kept = self._kept(max(0.0, time - self._time)) if self._sum is not None else 0.0
-        self._sum = new if kept == 0 or self._sum is None else kept * self._sum + new
-        self._weight = kept * self._weight + 1
+        decay = self._decay(max(0.0, time - self._time)) if self._sum is not None else 0.0
+        self._sum = new if decay == 0 or self._sum is None else decay * self._sum + new
+        self._weight = decay * self._weight + 1
         self._time = max(time, self._time)
         mean = self._sum / self._weight
         best = int(mean.argmax())
@@ -49,5 +57,5 @@ class LabelSmoother:
             self._label = best
         return mean.astype(np.float32), self._label
 
-    def _kept(self, seconds: float) -> float:
+    def _decay(self, seconds: float) -> float:
         return exp(-seconds / self.time_constant) if self.time_constant > 0 else 0.0

@@ -1,9 +1,7 @@
-"""Where frames come from: the browser's camera, one at the kernel, a video file, pictures; all with one interface."""
+"""Sources of frames at the kernel: a camera, a video file, pictures; all with one interface."""
 
-import threading
 import time
 from collections.abc import Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,63 +10,42 @@ import numpy as np
 
 from ferlib.errors import FerlibError
 from ferlib.faces.pictures import check_picture, find_pictures, load_picture
-from ferlib.live.frames import Frame, as_rgb, decode_jpeg
+from ferlib.live.frames import Frame, as_rgb
 from ferlib.live.video_source import VideoSource, is_video
 
 _BLACKOUT = 30  # failed readings in a row after which a camera counts as unplugged
 
 
 class FrameSource(Protocol):
-    """Gives frames one by one, when it is asked."""
+    """A stream that gives frames one by one, when it is asked.
 
-    name: str  # for people
+    Attributes:
+        name: what the stream is called in sentences for people.
+    """
+
+    name: str
 
     def read(self) -> Frame | None:
-        """The next frame, None at the end; FerlibError for one that cannot be used (the next call goes on)."""
+        """Give the next frame, None at the end.
+
+        Raises:
+            FerlibError: this frame cannot be used; the next call goes on.
+        """
 
     def close(self) -> None:
         """Let go of camera or file; reading on gives None. May be called twice."""
 
 
-class BrowserSource:
-    """Frames that the browser sends as JPEG, the newest wins: see `ferlib.apps.jupyter.camera`.
-
-    `dropped` counts frames that a newer one replaced before they were read.
-    """
-
-    def __init__(self, name: str = "the browser's camera"):
-        self.name = name
-        self.dropped = 0
-        self._waiting: tuple[int, float, bytes] | None = None
-        self._count = 0
-        self._started = time.monotonic()
-        self._lock = threading.Lock()
-
-    def feed(self, jpeg: bytes | memoryview, seconds: float | None = None) -> None:
-        """Leave a frame; `seconds` on the browser's clock, None or nonsense for the time of arrival."""
-        if not isinstance(seconds, int | float) or not isfinite(seconds):
-            seconds = time.monotonic() - self._started
-        with self._lock:
-            self.dropped += self._waiting is not None
-            self._waiting = (self._count, float(seconds), bytes(jpeg))
-            self._count += 1
-
-    def read(self) -> Frame | None:
-        """The newest frame, None when there is none since the last call; FerlibError when it is no JPEG."""
-        with self._lock:
-            waiting, self._waiting = self._waiting, None
-        if waiting is None:
-            return None
-        index, seconds, jpeg = waiting
-        return Frame(index, seconds, decode_jpeg(jpeg))
-
-    def close(self) -> None:
-        """Forget the frame that waits."""
-        self._waiting = None
-
-
 class PictureSource:
-    """Pictures one after another, `seconds` apart: files, folders, or (H, W, 3) uint8 RGB arrays."""
+    """Pictures one after another.
+
+    Args:
+        pictures: files, folders, or (H, W, 3) uint8 RGB arrays.
+        seconds: from one picture to the next, on the stream's clock.
+
+    Raises:
+        FerlibError: there are no pictures.
+    """
 
     def __init__(self, pictures: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], seconds: float = 1.0):
         given = [pictures] if isinstance(pictures, str | Path | np.ndarray) else pictures
@@ -81,7 +58,11 @@ class PictureSource:
         self._seconds, self._next = seconds, 0
 
     def read(self) -> Frame | None:
-        """The next picture."""
+        """Give the next picture, None at the end.
+
+        Raises:
+            FerlibError: a file is no picture that can be read.
+        """
         if self._next >= len(self._pictures):
             return None
         index, self._next = self._next, self._next + 1
@@ -93,14 +74,19 @@ class PictureSource:
         return Frame(index, index * self._seconds, picture)
 
     def close(self) -> None:
-        """No more pictures."""
+        """End the list: reading on gives None."""
         self._next = len(self._pictures)
 
 
 class DeviceSource:
     """A camera of the machine on which the kernel runs, through OpenCV.
 
-    Raises FerlibError when there is no such camera, or another program holds it.
+    Args:
+        device: number of the camera.
+        size: width and height that the camera is asked for, pixels.
+
+    Raises:
+        FerlibError: there is no such camera, or another program holds it.
     """
 
     def __init__(self, device: int = 0, size: tuple[int, int] = (640, 480)):
@@ -111,13 +97,17 @@ class DeviceSource:
                 f"Camera {device} of the kernel's machine cannot be opened; plug it in, close other programs that use "
                 'it, or choose SOURCE = "browser" or a file.'
             )
-        wanted = {cv2.CAP_PROP_FRAME_WIDTH: size[0], cv2.CAP_PROP_FRAME_HEIGHT: size[1], cv2.CAP_PROP_BUFFERSIZE: 1}
-        for setting, value in wanted.items():
+        settings = {cv2.CAP_PROP_FRAME_WIDTH: size[0], cv2.CAP_PROP_FRAME_HEIGHT: size[1], cv2.CAP_PROP_BUFFERSIZE: 1}
+        for setting, value in settings.items():
             self._capture.set(setting, value)
         self._started, self._index, self._failed = time.monotonic(), -1, 0
 
     def read(self) -> Frame | None:
-        """The camera's next picture; None when it was unplugged or closed."""
+        """Give the camera's next picture, None when it was unplugged or closed.
+
+        Raises:
+            FerlibError: the camera gave none this time.
+        """
         if not self._capture.isOpened() or self._failed >= _BLACKOUT:
             return None
         good, picture = self._capture.read()
@@ -134,17 +124,21 @@ class DeviceSource:
 
 
 def open_source(what: Any) -> FrameSource:
-    """The source that `what` means.
+    """Open a source of frames.
 
-    ``"browser"``; ``"device"`` or a camera's number; a video file; a picture, a folder, or a list of pictures;
-    anything that already is a source; or a function that makes one.
+    Args:
+        what: ``"device"`` or a camera's number; a video file; a picture, a folder, or a list of pictures; a source,
+            which is given back; or a function that makes one.
+
+    Raises:
+        FerlibError: `what` is none of these, or it cannot be opened.
     """
     if hasattr(what, "read") and hasattr(what, "close"):
         return what
     if callable(what):
         return what()
     if isinstance(what, str) and what == "browser":
-        return BrowserSource()
+        raise FerlibError("The browser's camera is no source at the kernel; show it with LiveDemo or CameraWidget.")
     if isinstance(what, str) and what == "device":
         return DeviceSource()
     if isinstance(what, int) and not isinstance(what, bool):
@@ -153,4 +147,4 @@ def open_source(what: Any) -> FrameSource:
         return VideoSource(what)
     if isinstance(what, str | Path | list | tuple | np.ndarray):
         return PictureSource(what)
-    raise FerlibError(f"{what!r} is no source of frames; give 'browser', 'device', a video file, or pictures.")
+    raise FerlibError(f"{what!r} is no source of frames; give 'device', a video file, or pictures.")

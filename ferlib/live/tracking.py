@@ -5,7 +5,7 @@ where each track is expected by its own speed; the best matching of all together
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -15,7 +15,7 @@ from ferlib.errors import FerlibError
 from ferlib.live.smoothing import MARGIN, TIME_CONSTANT, LabelSmoother
 from ferlib.pipeline import Face
 
-_LEAST_SIMILARITY = 0.25  # of 0..1; below it two faces are not the same one
+_MIN_SIMILARITY = 0.25  # of 0..1; below it two faces are not the same one
 _OVERLAP_SHARE = 0.5  # of the similarity; the rest is the landmarks'
 _LANDMARK_REACH = 0.5  # mean distance, in face sizes, at which landmarks are 1/e similar
 _SPEED_GAIN = 0.5  # share of a new speed that is believed at once
@@ -24,14 +24,37 @@ _LONGEST_STEP = 1.5  # seconds over which a face's speed is trusted
 
 @dataclass(frozen=True, eq=False)
 class TrackedFace:
-    """A face of one frame with its identity and its steadied emotion."""
+    """A face of one frame with its identity and its steadied emotion.
 
-    track: int  # 1, 2, 3, ... in the order of appearance; never used again
-    face: Face  # this frame's detection and classification as they are
-    probabilities: np.ndarray  # (8,) float32, smoothed over time, in class order
-    emotion: str  # the label with hysteresis
-    confidence: float  # smoothed probability of that label, 0..1
-    age: float  # seconds since the track began
+    Attributes:
+        track: number of the track: 1, 2, 3, ... in the order of appearance, never used again.
+        face: the detection and classification of this frame alone.
+        probabilities: (8,) float32, smoothed over time, in class order.
+        emotion: the label with hysteresis.
+        confidence: smoothed probability of that label, 0..1.
+        age: seconds since the track began.
+    """
+
+    track: int
+    face: Face
+    probabilities: np.ndarray
+    emotion: str
+    confidence: float
+    age: float
+
+    def steadied(self, threshold: float = 0.0) -> Face:
+        """Give the face with its smoothed probabilities and its steady label.
+
+        Args:
+            threshold: the face is "not sure" where the smoothed confidence is below it, 0..1.
+        """
+        return replace(
+            self.face,
+            emotion=self.emotion,
+            confidence=self.confidence,
+            probabilities=self.probabilities,
+            sure=self.confidence >= threshold,
+        )
 
 
 @dataclass(eq=False)
@@ -45,14 +68,14 @@ class _Track:
     speed: np.ndarray = field(default_factory=lambda: np.zeros(2))  # pixels a second
 
     def offset(self, time: float) -> np.ndarray:
-        """How far the face should have gone since it was last seen."""
+        """Way that the face should have gone since it was last seen, (x, y) in pixels."""
         return self.speed * min(max(0.0, time - self.seen), _LONGEST_STEP)
 
     def see(self, box: np.ndarray, landmarks: np.ndarray, time: float) -> None:
-        passed = time - self.seen
-        if passed > 0:
-            fresh = (_centre(box) - _centre(self.box)) / passed
-            self.speed = (1 - _SPEED_GAIN) * self.speed + _SPEED_GAIN * fresh
+        elapsed = time - self.seen
+        if elapsed > 0:
+            new_speed = (_centre(box) - _centre(self.box)) / elapsed
+            self.speed = (1 - _SPEED_GAIN) * self.speed + _SPEED_GAIN * new_speed
         self.box, self.landmarks, self.seen = box, landmarks, time
 
 
@@ -61,8 +84,11 @@ class Tracker:
 
     Args:
         patience: seconds that a face may be hidden before its track ends.
-        time_constant: of the probabilities, seconds; see `LabelSmoother`. May be changed while it runs.
-        margin: of the label's hysteresis.
+        time_constant: time constant of the probabilities, seconds; see `LabelSmoother`. May be changed while it runs.
+        margin: probability by which a new label must lead.
+
+    Raises:
+        FerlibError: a value is negative.
     """
 
     def __init__(self, patience: float = 1.5, time_constant: float = TIME_CONSTANT, margin: float = MARGIN):
@@ -77,7 +103,7 @@ class Tracker:
 
     @property
     def time_constant(self) -> float:
-        """Of the smoothing, seconds."""
+        """Time constant of the smoothing, seconds."""
         return self._time_constant
 
     @time_constant.setter
@@ -97,10 +123,10 @@ class Tracker:
         self._time = float("-inf")
 
     def update(self, faces: Sequence[Face], time: float, size: tuple[int, int] | None = None) -> list[TrackedFace]:
-        """The faces of a frame with their identities, in the given order.
+        """Give the faces of a frame their identities, in the given order.
 
         Args:
-            faces: of the frame.
+            faces: the faces of the frame.
             time: seconds on the stream's own clock; a time before the last one counts as the same moment.
             size: width and height of the frame; with it, a track whose face has left through the border ends at once.
         """
@@ -108,13 +134,13 @@ class Tracker:
         self._tracks = [track for track in self._tracks if time - track.seen <= self.patience]
         boxes = [np.asarray(face.box, np.float64) for face in faces]
         matched = self._match(boxes, faces, time)
-        found = [self._follow(matched.get(i), boxes[i], face, time) for i, face in enumerate(faces)]
+        tracked_faces = [self._follow(matched.get(i), boxes[i], face, time) for i, face in enumerate(faces)]
         if size is not None:
             self._tracks = [t for t in self._tracks if t.seen == time or not _has_left(t, time, size)]
-        return found
+        return tracked_faces
 
     def _match(self, boxes: list[np.ndarray], faces: Sequence[Face], time: float) -> dict[int, _Track]:
-        """Index of a face -> its track, for the faces that have one."""
+        """Map the index of each face that has a track to its track."""
         if not faces or not self._tracks:
             return {}
         scores = np.array(
@@ -123,9 +149,9 @@ class Tracker:
                 for track in self._tracks
             ]
         )
-        rows, columns = linear_sum_assignment(np.where(scores < _LEAST_SIMILARITY, 0.0, scores), maximize=True)
+        rows, columns = linear_sum_assignment(np.where(scores < _MIN_SIMILARITY, 0.0, scores), maximize=True)
         pairs = zip(rows, columns, strict=True)
-        return {int(j): self._tracks[i] for i, j in pairs if scores[i, j] >= _LEAST_SIMILARITY}
+        return {int(j): self._tracks[i] for i, j in pairs if scores[i, j] >= _MIN_SIMILARITY}
 
     def _follow(self, track: _Track | None, box: np.ndarray, face: Face, time: float) -> TrackedFace:
         landmarks = np.asarray(face.landmarks, np.float64)
@@ -144,16 +170,16 @@ def _centre(box: np.ndarray) -> np.ndarray:
     return (box[:2] + box[2:]) / 2
 
 
-def overlap(one: np.ndarray, other: np.ndarray) -> float:
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
     """Intersection over union of two boxes (x1, y1, x2, y2), 0..1; boxes without area do not overlap."""
-    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
     shared = float(np.prod(np.maximum(sides, 0)))
-    union = float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2])) - shared
+    union = float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2])) - shared
     return shared / union if union > 0 else 0.0
 
 
 def _similarity(track: _Track, box: np.ndarray, landmarks: np.ndarray, time: float) -> float:
-    """0..1, from the overlap of the boxes and the mean distance of the landmarks in face sizes."""
+    """Similarity of a face and a track, 0..1: overlap of the boxes, mean distance of the landmarks in face sizes."""
     offset = track.offset(time)
     expected = track.box + np.tile(offset, 2)
     sizes = [np.sqrt(max(float(np.prod(b[2:] - b[:2])), 1.0)) for b in (expected, box)]
@@ -163,6 +189,6 @@ def _similarity(track: _Track, box: np.ndarray, landmarks: np.ndarray, time: flo
 
 
 def _has_left(track: _Track, time: float, size: tuple[int, int]) -> bool:
-    """True when the face should now be outside the frame by at least half its width or height."""
+    """Tell whether the face should now be outside the frame by at least half its width or height."""
     x, y = _centre(track.box) + track.offset(time)
     return not (0 <= x <= size[0] and 0 <= y <= size[1])

@@ -20,15 +20,18 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 class VideoSource:
     """The frames of a video file in order.
 
-    What the file says of itself is not believed: it is read until nothing comes any more.
+    The file's own account of its length is not trusted: it is read until no frame comes any more.
 
     Args:
-        path: of the file.
+        path: the file.
         every: take one frame in so many.
         start: index of the first frame to give; those before it are passed over without decoding where possible.
 
     Attributes:
-        rate: frames a second; `assumed` when the file does not say.
+        path: the file.
+        name: its name.
+        rate: frames a second.
+        assumed: the file does not say its rate, and `rate` is a guess.
         claimed: frames that the file claims to hold, None when it does not say.
         seen: frames read or passed over so far.
         damaged: frames that could not be decoded so far.
@@ -60,7 +63,11 @@ class VideoSource:
             self._pass_over()
 
     def read(self) -> Frame | None:
-        """The next frame; FerlibError for one that cannot be decoded."""
+        """Give the next frame, None at the end.
+
+        Raises:
+            FerlibError: this frame cannot be decoded; the next call goes on.
+        """
         while self._grab():
             index, seconds = self.seen, self._seconds()
             if index % self._every:
@@ -81,7 +88,7 @@ class VideoSource:
 
     @property
     def missing(self) -> int:
-        """Frames that the file claims and that did not come, once it has been read to its end."""
+        """Number of frames that the file claims and that did not come, once it has been read to its end."""
         return max(0, (self.claimed or 0) - self.seen)
 
     def _check_file(self) -> None:
@@ -92,7 +99,7 @@ class VideoSource:
             raise FerlibError(f"{self.path} is empty (0 bytes); copy or download it again.")
 
     def _grab(self) -> bool:
-        """True when a frame is at hand; that of the constructor is used first."""
+        """Tell whether a frame is at hand; that of the constructor is used first."""
         self._grabbed = self._grabbed or (self._capture.isOpened() and self._capture.grab())
         return self._grabbed
 
@@ -101,7 +108,7 @@ class VideoSource:
         self.seen += 1
 
     def _seconds(self) -> float:
-        """The frame's own time where it rises, else what the rate says."""
+        """Time of the frame at hand: its own where it rises, else the one that follows from the rate."""
         stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         usable = not self.assumed and isfinite(stamp) and stamp > self._time
         self._time = max(stamp if usable else self.seen / self.rate, self._time)
@@ -109,7 +116,13 @@ class VideoSource:
 
 
 def open_writer(path: str | Path, code: str, rate: float, size: tuple[int, int]) -> cv2.VideoWriter:
-    """A video file to write BGR frames to; `code` of four letters, `rate` frames a second, `size` as width and height.
+    """Open a video file for writing BGR frames.
+
+    Args:
+        path: the file.
+        code: four letters that name the codec.
+        rate: frames a second.
+        size: width and height of the frames, pixels.
 
     Raises:
         FerlibError: this installation of OpenCV cannot write such a file, or not there.
@@ -121,5 +134,5 @@ def open_writer(path: str | Path, code: str, rate: float, size: tuple[int, int])
 
 
 def is_video(path: str | Path) -> bool:
-    """By the suffix."""
+    """Tell by its suffix whether a file is a video."""
     return Path(path).suffix.lower() in VIDEO_SUFFIXES

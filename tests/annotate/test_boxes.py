@@ -93,11 +93,11 @@ def test_text_grows_with_the_picture():
 
 def test_a_crowd_has_numbers_and_a_few_have_words(make):
     near = [make.face((20 + 45 * k, 100, 60 + 45 * k, 150)) for k in range(6)]
-    words, tags = module._numbered_tags(near, [face.box for face in near], (640, 480), 14)
-    assert words == ["1", "2", "3", "4", "5", "6"]
+    texts, tags = module._numbered_tags(near, [face.box for face in near], (640, 480), 14)
+    assert texts == ["1", "2", "3", "4", "5", "6"]
     assert not module._hide_each_other([face.box for face in near], tags)
     far = [near[0], make.face((400, 100, 440, 150))]
-    assert module._numbered_tags(far, [face.box for face in far], (640, 480), 14)[0][1] == "2  happy 79 %"
+    assert module._numbered_tags(far, [face.box for face in far], (640, 480), 14)[0][1] == "2 · happy 79 %"
 
 
 def test_cards_never_hide_a_face(make):
@@ -111,7 +111,7 @@ def test_cards_never_hide_a_face(make):
     taken = [*boxes, *tags]
     for index, place in enumerate(places):
         others = taken + places[:index]
-        assert not any(module._overlap(place, other) for other in others)
+        assert not any(module._touch(place, other) for other in others)
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)

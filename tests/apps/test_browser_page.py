@@ -75,7 +75,7 @@ def choose(page, mode):
 
 def test_the_sample_picture_comes_without_a_click(visit):
     page, hosts = visit
-    page.get_by_text("happy 100.0 %").first.wait_for()
+    page.get_by_text("happy 100 %").first.wait_for()
     settled(page)
     screenshot(page, "web_sample")
     page.get_by_text("What this can and cannot do").click()

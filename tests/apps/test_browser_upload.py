@@ -7,7 +7,7 @@ from ferlib.apps.jupyter.camera import asset
 
 pytestmark = MARKS
 PAGE = "<!doctype html><meta charset=utf-8><body><div id=root></div></body>"
-TRAITS = {"words": "Drop photos here", "accept": "", "multiple": True, "limit": 3_000_000}
+TRAITS = {"prompt": "Drop photos here", "accept": "", "multiple": True, "limit": 3_000_000}
 # A kernel in the page: asks for the rest of a file, and then says `sentences[name]`; `mute` says nothing.
 KERNEL = """async ([module, traits]) => {
   const {default: widget} = await import(URL.createObjectURL(new Blob([module], {type: 'text/javascript'})));

@@ -19,7 +19,8 @@ TRAITS = {
 }  # fmt: skip
 FACE = {
     "track": 1, "box": [200, 100, 400, 360], "landmarks": [[260, 180], [340, 180], [300, 240], [270, 300], [330, 300]],
-    "emotion": "happy", "confidence": 0.93, "sure": True, "probabilities": [0.01] * 4 + [0.93] + [0.01] * 3,
+    "emotion": "happy", "confidence": 0.93, "sure": True, "label": "happy 93 %",
+    "probabilities": [0.01] * 4 + [0.93] + [0.01] * 3,
 }  # fmt: skip
 ANSWER = {"width": 640, "height": 480, "faces": [FACE], "error": None, "ms": {"kernel": 20}}
 # A kernel in the page: answers after `delay` ms; `mute` answers nothing; `worst` is the most that was under way.
@@ -349,7 +350,7 @@ def test_nothing_jumps_as_faces_come_and_go(view):
 
 
 def test_below_the_threshold_the_card_says_not_sure(view):
-    live = view().open(answer=ANSWER | {"faces": [FACE | {"sure": False}]}).press("Start")
+    live = view().open(answer=ANSWER | {"faces": [FACE | {"sure": False, "label": "not sure"}]}).press("Start")
     assert live.running()["cards"][0] == "not sure"
 
 

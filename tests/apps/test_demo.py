@@ -1,12 +1,11 @@
 import io
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from fakes import FakeDetector, NoCrops, jpeg, moving, write_video
 from PIL import Image
 
-from ferlib.apps.jupyter.demo import LiveDemo, read_faces, summarise
+from ferlib.apps.jupyter.demo import LiveDemo, read_faces
 from ferlib.errors import FerlibError
 from ferlib.live.records import COLUMNS
 from ferlib.live.session import LiveSettings
@@ -132,10 +131,3 @@ def test_read_faces_follows_the_settings(photo):
     settings.threshold = 7
     with pytest.raises(FerlibError, match="threshold"):
         read_faces(fakes, photo, settings)
-
-
-def test_the_sentence_of_a_picture(make):
-    faces = [make.face(emotion="happy", confidence=0.98), replace(make.face(emotion="sad"), sure=False)]
-    assert summarise("a.jpg", faces) == "a.jpg: 2 faces, happy 98 %, not sure."
-    assert summarise("a.jpg", faces[:1]) == "a.jpg: 1 face, happy 98 %."
-    assert summarise("a.jpg", []) == "a.jpg: no face found."

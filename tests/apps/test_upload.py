@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from fakes import jpeg
 
-from ferlib.apps.jupyter.upload import LIMIT, DropZone
+from ferlib.apps.jupyter.upload import MAX_FILE_BYTES, DropZone
 from ferlib.errors import FerlibError
 
 PICTURE = jpeg(np.zeros((40, 40, 3), np.uint8))
@@ -68,7 +68,7 @@ def test_an_upload_of_0_bytes_is_refused(zone):
 def test_an_upload_of_200_megabytes_is_refused_at_its_first_piece(zone):
     answer = zone.piece(PICTURE, size=200_000_000, name="long.mp4")
     assert answer["sentence"].startswith("long.mp4 has 200 MB, and 100 MB is the most")
-    assert LIMIT == 100_000_000
+    assert MAX_FILE_BYTES == 100_000_000
     assert zone.got == []
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from fakes import FakeDetector, NoCrops
 
-from ferlib.apps.page.webcam import Webcam, faces_of
+from ferlib.apps.page.webcam import Webcam
 from ferlib.errors import FerlibError
 from ferlib.live.session import LiveSettings
 
@@ -53,8 +53,8 @@ def test_settings_can_change_between_frames():
     camera = webcam(BOX)
     camera.settings.threshold = 1.0
     camera.draw(FRAME)
-    assert [face.label for face in faces_of(camera.answer)] == ["not sure"]
-    assert faces_of(camera.answer)[0].probabilities.shape == (8,)
+    assert [face.label for face in camera.faces()] == ["not sure"]
+    assert camera.faces()[0].probabilities.shape == (8,)
 
 
 def test_another_model_reads_the_frames_that_follow():
@@ -65,7 +65,7 @@ def test_another_model_reads_the_frames_that_follow():
     assert camera._session.pipeline is not other  # the frame under way keeps its model
     camera.draw(FRAME)
     assert camera.pipeline is other
-    assert len(faces_of(camera.answer)) == 2
+    assert len(camera.faces()) == 2
 
 
 def test_the_newest_of_the_waiting_frames_counts():

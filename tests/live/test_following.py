@@ -3,7 +3,7 @@ import pytest
 from fakes import FakeDetector, NoCrops
 
 from ferlib.bench.following import measure_following
-from ferlib.live.following import MOST_REUSED, FaceFollower
+from ferlib.live.following import MAX_REUSED, FaceFollower
 from ferlib.pipeline import EmotionPipeline
 from ferlib.samples.clips import CLIPS, crowd, made_clip
 
@@ -73,9 +73,9 @@ def test_only_faces_that_changed_are_classified_and_none_is_left_out_for_long():
     faces, _ = follower.step(BLANK, 99)
     assert pipeline.classified == [[0, 0], [60]]
     assert [face.box for face in faces] == [tuple(map(float, box)) for box in BOXES]
-    for _ in range(MOST_REUSED + 2):
+    for _ in range(MAX_REUSED + 2):
         follower.step(BLANK, 99)
-    assert [len(batch) for batch in pipeline.classified[2:]] == [0] * (MOST_REUSED - 1) + [1, 1, 0]
+    assert [len(batch) for batch in pipeline.classified[2:]] == [0] * (MAX_REUSED - 1) + [1, 1, 0]
 
 
 def test_slow_changes_add_up():

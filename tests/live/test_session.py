@@ -1,4 +1,5 @@
 import json
+import re
 import threading
 import tracemalloc
 
@@ -11,8 +12,9 @@ from ferlib.errors import FerlibError
 from ferlib.live import records
 from ferlib.live.frames import Frame
 from ferlib.live.session import LiveSession, LiveSettings
-from ferlib.live.sources import BrowserSource
+from ferlib.live.sources import PictureSource
 from ferlib.live.timing import KERNEL_STAGES
+from ferlib.pipeline import Face
 
 BLANK = np.zeros((240, 320, 3), np.uint8)
 BOX = (60, 60, 140, 160)
@@ -23,19 +25,22 @@ def session(*boxes, error=None, probabilities=None, **settings):
 
 
 def answers(live, items):
-    source = Frames(items)
-    return [live.step(source) for _ in source.items]
+    return list(live.run(Frames(items)))
+
+
+def blank(index=0, time=0.0, image=BLANK):
+    return Frame(index, time, image)
 
 
 def test_an_answer_is_json_and_says_everything(pipeline, photo):
     live = LiveSession(pipeline)
-    answer = live.step(Frames([photo]))
+    (answer,) = live.run(PictureSource(photo))
     assert json.loads(json.dumps(answer, allow_nan=False)) == answer
     assert {"frame", "time", "width", "height", "detected", "faces", "error", "ms"} == set(answer)
     assert (answer["width"], answer["height"], answer["error"], answer["detected"]) == (220, 240, None, True)
     (face,) = answer["faces"]
     assert face["track"] == 1
-    assert (face["emotion"], face["sure"]) == ("angry", True)
+    assert (face["emotion"], face["sure"], face["label"]) == ("angry", True, "angry 72 %")
     assert len(face["probabilities"]) == 8
     assert np.shape(face["landmarks"]) == (5, 2)
     assert list(answer["ms"]) == list(KERNEL_STAGES)
@@ -44,9 +49,9 @@ def test_an_answer_is_json_and_says_everything(pipeline, photo):
 
 def test_the_camera_and_the_pipeline_say_the_same_of_a_picture(pipeline, photo):
     (direct,) = pipeline(photo)
-    answer = LiveSession(pipeline, LiveSettings(min_face_size=40)).step(Frames([photo]))
-    assert answer["faces"][0]["box"] == direct.to_dict()["box"]
-    np.testing.assert_allclose(answer["faces"][0]["probabilities"], direct.probabilities, atol=1e-4)
+    answer = LiveSession(pipeline, LiveSettings(min_face_size=40)).step(blank(image=photo))
+    again = Face.from_dict(answer["faces"][0])
+    assert again.to_dict() == direct.to_dict()
 
 
 def test_a_face_keeps_its_track_through_a_clip(detector, make, photo):
@@ -74,7 +79,7 @@ def test_a_face_that_leaves_through_the_border_ends_its_track():
     for step in range(12):
         x = 200 + 20 * step
         live.pipeline.detector.boxes = [(x, 80, min(x + 80, 320), 160)] if x < 300 else []
-        seen.append(live.step(Frames([BLANK, BLANK])))
+        seen.append(live.step(blank()))
         live.pipeline.detector.boxes = []
     assert {face["track"] for answer in seen for face in answer["faces"]} == {1}
     assert seen[-1]["faces"] == []
@@ -83,11 +88,11 @@ def test_a_face_that_leaves_through_the_border_ends_its_track():
 
 def test_a_handler_that_raises_gives_one_sentence_and_the_stream_goes_on():
     live = session(BOX, error=RuntimeError("out of memory"), detect_every=1)
-    broken = live.step(Frames([BLANK]))
+    broken = live.step(blank())
     assert broken["error"] == "The kernel failed on a frame (RuntimeError: out of memory); it goes on."
     assert broken["faces"] == []
     live.pipeline.detector.error = None
-    assert live.step(Frames([BLANK]))["error"] is None
+    assert live.step(blank())["error"] is None
     assert (live.latency.failed, live.latency.answered) == (1, 2)
 
 
@@ -109,17 +114,40 @@ def test_a_bad_frame_in_the_middle_gives_its_sentence_and_the_stream_goes_on():
     ids=["empty", "text", "cut", "8K"],
 )
 def test_bad_frames_from_the_browser_are_told_apart(data, sentence):
-    import re
+    live = session(BOX)
+    broken = live.step_jpeg(data, 1.0)
+    assert re.search(sentence, broken["error"])
+    assert set(broken["ms"]) == {"decode", "kernel"}
+    answer = live.step_jpeg(jpeg(BLANK), 1.1)
+    assert (answer["frame"], answer["time"], answer["faces"][0]["track"]) == (1, 1.1, 1)
+    assert list(answer["ms"]) == list(KERNEL_STAGES)
+    assert (live.latency.failed, live.latency.answered) == (1, 2)
 
-    live, source = session(BOX), BrowserSource()
-    source.feed(data, 1.0)
-    assert re.search(sentence, live.step(source)["error"])
-    source.feed(jpeg(BLANK), 1.1)
-    assert live.step(source)["faces"][0]["track"] == 1
+
+@pytest.mark.parametrize("seconds", [None, float("nan"), "now", float("inf")])
+def test_a_jpeg_without_a_usable_time_gets_that_of_its_arrival(seconds):
+    assert 0 <= session(BOX).step_jpeg(jpeg(BLANK), seconds)["time"] < 5
+
+
+@pytest.mark.parametrize("nonsense", [None, "frame", Frames([BLANK])])
+def test_what_is_no_frame_is_named(nonsense):
+    live = session(BOX)
+    assert live.step(nonsense)["error"].startswith("step takes a Frame, not ")
+    assert live.step(blank())["error"] is None
+
+
+def test_a_source_that_fails_is_answered_with_the_time_of_its_reading():
+    live, source = session(BOX), Frames([RuntimeError("unplugged"), BLANK])
+    frame, answer = live.step_source(source)
+    assert frame is None
+    assert answer["error"] == "The kernel failed on a frame (RuntimeError: unplugged); it goes on."
+    assert set(answer["ms"]) == {"decode", "kernel"}
+    frame, answer = live.step_source(source)
+    assert (frame.index, answer["frame"], answer["error"]) == (1, 1, None)
 
 
 def test_a_frame_of_zero_size_is_refused(pipeline):
-    answer = LiveSession(pipeline).step(Frames([np.zeros((0, 0, 3), np.uint8)]))
+    answer = LiveSession(pipeline).step(blank(image=np.zeros((0, 0, 3), np.uint8)))
     assert answer["error"]
     assert answer["faces"] == []
 
@@ -137,28 +165,32 @@ def test_a_clock_that_begins_again_starts_a_new_stream():
     assert (answer["time"], answer["faces"][0]["track"]) == (0.1, 2)
 
 
-def test_the_end_of_a_source_is_none():
-    assert session(BOX).step(Frames([])) is None
+def test_a_source_ends_without_an_answer_and_is_closed():
+    live, source = session(BOX), Frames([BLANK])
+    assert len(list(live.run(source))) == 1
+    assert source.closed
+    assert live.step_source(source) == (None, None)
+    assert live.latency.answered == 1
 
 
 def test_below_the_threshold_it_is_not_sure():
     doubtful = np.array([0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], np.float32)
     live = session(BOX, probabilities=doubtful, threshold=0.4)
-    (face,) = live.step(Frames([BLANK]))["faces"]
-    assert (face["emotion"], face["sure"]) == ("angry", False)
+    (face,) = live.step(blank())["faces"]
+    assert (face["emotion"], face["sure"], face["label"]) == ("angry", False, "not sure")
     live.settings.threshold = 0.2
-    assert live.step(Frames([BLANK]))["faces"][0]["sure"]
+    assert live.step(blank())["faces"][0]["sure"]
     assert [dict(zip(records.COLUMNS, row, strict=True))["sure"] for row in live.table()] == [0, 1]
 
 
 def test_settings_act_at_once():
     live = session(BOX, detect_every=1)
     live.settings.min_face_size = 90
-    live.step(Frames([BLANK]))
+    live.step(blank())
     assert live.pipeline.detector.least == 90
     live.settings.equalise = "global"
     live.pipeline.crops = lambda image, found: np.linspace(90, 110, 48 * 48).reshape(1, 48, 48).astype(np.uint8)
-    live.step(Frames([BLANK]))
+    live.step(blank())
     assert np.ptp(live.pipeline.seen) > 200
 
 
@@ -171,7 +203,7 @@ def test_impossible_settings_are_refused(change):
     live = session(BOX)
     for name, value in change.items():
         setattr(live.settings, name, value)
-    assert live.step(Frames([BLANK]))["error"]
+    assert live.step(blank())["error"]
 
 
 def test_sessions_that_share_a_pipeline_never_run_it_at_once():
@@ -202,7 +234,7 @@ def test_memory_does_not_grow_over_2000_frames():
     source = Frames([BLANK] * 2000)
     sizes = []
     tracemalloc.start()
-    while live.step(source) is not None:
+    for _ in live.run(source):
         if source.index in (500, 2000):
             sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()

@@ -1,5 +1,3 @@
-import threading
-
 import numpy as np
 import pytest
 from fakes import jpeg, moving, write_video
@@ -8,7 +6,7 @@ from PIL import Image
 from ferlib.errors import FerlibError
 from ferlib.live import sources
 from ferlib.live.frames import as_rgb, decode_jpeg
-from ferlib.live.sources import BrowserSource, DeviceSource, PictureSource, open_source
+from ferlib.live.sources import DeviceSource, PictureSource, open_source
 from ferlib.live.video_source import VideoSource
 
 RED = np.zeros((40, 60, 3), np.uint8) + np.array([250, 10, 10], np.uint8)
@@ -40,35 +38,6 @@ def test_a_huge_jpeg_is_refused_before_it_is_decoded(monkeypatch):
     header = b"\xff\xd8\xff\xc0\x00\x11\x08" + (4320).to_bytes(2, "big") + (7680).to_bytes(2, "big") + b"\0" * 20
     with pytest.raises(FerlibError, match="7680 x 4320 is too large"):
         decode_jpeg(header)
-
-
-def test_the_newest_frame_of_the_browser_wins():
-    source = BrowserSource()
-    assert source.read() is None
-    for index, seconds in enumerate((0.0, 0.1, 0.2)):
-        source.feed(jpeg(RED + np.uint8(index)), seconds)
-    frame = source.read()
-    assert (frame.index, frame.time, source.dropped) == (2, 0.2, 2)
-    assert source.read() is None
-    source.feed(jpeg(RED), 0.3)
-    source.close()
-    assert source.read() is None
-
-
-@pytest.mark.parametrize("seconds", [None, float("nan"), "now", float("inf")])
-def test_a_frame_without_a_usable_time_gets_that_of_its_arrival(seconds):
-    source = BrowserSource()
-    source.feed(jpeg(RED), seconds)
-    assert 0 <= source.read().time < 5
-
-
-def test_feeding_and_reading_from_two_threads_loses_no_count():
-    source, read, data = BrowserSource(), 0, jpeg(RED)
-    feeder = threading.Thread(target=lambda: [source.feed(data, 0.0) for _ in range(500)])
-    feeder.start()
-    while feeder.is_alive() or source._waiting is not None:
-        read += source.read() is not None
-    assert read + source.dropped == 500
 
 
 def test_pictures_one_after_another(tmp_path):
@@ -159,7 +128,6 @@ def test_each_kind_of_source_is_recognised(tmp_path, photo, monkeypatch):
     Image.fromarray(RED).save(tmp_path / "a.png")
     clip = write_video(tmp_path / "a.avi", moving(photo, 2))
     monkeypatch.setattr(sources.cv2, "VideoCapture", lambda device: FakeCapture([]))
-    assert isinstance(open_source("browser"), BrowserSource)
     assert isinstance(open_source("device"), DeviceSource)
     assert isinstance(open_source(1), DeviceSource)
     assert isinstance(open_source(tmp_path / "a.png"), PictureSource)
@@ -167,8 +135,11 @@ def test_each_kind_of_source_is_recognised(tmp_path, photo, monkeypatch):
     assert isinstance(open_source(RED), PictureSource)
     monkeypatch.undo()
     assert isinstance(open_source(str(clip)), VideoSource)
-    ready = BrowserSource()
+    ready = PictureSource(RED)
     assert open_source(ready) is ready
+    assert open_source(lambda: ready) is ready
+    with pytest.raises(FerlibError, match="no source at the kernel"):
+        open_source("browser")
     for nonsense in (None, True, 3.5):
         with pytest.raises(FerlibError, match="no source of frames"):
             open_source(nonsense)

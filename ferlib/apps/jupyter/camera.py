@@ -1,4 +1,4 @@
-"""The live view as a widget: the browser's camera, or frames of a source at the kernel, with answers drawn over them.
+"""Live view as a widget: the browser's camera, or frames of a source at the kernel, with answers drawn over them.
 
 The browser asks, the kernel answers: with a JPEG of its camera where the source is the browser's, otherwise for the
 next frame of the source. So the browser alone decides how many frames are under way, an answer is given inside the
@@ -17,9 +17,9 @@ import traitlets
 from ferlib.data.labels import COLOURS, EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.live import records
-from ferlib.live.frames import Frame, encode_jpeg
+from ferlib.live.frames import encode_jpeg
 from ferlib.live.session import LiveSession
-from ferlib.live.sources import BrowserSource, FrameSource, PictureSource, open_source
+from ferlib.live.sources import FrameSource, PictureSource, open_source
 from ferlib.live.timing import BROWSER_STAGES, KERNEL_STAGES
 from ferlib.live.video_source import VideoSource
 
@@ -31,7 +31,11 @@ _IDLE = 8.0  # seconds without a question after which a camera at the kernel is 
 
 
 def asset(*names: str) -> str:
-    """The text of files that the browser gets, joined."""
+    """Read files for the browser, joined to one text.
+
+    Args:
+        *names: names of the files, in order.
+    """
     folder = files("ferlib.apps.jupyter") / "browser"
     return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
 
@@ -41,29 +45,31 @@ class CameraWidget(anywidget.AnyWidget):
 
     Args:
         session: answers the frames.
-        source: what `open_source` takes; it is opened when the user presses Start, each time anew unless it is a
-            source already. A source at the kernel is closed when the user stops; a camera there also when the page is
-            gone or its picture is held for long, while a video or pictures wait where they are.
-        **traits: any of those below.
+        source: "browser" for the browser's camera, or anything that `open_source` takes; it is opened when the user
+            presses Start, each time anew unless it is a source already. A source at the kernel is closed when the user
+            stops; a camera there also when the page is gone or its picture is held for long, while a video or pictures
+            wait where they are.
+        **traits: initial values of the traits below.
 
     Attributes:
-        state: what the browser does: "off", "starting", "on", "lost" (no kernel) or "error".
-        sentence: what it says to the user about that.
+        session: as given.
+        state: state of the view in the browser: "off", "starting", "on", "lost" (no kernel) or "error".
+        sentence: text that the view shows about its state.
     """
 
     _esm = asset(*SCRIPTS)
     _css = asset("camera.css")
 
     mode = traitlets.Enum(("browser", "kernel"), "browser", help="Where frames come from.").tag(sync=True)
-    width = traitlets.Int(640, help="Of the picture that the camera is asked for, pixels.").tag(sync=True)
-    height = traitlets.Int(480, help="Of the same.").tag(sync=True)
-    sizes = traitlets.List([[320, 240], [640, 480], [1280, 720]], help="What can be chosen.").tag(sync=True)
-    longest_side = traitlets.Int(1280, help="Pixels; larger pictures are scaled down to it.").tag(sync=True)
+    width = traitlets.Int(640, help="Width that the camera is asked for, pixels.").tag(sync=True)
+    height = traitlets.Int(480, help="Height that the camera is asked for, pixels.").tag(sync=True)
+    sizes = traitlets.List([[320, 240], [640, 480], [1280, 720]], help="Resolutions that can be chosen.").tag(sync=True)
+    longest_side = traitlets.Int(1280, help="Longest side that is sent, pixels.").tag(sync=True)
     mirror = traitlets.Bool(True, help="Show the browser's camera like a mirror at first.").tag(sync=True)
-    quality = traitlets.Float(0.8, help="Of the JPEGs, 0..1.").tag(sync=True)
+    quality = traitlets.Float(0.8, help="Quality of the JPEGs, 0..1.").tag(sync=True)
     in_flight = traitlets.Int(2, help="Frames under way at most; 1 while the kernel is slower.").tag(sync=True)
-    answer_seconds = traitlets.Float(10.0, help="After which a frame is given up.").tag(sync=True)
-    lost_answers = traitlets.Int(3, help="In a row, after which the camera is switched off.").tag(sync=True)
+    answer_seconds = traitlets.Float(10.0, help="Seconds after which a frame is given up.").tag(sync=True)
+    lost_answers = traitlets.Int(3, help="Lost answers in a row that end the stream.").tag(sync=True)
     state = traitlets.Unicode("off").tag(sync=True)
     sentence = traitlets.Unicode("").tag(sync=True)
     emotions = traitlets.List(list(EMOTIONS)).tag(sync=True)
@@ -73,8 +79,8 @@ class CameraWidget(anywidget.AnyWidget):
     def __init__(self, session: LiveSession, source: Any = "browser", **traits: Any):
         self.session = session
         self._what = source
-        browser = isinstance(source, BrowserSource) or (isinstance(source, str) and source == "browser")
-        self._source: FrameSource | None = open_source(source) if browser else None
+        browser = isinstance(source, str) and source == "browser"
+        self._source: FrameSource | None = None  # that is open at the kernel
         self._guard = threading.Lock()  # of the source, which a timer may close
         self._timer: threading.Timer | None = None
         self._ended = False  # the browser may have asked for a further frame before it knew
@@ -82,7 +88,11 @@ class CameraWidget(anywidget.AnyWidget):
         self.on_msg(self._receive)
 
     def stop(self, sentence: str = "") -> None:
-        """Switch the camera off from Python; with a sentence for the user if it is given."""
+        """Switch the camera off from Python.
+
+        Args:
+            sentence: text for the user; empty for none.
+        """
         self.send({"type": "stop", "sentence": sentence})
         self._close()
 
@@ -92,7 +102,7 @@ class CameraWidget(anywidget.AnyWidget):
         super().close()
 
     def _receive(self, widget: Any, content: dict[str, Any], buffers: list[memoryview]) -> None:
-        """A message of the browser. Whatever is wrong with it, a frame is always answered."""
+        """Handle a message of the browser; a frame is always answered, whatever is wrong with it."""
         actions: dict[str, Callable[[], None]] = {
             "frame": lambda: self._answer(content, buffers),
             "start": self._start,
@@ -116,9 +126,8 @@ class CameraWidget(anywidget.AnyWidget):
         pictures: list[bytes] = []
         try:
             self._note(content)
-            if isinstance(self._source, BrowserSource):
-                self._source.feed(buffers[0] if buffers else b"", content.get("time"))
-                reply["answer"] = self.session.step(self._source)
+            if self.mode == "browser":
+                reply["answer"] = self.session.step_jpeg(buffers[0] if buffers else b"", content.get("time"))
             else:
                 reply["answer"], pictures = self._next()
                 reply["end"] = reply["answer"] is None
@@ -128,13 +137,13 @@ class CameraWidget(anywidget.AnyWidget):
             self.send(reply, pictures)
 
     def summary(self) -> dict[str, Any]:
-        """The latencies so far: ``stages`` as `Latency.summary` gives them, and the counts of frames."""
+        """Summarise the latencies so far: ``stages`` as `Latency.summary` gives them, and the counts of frames."""
         latency = self.session.latency
         counts = {name: getattr(latency, name) for name in ("answered", "dropped", "failed")}
         return {"stages": latency.summary(), **counts}
 
     def _note(self, content: dict[str, Any]) -> None:
-        """What the browser measured of earlier frames."""
+        """Note the browser's measurements of earlier frames."""
         measured, dropped = content.get("ms"), content.get("dropped")
         if isinstance(measured, dict):
             self.session.latency.add(measured)
@@ -142,7 +151,7 @@ class CameraWidget(anywidget.AnyWidget):
             self.session.latency.dropped = dropped
 
     def _next(self) -> tuple[dict[str, Any] | None, list[bytes]]:
-        """Answer and JPEG of the next frame of a source at the kernel; no answer at its end."""
+        """Read and answer the next frame of a source at the kernel: answer and JPEG, no answer at its end."""
         with self._guard:
             self._unwatch()
             if self._ended:
@@ -153,17 +162,16 @@ class CameraWidget(anywidget.AnyWidget):
                 except FerlibError as error:
                     self.send({"type": "stop", "sentence": str(error)})
                     return None, []
-            tap = _Tap(self._source)
-            answer = self.session.step(tap)
+            frame, answer = self.session.step_source(self._source)
             if not isinstance(self._source, VideoSource | PictureSource):
                 self._watch()
         if answer is None:
             self._ended = True
             self._close()
-        return answer, [] if tap.frame is None else [encode_jpeg(tap.frame.image)]
+        return answer, [] if frame is None else [encode_jpeg(frame.image)]
 
     def _watch(self) -> None:
-        """Close the source when the browser asks no more."""
+        """Start the timer that closes the source when the browser asks no more."""
         self._timer = threading.Timer(_IDLE, self._close)
         self._timer.daemon = True
         self._timer.start()
@@ -176,29 +184,12 @@ class CameraWidget(anywidget.AnyWidget):
     def _close(self) -> None:
         with self._guard:
             self._unwatch()
-            if self._source is not None and self.mode == "kernel":
+            if self._source is not None:
                 self._source.close()
                 self._source = None
 
-    def _export(self, form: str, view: str | None) -> None:
-        rows = self.session.table()
-        text, mime = (
-            (records.as_json(rows), "application/json") if form == "json" else (records.as_csv(rows), "text/csv")
-        )
-        name = f"ferlib-session.{'json' if form == 'json' else 'csv'}"
+    def _export(self, file_format: str, view: str | None) -> None:
+        rows, as_json = self.session.table(), file_format == "json"
+        text = records.as_json(rows) if as_json else records.as_csv(rows)
+        name, mime = ("ferlib-session.json", "application/json") if as_json else ("ferlib-session.csv", "text/csv")
         self.send({"type": "file", "view": view, "name": name, "mime": mime, "text": text})
-
-
-class _Tap:
-    """A source that remembers the frame it gave last."""
-
-    def __init__(self, source: FrameSource):
-        self.name, self._source = source.name, source
-        self.frame: Frame | None = None
-
-    def read(self) -> Frame | None:
-        self.frame = self._source.read()
-        return self.frame
-
-    def close(self) -> None:
-        self._source.close()

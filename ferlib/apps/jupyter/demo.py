@@ -23,7 +23,7 @@ from ferlib.live.video_source import VideoSource
 from ferlib.models.preprocessing import EQUALISE_MODES
 from ferlib.pipeline import EmotionPipeline, load_pipeline
 
-_GALLERY = 12  # photos that stay on the page
+_MAX_PHOTOS = 12  # that stay on the page
 _PHOTO_SIDE = 1400  # pixels; longer side of an annotated photo on the page
 
 
@@ -31,17 +31,22 @@ class LiveDemo:
     """Camera, photos and videos through one pipeline; displays itself as the last expression of a cell.
 
     Args:
-        source: of the camera's tab: "browser", "device" (a camera at the kernel) or its number, a video file, pictures,
-            or anything that `open_source` takes; None leaves the tab out.
+        source: source of the camera's tab: "browser", "device" (a camera at the kernel) or its number, a video file,
+            pictures, or anything that `open_source` takes; None leaves the tab out.
         pipeline: None loads the shipped one.
-        settings: what the controls show at first.
+        settings: initial values of the controls; None takes the defaults, with the pipeline's threshold.
         **camera: traits of `CameraWidget`.
 
     Attributes:
-        camera: the `CameraWidget`, None without a source.
-        session: its `LiveSession`.
-        settings: shared by all tabs, changed by the controls.
-        widget: everything.
+        pipeline: finds and classifies the faces of all tabs.
+        settings: settings of all tabs, changed by the controls.
+        session: `LiveSession` of the camera's tab.
+        camera: its `CameraWidget`, None without a source.
+        controls: sliders of the settings.
+        photos: tab of the photos.
+        videos: tab of the videos.
+        tabs: the tabs.
+        widget: tabs and controls.
     """
 
     def __init__(
@@ -58,16 +63,16 @@ class LiveDemo:
         self.controls = _controls(self.settings)
         self.photos = PhotoTab(self.pipeline, self.settings)
         self.videos = VideoTab(self.pipeline, self.settings)
-        shown = {} if self.camera is None else {"Camera": self.camera}
-        shown |= {"Photo": self.photos.widget, "Video": self.videos.widget}
-        self.tabs = widgets.Tab(children=list(shown.values()), titles=list(shown))
+        children = {} if self.camera is None else {"Camera": self.camera}
+        children |= {"Photo": self.photos.widget, "Video": self.videos.widget}
+        self.tabs = widgets.Tab(children=list(children.values()), titles=list(children))
         self.widget = widgets.VBox([self.tabs, self.controls])
 
     def _ipython_display_(self) -> None:
         display(self.widget)
 
     def table(self) -> pd.DataFrame:
-        """What the camera's tab has seen so far, one row a face and frame: see `records.COLUMNS`."""
+        """Table of the camera's session so far, one row a face and frame: see `records.COLUMNS`."""
         return pd.DataFrame(self.session.table(), columns=list(records.COLUMNS))
 
     def close(self) -> None:
@@ -79,45 +84,90 @@ class LiveDemo:
 
 
 class PhotoTab:
-    """Photos that are dropped or chosen, annotated, the newest first."""
+    """Photos that are dropped or chosen, annotated, the newest first.
+
+    Args:
+        pipeline: finds and classifies the faces.
+        settings: may be changed at any time.
+
+    Attributes:
+        pipeline: as given.
+        settings: as given.
+        zone: place to drop photos on.
+        gallery: the photos.
+        widget: both.
+    """
 
     def __init__(self, pipeline: EmotionPipeline, settings: LiveSettings):
         self.pipeline, self.settings = pipeline, settings
-        self.zone = DropZone(self.show, accept=PICTURES, words="Drop photos here, or press to choose them")
+        self.zone = DropZone(self.show, accept=PICTURES, prompt="Drop photos here, or press to choose them")
         self.gallery = widgets.VBox()
         self.widget = widgets.VBox([self.zone, self.gallery])
 
     def show(self, path: Path, name: str) -> str:
-        """Add a photo to the page; the sentence that goes with it. FerlibError for a file that is no picture."""
+        """Add a photo to the page.
+
+        Args:
+            path: the file.
+            name: its name on the user's machine.
+
+        Returns:
+            The sentence that goes with it.
+
+        Raises:
+            FerlibError: the file is no picture.
+        """
         image = load_picture(path)
         faces = read_faces(self.pipeline, image, self.settings)
         sentence = summarise(name, faces)
         data = encode_jpeg(annotate(image, faces), _PHOTO_SIDE, 90)
-        shown = widgets.Image(value=data, format="jpeg", layout={"max_width": "100%", "object_fit": "contain"})
-        shown.add_class("ferlib-photo")
-        entry = widgets.VBox([widgets.HTML(escape(sentence)), shown], layout={"margin": "0 0 12px"})
-        kept, gone = self.gallery.children[: _GALLERY - 1], self.gallery.children[_GALLERY - 1 :]
-        self.gallery.children = (entry, *kept)
-        for old in gone:
+        picture = widgets.Image(value=data, format="jpeg", layout={"max_width": "100%", "object_fit": "contain"})
+        picture.add_class("ferlib-photo")
+        entry = widgets.VBox([widgets.HTML(escape(sentence)), picture], layout={"margin": "0 0 12px"})
+        newest, oldest = self.gallery.children[: _MAX_PHOTOS - 1], self.gallery.children[_MAX_PHOTOS - 1 :]
+        self.gallery.children = (entry, *newest)
+        for old in oldest:
             _close_all(old)
         return sentence
 
 
 class VideoTab:
-    """A video that is dropped or chosen, played through the pipeline frame by frame."""
+    """A video that is dropped or chosen, played through the pipeline frame by frame.
+
+    Args:
+        pipeline: finds and classifies the faces.
+        settings: may be changed at any time.
+
+    Attributes:
+        session: `LiveSession` of the videos.
+        zone: place to drop a video on.
+        view: `CameraWidget` of the last video, None before the first one.
+        place: box that holds the view.
+        widget: zone and place.
+    """
 
     def __init__(self, pipeline: EmotionPipeline, settings: LiveSettings):
-        self.path: Path | None = None
         self.session = LiveSession(pipeline, settings)
         self.zone = DropZone(
-            self.take, accept=VIDEOS, multiple=False, words="Drop a video here, or press to choose one"
+            self.take, accept=VIDEOS, multiple=False, prompt="Drop a video here, or press to choose one"
         )
         self.view: CameraWidget | None = None
         self.place = widgets.VBox()
         self.widget = widgets.VBox([self.zone, self.place])
 
     def take(self, path: Path, name: str) -> str:
-        """Make a video ready to be played; FerlibError for a file that is none."""
+        """Make a video ready to be played.
+
+        Args:
+            path: the file.
+            name: its name on the user's machine.
+
+        Returns:
+            A sentence for the user.
+
+        Raises:
+            FerlibError: the file is no video.
+        """
         VideoSource(path).close()
         if self.view is not None:
             self.view.close()
@@ -128,9 +178,9 @@ class VideoTab:
 
 
 def _controls(settings: LiveSettings) -> widgets.Box:
-    """Sliders that change `settings` at once."""
+    """Make the sliders, which change `settings` at once."""
     wide = {"style": {"description_width": "initial"}, "layout": {"width": "330px"}}
-    made = {
+    controls = {
         "min_face_size": widgets.IntSlider(
             settings.min_face_size, 20, 200, 10, description="smallest face (pixels)", **wide
         ),
@@ -145,9 +195,9 @@ def _controls(settings: LiveSettings) -> widgets.Box:
             options=EQUALISE_MODES, value=settings.equalise, description="equalise faces", **wide
         ),
     }
-    for name, control in made.items():
+    for name, control in controls.items():
         control.observe(_setter(settings, name), "value")
-    return widgets.Box(list(made.values()), layout={"flex_flow": "row wrap", "max_width": "1120px"})
+    return widgets.Box(list(controls.values()), layout={"flex_flow": "row wrap", "max_width": "1120px"})
 
 
 def _setter(settings: LiveSettings, name: str) -> Callable[[Any], None]:

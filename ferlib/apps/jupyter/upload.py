@@ -12,45 +12,54 @@ import traitlets
 from ferlib.apps.jupyter.camera import asset
 from ferlib.errors import FerlibError
 
-LIMIT = 100_000_000  # bytes of one file
+MAX_FILE_BYTES = 100_000_000  # of one file
 PICTURES = "image/*,.tif,.tiff,.jp2"
 VIDEOS = "video/*,.mkv,.avi,.mjpeg"
 
 
 class DropZone(anywidget.AnyWidget):
-    """Takes files and hands each of them to `handle(path, name)`.
+    """A place to drop files on, or to choose them; hands each file to a function.
 
     Args:
-        handle: called in the message's own handler with a temporary file, which exists until it has taken a later one,
-            and the name it had on the user's machine; returns a sentence for the user. Its FerlibError becomes one.
-        **traits: any of those below.
+        handle: called as ``handle(path, name)`` in the message's own handler, with a temporary file, which exists until
+            a later one was taken, and its name on the user's machine. Returns a sentence for the user; the text of its
+            FerlibError becomes one as well.
+        **traits: initial values of the traits below.
     """
 
     _esm = asset("upload.js")
     _css = asset("upload.css")
 
-    words = traitlets.Unicode("Drop files here, or press to choose").tag(sync=True)
-    accept = traitlets.Unicode("").tag(sync=True)
-    multiple = traitlets.Bool(True).tag(sync=True)
-    limit = traitlets.Int(LIMIT).tag(sync=True)
+    prompt = traitlets.Unicode("Drop files here, or press to choose", help="Text on the zone.").tag(sync=True)
+    accept = traitlets.Unicode("", help="Kinds of files, as HTML's accept has them.").tag(sync=True)
+    multiple = traitlets.Bool(True, help="Take several files at once.").tag(sync=True)
+    limit = traitlets.Int(MAX_FILE_BYTES, help="Bytes of one file at most.").tag(sync=True)
 
     def __init__(self, handle: Callable[[Path, str], str], **traits: Any):
         self._handle = handle
         self._folder = tempfile.TemporaryDirectory(prefix="ferlib-")
-        self._path: Path | None = None  # of the file that comes
+        self._path: Path | None = None  # of the file that is arriving
         self._taken: Path | None = None  # of the last one that `handle` could use
         self._count = 0
         super().__init__(**traits)
         self.on_msg(self._receive)
 
     def take(self, name: str, data: bytes) -> str:
-        """A whole file at once, as if it had been dropped; what would be said to the user."""
+        """Take a file at once, as if it had been dropped.
+
+        Args:
+            name: its name on the user's machine.
+            data: its content.
+
+        Returns:
+            The sentence that the user would see.
+        """
         try:
             path = self._begin(name, len(data))
             path.write_bytes(data)
             return self._hand_over(path, name)
         except FerlibError as error:
-            return self._told(error, name)
+            return self._sentence(error, name)
 
     def close(self) -> None:
         """Remove the widget and its files."""
@@ -65,14 +74,14 @@ class DropZone(anywidget.AnyWidget):
         try:
             reply |= self._piece(name, int(content["size"]), int(content["offset"]), bytes(buffers[0]))
         except FerlibError as error:
-            reply["sentence"] = self._told(error, name)
+            reply["sentence"] = self._sentence(error, name)
         except Exception as error:
             reply["sentence"] = f"{name} could not be taken ({type(error).__name__}: {error})."
         finally:
             self.send(reply)
 
     def _piece(self, name: str, size: int, offset: int, data: bytes) -> dict[str, Any]:
-        """Write a piece; asks for more or, after the last one, hands the file over."""
+        """Write a piece, and ask for more or, after the last one, hand the file over."""
         if offset == 0:
             self._begin(name, size)
         if self._path is None or self._path.stat().st_size != offset or not data or offset + len(data) > size:
@@ -84,14 +93,14 @@ class DropZone(anywidget.AnyWidget):
         return {"type": "done", "sentence": self._hand_over(self._path, name)}
 
     def _hand_over(self, path: Path, name: str) -> str:
-        """What `handle` says; the file that it took before goes only now."""
+        """Call `handle`; the file that it took before is removed only now."""
         sentence = self._handle(path, Path(name).name)
         _remove(self._taken)
         self._taken, self._path = path, None
         return sentence
 
     def _begin(self, name: str, size: int) -> Path:
-        """An empty file, in the place of one that came to nothing."""
+        """Make an empty file, in the place of one that was not completed."""
         if size == 0:
             raise FerlibError(f"{name} is empty (0 bytes); copy or download it again.")
         if size > self.limit:
@@ -105,8 +114,8 @@ class DropZone(anywidget.AnyWidget):
         self._path.write_bytes(b"")
         return self._path
 
-    def _told(self, error: FerlibError, name: str) -> str:
-        """The sentence with the user's name of the file for the temporary one."""
+    def _sentence(self, error: FerlibError, name: str) -> str:
+        """Write an error with the user's name of the file in place of the temporary one."""
         return str(error) if self._path is None else str(error).replace(str(self._path), name)
 
 

@@ -26,9 +26,17 @@ stored. An expression is not a feeling: please do not point this at people who h
 
 
 def app_notebook(notebook: NotebookNode, source: str | None = None) -> NotebookNode:
-    """The part of notebook 05 that makes the application; `source` replaces its parameter ``SOURCE``.
+    """Cut the application out of notebook 05.
 
-    Raises FerlibError when no cell is tagged ``app``.
+    Args:
+        notebook: the notebook.
+        source: replaces the notebook's parameter ``SOURCE``; None leaves it.
+
+    Returns:
+        A notebook of the cells tagged ``app``, below a title.
+
+    Raises:
+        FerlibError: no cell is tagged ``app``.
     """
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and TAG in cell.metadata.get("tags", [])]
     if not cells:
@@ -36,13 +44,21 @@ def app_notebook(notebook: NotebookNode, source: str | None = None) -> NotebookN
     if source is not None:
         after = 1 + max(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
         cells.insert(after, new_code_cell(f"SOURCE = {source!r}", id="chosen-source"))
-    made = nbformat.from_dict(notebook)
-    made.cells = [new_markdown_cell(TITLE, id="title"), *cells]
-    return made
+    application = nbformat.from_dict(notebook)
+    application.cells = [new_markdown_cell(TITLE, id="title"), *cells]
+    return application
 
 
 def configuration(ip: str, port: int, source: str | None, dark: bool, browser: bool) -> Config:
-    """What Voila is told; the arguments are those of `serve`."""
+    """Build the configuration of Voila.
+
+    Args:
+        ip: address to listen on; any but this machine's own needs a token.
+        port: port to listen on.
+        source: replaces the notebook's ``SOURCE``; None leaves it.
+        dark: the dark theme.
+        browser: open a window.
+    """
     config = Config()
     config.Voila.ip = ip
     config.Voila.port = port
@@ -54,7 +70,7 @@ def configuration(ip: str, port: int, source: str | None, dark: bool, browser: b
 
 
 def is_this_machine(address: str) -> bool:
-    """True for addresses that only this machine can reach."""
+    """Tell whether only this machine can reach an address."""
     try:
         return address == "localhost" or ipaddress.ip_address(address).is_loopback
     except ValueError:
@@ -67,9 +83,9 @@ def serve(
     """Serve the application until it is interrupted.
 
     Args:
-        ip: the address to listen on; any but this machine's own needs a token.
-        port: of the address.
-        source: replaces the notebook's ``SOURCE``.
+        ip: address to listen on; any but this machine's own needs a token.
+        port: port to listen on.
+        source: replaces the notebook's ``SOURCE``; None leaves it.
         dark: the dark theme.
         browser: open a window.
 

@@ -1,4 +1,4 @@
-"""The study's own front door in the browser, with Streamlit: ``ferlib app``.
+"""The web application, with Streamlit: ``ferlib app``.
 
 The page is `ferlib.apps.page.script`. It listens on this machine only: it has no password, whoever opens it uses this
 machine, and browsers give the camera to localhost and https alone.
@@ -11,15 +11,20 @@ from pathlib import Path
 from ferlib.errors import FerlibError
 
 PORT = 8501
-UPLOAD_LIMIT = 250  # megabytes that a file may have to be looked at; the page says what it makes of it
+UPLOAD_LIMIT = 250  # megabytes that Streamlit accepts; the page itself refuses files above `HEAVIEST_UPLOAD`
 EXTRA = {"streamlit": "streamlit", "streamlit_webrtc": "streamlit-webrtc"}  # module -> package of the extra `app`
 
 
 def arguments(port: int = PORT, dark: bool = False, browser: bool = True) -> list[str]:
-    """What Streamlit's own command line is told.
+    """Build the arguments of Streamlit's own command line.
 
-    The options keep it from asking for a mail address, from sending statistics, and from looking up this machine's
-    address outside.
+    Its options keep Streamlit from asking for a mail address, from sending statistics, and from looking up this
+    machine's address outside.
+
+    Args:
+        port: port to listen on.
+        dark: the dark theme.
+        browser: open a window.
     """
     page = Path(__file__).parent / "script.py"
     options = {
@@ -36,15 +41,15 @@ def arguments(port: int = PORT, dark: bool = False, browser: bool = True) -> lis
         "theme.base": "dark" if dark else "light",
         "logger.level": "error",
     }
-    told = [f"--{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in options.items()]
-    return ["run", str(page), *told]
+    flags = [f"--{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in options.items()]
+    return ["run", str(page), *flags]
 
 
 def serve(port: int = PORT, dark: bool = False, browser: bool = True) -> None:
     """Serve the page until it is interrupted.
 
     Args:
-        port: of the address.
+        port: port to listen on.
         dark: the dark theme.
         browser: open a window.
 

@@ -1,7 +1,7 @@
-"""The parts of the web application's page, which Streamlit runs from top to bottom at every click.
+"""Parts of the web application's page, which Streamlit runs from top to bottom at every click.
 
-They only ask and show; `ferlib.apps.reading` and `ferlib.apps.page.webcam` do the work. Uploads stay in memory until the
-page is closed: nothing is written to a file and nothing leaves this machine.
+They only ask and show; `ferlib.apps.reading` and `ferlib.apps.page.webcam` do the work. Uploads stay in memory until
+the page is closed: nothing is written to a file and nothing leaves this machine.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 from ferlib.annotate.html import bars
-from ferlib.apps.page.webcam import Webcam, faces_of
+from ferlib.apps.page.webcam import Webcam
 from ferlib.apps.reading import (
     HEAVIEST_UPLOAD,
     PREVIEW_SIDE,
@@ -30,15 +30,15 @@ from ferlib.faces.pictures import decode_picture, sample_picture
 from ferlib.live.frames import encode_jpeg
 from ferlib.live.session import LiveSettings
 from ferlib.models import checkpoints
-from ferlib.pipeline import EmotionPipeline, load_pipeline
+from ferlib.pipeline import EmotionPipeline, Face, load_pipeline
 
-MOST_PICTURES = 20  # at once
+MAX_PICTURES = 20  # at once
 SAMPLE = "sample picture"
 MODES = ("Pictures", "Snapshot", "Live camera")
 
 
 def show() -> None:
-    """Everything below the title."""
+    """Show everything below the title."""
     try:
         pipeline, settings = _controls()
         mode = st.segmented_control("What to read", MODES, default=MODES[0], label_visibility="collapsed", key="mode")
@@ -58,7 +58,7 @@ def _pipeline(model: str) -> EmotionPipeline:
 
 
 def _controls() -> tuple[EmotionPipeline, LiveSettings]:
-    """The sidebar: model, threshold and smallest face."""
+    """Show the sidebar, with model, threshold and smallest face; the pipeline and settings that were chosen."""
     names = checkpoints.available()
     if not names:
         raise FerlibError("There are no weights in data/checkpoints; get them again (git checkout), or train a model.")
@@ -67,67 +67,62 @@ def _controls() -> tuple[EmotionPipeline, LiveSettings]:
         st.header("Settings")
         model = st.selectbox("Model", names, index=first, key="model")
         pipeline = _pipeline(model)
-        own = round(100 * pipeline.threshold)
+        default = round(100 * pipeline.threshold)
         percent = st.slider(
-            "Say “not sure” below (%)", 0, 100, own, key=f"threshold of {model}",
+            "Say “not sure” below (%)", 0, 100, default, key=f"threshold of {model}",
             help="The model's own threshold was chosen on the validation images, for about one wrong answer in ten.",
         )  # fmt: skip
-        least = st.slider(
-            "Smallest face (pixels)",
-            20,
-            200,
-            40,
-            10,
-            key="least",
+        min_face_size = st.slider(
+            "Smallest face (pixels)", 20, 200, 40, 10, key="min_face_size",
             help="Smaller finds people farther off, and is slow.",
-        )
-    threshold = pipeline.threshold if percent == own else percent / 100
-    return pipeline, LiveSettings(min_face_size=least, threshold=threshold)
+        )  # fmt: skip
+    threshold = pipeline.threshold if percent == default else percent / 100
+    return pipeline, LiveSettings(min_face_size=min_face_size, threshold=threshold)
 
 
 def _pictures(pipeline: EmotionPipeline, settings: LiveSettings) -> None:
-    """Uploads, or the sample picture while there are none."""
+    """Show the uploads, or the sample picture while there are none."""
     files = st.file_uploader(
-        f"Pictures, {MOST_PICTURES} at most, up to {HEAVIEST_UPLOAD / 1e6:.0f} MB each",
+        f"Pictures, {MAX_PICTURES} at most, up to {HEAVIEST_UPLOAD / 1e6:.0f} MB each",
         accept_multiple_files=True,
         key="files",
     )
     if not files:
         st.caption("Until you choose pictures: the sample picture, astronaut Eileen Collins (NASA, public domain).")
         image = sample_picture()
-        found = _remembered(pipeline, SAMPLE, settings, lambda: read_picture(pipeline, image, SAMPLE, settings))
-        _show(found, settings, lambda: annotated_png(image, found.faces, settings.threshold), 0)
+        reading = _remembered(pipeline, SAMPLE, settings, lambda: read_picture(pipeline, image, SAMPLE, settings))
+        _show(reading, settings, lambda: annotated_png(image, reading.faces, settings.threshold), 0)
         return
-    if len(files) > MOST_PICTURES:
-        st.warning(f"{len(files)} pictures were given; the first {MOST_PICTURES} are read.")
+    if len(files) > MAX_PICTURES:
+        st.warning(f"{len(files)} pictures were given; the first {MAX_PICTURES} are read.")
     readings = []
-    for number, file in enumerate(files[:MOST_PICTURES]):
-        if one := _upload(file.getvalue(), file.name, pipeline, settings, number):
-            readings.append(one)
+    for number, file in enumerate(files[:MAX_PICTURES]):
+        if upload := _upload(file.getvalue(), file.name, pipeline, settings, number):
+            readings.append(upload)
     if len(readings) > 1:
         _download_table(readings, settings.threshold, "the table of all pictures", "faces.csv", "all")
 
 
 def _snapshot(pipeline: EmotionPipeline, settings: LiveSettings) -> None:
-    """One picture of the camera."""
+    """Take and show one picture of the camera."""
     taken = st.camera_input("Take a picture", key="snapshot")
     if taken is not None:
         _upload(taken.getvalue(), "snapshot.jpg", pipeline, settings, 0)
 
 
 def _live(pipeline: EmotionPipeline, settings: LiveSettings) -> None:
-    """The camera's video with the faces drawn on it."""
+    """Show the camera's video with the faces drawn on it."""
     from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
-    make: Any = lambda: Webcam(pipeline, replace(settings))  # noqa: E731  Any: it need not be of their base class
+    factory: Any = lambda: Webcam(pipeline, replace(settings))  # noqa: E731  Any: Webcam is not of their base class
     picture, faces = st.columns([3, 2], gap="large")
     with picture:
         stream = webrtc_streamer(
             key="live",
             mode=WebRtcMode.SENDRECV,
-            rtc_configuration={"iceServers": []},  # browser and server are one machine: no helper of another's is asked
+            rtc_configuration={"iceServers": []},  # browser and server are one machine: no STUN server is asked
             media_stream_constraints={"video": {"width": 640, "height": 480}, "audio": False},
-            video_processor_factory=make,
+            video_processor_factory=factory,
             media_toggle_controls=False,
         )
         st.caption("Press START and allow the camera. Boxes follow as fast as this machine can read faces.")
@@ -140,61 +135,60 @@ def _live(pipeline: EmotionPipeline, settings: LiveSettings) -> None:
 
 
 def _watch(webcam: Webcam | None) -> None:
-    """What the newest frame shows; runs again every second by itself."""
+    """Show the faces of the newest frame; Streamlit runs it again every second."""
     if webcam is None:
         st.caption("Nothing is sent before you start.")
         return
     st.caption(webcam.status())
-    answer = webcam.answer
-    if answer is not None and not answer["error"]:
-        _show_bars(faces_of(answer))
+    _show_bars(webcam.faces())
 
 
 def _upload(data: bytes, name: str, pipeline: EmotionPipeline, settings: LiveSettings, number: int) -> Reading | None:
-    """Read and show a file; a sentence and None when it cannot be read."""
+    """Read and show a file; where it cannot be read, show a sentence and return None."""
     try:
         key = f"{name} {hashlib.sha256(data).hexdigest()}"
-        found = _remembered(pipeline, key, settings, lambda: read_upload(pipeline, data, name, settings))
+        reading = _remembered(pipeline, key, settings, lambda: read_upload(pipeline, data, name, settings))
     except FerlibError as error:
         st.error(_plain(str(error)))
         return None
-    _show(found, settings, lambda: annotated_png(decode_picture(data, name), found.faces, settings.threshold), number)
-    return found
+    faces = reading.faces
+    _show(reading, settings, lambda: annotated_png(decode_picture(data, name), faces, settings.threshold), number)
+    return reading
 
 
 def _remembered(pipeline: EmotionPipeline, key: str, settings: LiveSettings, read: Callable[[], Reading]) -> Reading:
-    """`read()`, or what it gave this visitor before; the threshold does not matter, since it only changes words."""
-    known: dict[tuple, Reading] = st.session_state.setdefault("readings", {})
-    full = (key, st.session_state["model"], settings.min_face_size)
-    if full not in known:
+    """Call `read`, or take its result of this visit; the threshold changes only words and is no part of the key."""
+    readings: dict[tuple, Reading] = st.session_state.setdefault("readings", {})
+    cache_key = (key, st.session_state["model"], settings.min_face_size)
+    if cache_key not in readings:
         with st.spinner("Looking for faces …"):
-            known[full] = read()
-        while len(known) > 2 * MOST_PICTURES:
-            known.pop(next(iter(known)))
-    return known[full]
+            readings[cache_key] = read()
+        while len(readings) > 2 * MAX_PICTURES:
+            readings.pop(next(iter(readings)))
+    return readings[cache_key]
 
 
-def _show(found: Reading, settings: LiveSettings, whole: Callable[[], bytes], number: int) -> None:
-    """A picture with its boxes, its faces' bars beside it, and what can be downloaded."""
+def _show(reading: Reading, settings: LiveSettings, full_size_png: Callable[[], bytes], number: int) -> None:
+    """Show a picture with its boxes, beside it its faces' bars, and the downloads."""
     picture, faces = st.columns([3, 2], gap="large")
     with picture:
-        drawn = found.drawn(settings.threshold)
+        drawn = reading.drawn(settings.threshold)
         st.image(encode_jpeg(drawn, PREVIEW_SIDE, 90), width="stretch" if drawn.shape[1] > 480 else "content")
-        st.caption(f"{_plain(found.name)}, {found.size[0]} x {found.size[1]} pixels")
+        st.caption(f"{_plain(reading.name)}, {reading.size[0]} x {reading.size[1]} pixels")
     with faces:
-        if not found.faces:
+        if not reading.faces:
             st.info("No face was found. Try a smaller “smallest face”, or a picture in which faces look ahead.")
             return
-        _show_bars(with_threshold(found.faces, settings.threshold))
-        stem = found.name.rpartition(".")[0] or found.name
-        _download_table([found], settings.threshold, "table (CSV)", f"{stem}.csv", str(number))
+        _show_bars(with_threshold(reading.faces, settings.threshold))
+        stem = reading.name.rpartition(".")[0] or reading.name
+        _download_table([reading], settings.threshold, "table (CSV)", f"{stem}.csv", str(number))
         st.download_button(
-            "picture with boxes (PNG)", whole, f"{stem}.annotated.png", "image/png", key=f"picture {number}",
+            "picture with boxes (PNG)", full_size_png, f"{stem}.annotated.png", "image/png", key=f"picture {number}",
             on_click="ignore", icon=":material/download:",
         )  # fmt: skip
 
 
-def _show_bars(faces: list) -> None:
+def _show_bars(faces: list[Face]) -> None:
     several = len(faces) > 1
     st.html("".join(bars(face, number if several else None) for number, face in enumerate(faces, 1)))
 
@@ -207,5 +201,5 @@ def _download_table(readings: list[Reading], threshold: float, label: str, name:
 
 
 def _plain(text: str) -> str:
-    """Text in which nothing is Markdown: a file may be called ``_a_*b*.jpg``."""
+    """Escape text so that nothing in it is Markdown: a file may be called ``_a_*b*.jpg``."""
     return re.sub(r"([\\`*_~$\[\]<>:#|])", r"\\\1", text)

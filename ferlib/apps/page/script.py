@@ -15,7 +15,7 @@ STYLE = """<style>
 
 
 def icon() -> Image.Image:
-    """A small smiling face; Streamlit would fetch an emoji's picture from elsewhere."""
+    """Draw a small smiling face; Streamlit would fetch an emoji's picture from elsewhere."""
     picture = Image.new("RGBA", (64, 64))
     draw = ImageDraw.Draw(picture)
     draw.ellipse((2, 2, 62, 62), fill="#e69f00")
@@ -26,7 +26,7 @@ def icon() -> Image.Image:
 
 
 def main() -> None:
-    """The whole page."""
+    """Show the page."""
     st.set_page_config(page_title="Facial expressions", page_icon=icon(), layout="wide")
     st.html(STYLE)
     st.title("Facial expressions")

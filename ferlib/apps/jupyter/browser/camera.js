@@ -75,7 +75,7 @@ class CameraView {
     this.model.off("comm_live_update", this.onComm);
   }
 
-  // ---- what is on the page
+  // ---- the page
 
   build(root) {
     this.root = root.appendChild(element("div", "ferlib-live"));
@@ -107,12 +107,12 @@ class CameraView {
 
   buildControls(parent) {
     let bar = parent.appendChild(element("div", "ferlib-controls"));
-    const button = (words, hint, action) => {
-      const made = bar.appendChild(element("button", "ferlib-button", words));
-      made.type = "button";
-      made.title = hint;
-      made.addEventListener("click", action);
-      return made;
+    const button = (text, hint, action) => {
+      const node = bar.appendChild(element("button", "ferlib-button", text));
+      node.type = "button";
+      node.title = hint;
+      node.addEventListener("click", action);
+      return node;
     };
     this.startButton = button("Start", "Begin or end", () => (this.isOn() ? this.stop() : this.start()));
     this.startButton.classList.add("ferlib-primary");
@@ -147,16 +147,17 @@ class CameraView {
     const select = parent.appendChild(element("select", "ferlib-select"));
     select.setAttribute("aria-label", name);
     select.title = name;
-    for (const [value, words] of options) select.add(new Option(words, value));
+    for (const [value, text] of options) select.add(new Option(text, value));
     return select;
   }
 
   async listCameras() {
-    const found = (await navigator.mediaDevices.enumerateDevices()).filter((one) => one.kind === "videoinput");
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    const cameras = devices.filter(({ kind }) => kind === "videoinput");
     const chosen = this.device.value;
     this.device.replaceChildren(new Option("default camera", ""));
-    found.forEach((one, index) => this.device.add(new Option(one.label || `camera ${index + 1}`, one.deviceId)));
-    this.device.value = found.some((one) => one.deviceId === chosen) ? chosen : "";
+    cameras.forEach(({ label, deviceId }, index) => this.device.add(new Option(label || `camera ${index + 1}`, deviceId)));
+    this.device.value = cameras.some(({ deviceId }) => deviceId === chosen) ? chosen : "";
   }
 
   export(format) {
@@ -219,9 +220,9 @@ class CameraView {
       throw Object.assign(new Error(SENTENCES[isVsCode() ? "vscode" : "insecure"]), { name: "Unusable" });
     }
     const [width, height] = this.size.value.split("x").map(Number);
-    const wanted = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: 30 } };
-    if (this.device.value) wanted.deviceId = { exact: this.device.value };
-    const stream = await this.askForCamera(wanted);
+    const constraints = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: 30 } };
+    if (this.device.value) constraints.deviceId = { exact: this.device.value };
+    const stream = await this.askForCamera(constraints);
     if (generation !== this.generation) {
       stream.getTracks().forEach((track) => track.stop());
       return;
@@ -234,14 +235,14 @@ class CameraView {
   }
 
   // A chosen camera that is gone gives way to the default one.
-  async askForCamera(wanted) {
+  async askForCamera(constraints) {
     try {
-      return await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
+      return await navigator.mediaDevices.getUserMedia({ video: constraints, audio: false });
     } catch (error) {
-      if (error.name !== "OverconstrainedError" || !wanted.deviceId) throw error;
+      if (error.name !== "OverconstrainedError" || !constraints.deviceId) throw error;
       await this.listCameras();
-      delete wanted.deviceId;
-      return navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
+      delete constraints.deviceId;
+      return navigator.mediaDevices.getUserMedia({ video: constraints, audio: false });
     }
   }
 
@@ -432,11 +433,11 @@ class CameraView {
 
   // ---- freeze, snapshot, record
 
-  freeze(wanted) {
-    this.freezing = wanted;
-    this.frozen = wanted && !this.fromBrowser;
-    this.freezeButton.setAttribute("aria-pressed", String(wanted));
-    this.freezeButton.textContent = wanted ? "Go on" : "Freeze";
+  freeze(freezing) {
+    this.freezing = freezing;
+    this.frozen = freezing && !this.fromBrowser;
+    this.freezeButton.setAttribute("aria-pressed", String(freezing));
+    this.freezeButton.textContent = freezing ? "Go on" : "Freeze";
     if (this.fromBrowser) this.still.hidden = true;
   }
 

@@ -1,7 +1,6 @@
 // Boxes, landmarks and labels of one answer, on a canvas that lies over the picture.
 // The files of this folder are joined into one module by ferlib/apps/jupyter/camera.py; only camera.js exports something.
 
-const NOT_SURE = "not sure";
 const UNSURE_COLOUR = "#8c8c8c";
 
 // Where a picture of width x height lies in an element that shows it whole ("object-fit: contain").
@@ -27,10 +26,6 @@ function percent(value) {
   return `${Math.round(100 * value)} %`;
 }
 
-function labelOf(face) {
-  return face.sure ? `${face.emotion} ${percent(face.confidence)}` : `${NOT_SURE} (${face.emotion}?)`;
-}
-
 // The canvas gets the size of its element in device pixels, so that lines and text are sharp.
 function fitted(canvas) {
   const ratio = window.devicePixelRatio || 1;
@@ -46,8 +41,8 @@ function fitted(canvas) {
   return context;
 }
 
-// `answer` as LiveSession.answer gives it; `colours` maps an emotion to "#rrggbb"; a mirrored picture has mirrored
-// boxes, but no mirrored words.
+// `answer` as LiveSession.answer gives it, with the text of each face as its `label`; `colours` maps an emotion to "#rrggbb"; a mirrored picture has mirrored
+// boxes, but no mirrored text.
 function drawAnswer(canvas, answer, colours, mirror) {
   const context = fitted(canvas);
   if (!answer || !answer.width) return;
@@ -60,7 +55,7 @@ function drawAnswer(canvas, answer, colours, mirror) {
     const box = [Math.min(across(x1), across(x2)), down(y1), place.scale * (x2 - x1), place.scale * (y2 - y1)];
     drawBox(context, box, colour, face.sure);
     for (const [x, y] of face.landmarks) drawPoint(context, across(x), down(y));
-    drawLabel(context, box, `${face.track}`, labelOf(face), colour, place);
+    drawLabel(context, box, `${face.track}`, face.label, colour, place);
   }
 }
 
@@ -88,12 +83,12 @@ function drawPoint(context, x, y) {
 }
 
 // Track number and label above the box, or in it where there is no room; never outside the picture.
-function drawLabel(context, [x, y], number, words, colour, place) {
+function drawLabel(context, [x, y], number, text, colour, place) {
   const height = 22;
   context.font = "600 13px system-ui, sans-serif";
   context.textBaseline = "middle";
   const numberWidth = context.measureText(number).width + 12;
-  const width = numberWidth + context.measureText(words).width + 16;
+  const width = numberWidth + context.measureText(text).width + 16;
   const left = Math.max(place.left, Math.min(x - 1, place.right - width));
   const top = Math.max(place.top, Math.min(y - height - 3 >= place.top ? y - height - 3 : y + 3, place.bottom - height));
   context.fillStyle = colour;
@@ -107,5 +102,5 @@ function drawLabel(context, [x, y], number, words, colour, place) {
   context.fillStyle = "#fafbfc";
   context.fillText(number, left + 6, top + height / 2 + 0.5);
   context.fillStyle = inkOn(colour);
-  context.fillText(words, left + numberWidth + 8, top + height / 2 + 0.5);
+  context.fillText(text, left + numberWidth + 8, top + height / 2 + 0.5);
 }

@@ -1,4 +1,4 @@
-// What stands beside and below the picture: a card for each face, a time line of the emotions, and the latencies.
+// The panel beside and below the picture: a card for each face, a time line of the emotions, and the latencies.
 // Every part has its size from the start, so that nothing jumps as faces come and go.
 
 const CARDS = 4;
@@ -6,10 +6,10 @@ const FADE_SECONDS = 2; // that the card of a face stays after it has gone
 const LINE_SECONDS = 30; // that the time line shows
 
 function element(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
 }
 
 class Card {
@@ -35,10 +35,10 @@ class Card {
     this.track = face.track;
     this.seen = seconds;
     this.number.textContent = `Face ${face.track}`;
-    this.label.textContent = face.sure ? `${face.emotion} ${percent(face.confidence)}` : NOT_SURE;
+    this.label.textContent = face.label;
     const colour = face.sure ? this.colours[face.emotion] : UNSURE_COLOUR;
     this.root.style.setProperty("--ferlib-class", colour);
-    this.root.setAttribute("aria-label", `Face ${face.track}: ${labelOf(face)}`);
+    this.root.setAttribute("aria-label", `Face ${face.track}: ${face.label}`);
     this.root.classList.remove("ferlib-empty", "ferlib-gone");
     const best = face.probabilities.indexOf(Math.max(...face.probabilities));
     this.bars.forEach(({ row, bar, value }, index) => {
@@ -76,16 +76,16 @@ class Cards {
     this.more = element("div", "ferlib-more");
   }
 
-  // A face keeps its place as long as it is there; returns how many found none.
+  // A face keeps its card as long as it is there; `more` names how many have none.
   update(faces, seconds) {
     for (const card of this.cards) {
-      const face = faces.find((one) => one.track === card.track);
+      const face = faces.find(({ track }) => track === card.track);
       if (face) card.show(face, seconds);
       else if (card.track !== null && Math.abs(seconds - card.seen) > FADE_SECONDS) card.clear();
       else if (card.track !== null) card.fade();
     }
     let without = 0;
-    for (const face of faces.filter((one) => !this.cards.some((card) => card.track === one.track))) {
+    for (const face of faces.filter(({ track }) => !this.cards.some((card) => card.track === track))) {
       const free = this.cards.find((card) => card.track === null) || this.cards.find((card) => this.isGone(card));
       if (free) free.show(face, seconds);
       else without += 1;

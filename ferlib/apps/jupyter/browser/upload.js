@@ -13,15 +13,15 @@ class DropZone {
   constructor(model, root) {
     this.model = model;
     this.waiting = []; // files
-    this.told = []; // sentences about those that were given together
+    this.sentences = []; // about the files that were given together
     this.root = root.appendChild(document.createElement("label"));
     this.root.className = "ferlib-drop";
     this.root.dataset.lmSuppressShortcuts = "true";
-    this.words = this.root.appendChild(document.createElement("span"));
-    this.words.textContent = model.get("words");
+    this.prompt = this.root.appendChild(document.createElement("span"));
+    this.prompt.textContent = model.get("prompt");
     this.input = this.root.appendChild(document.createElement("input"));
     Object.assign(this.input, { type: "file", multiple: model.get("multiple"), accept: model.get("accept") });
-    this.input.setAttribute("aria-label", model.get("words"));
+    this.input.setAttribute("aria-label", model.get("prompt"));
     this.input.addEventListener("change", () => {
       this.add([...this.input.files]);
       this.input.value = ""; // or the same file could not be chosen again
@@ -53,7 +53,7 @@ class DropZone {
   }
 
   show(progress = "") {
-    const lines = [...this.told, progress].filter(Boolean);
+    const lines = [...this.sentences, progress].filter(Boolean);
     this.status.replaceChildren(...lines.map((line) => Object.assign(document.createElement("div"), { textContent: line })));
   }
 
@@ -70,18 +70,18 @@ class DropZone {
     this.current = undefined;
     this.stalled = false;
     this.id += 1;
-    if (sentence) this.told.push(sentence);
+    if (sentence) this.sentences.push(sentence);
     this.show();
   }
 
   add(files) {
     if (this.stalled) this.lose();
-    if (!this.current) this.told = [];
+    if (!this.current) this.sentences = [];
     for (const file of files.slice(0, this.model.get("multiple") ? files.length : 1)) {
-      if (file.size === 0) this.told.push(`${file.name} is empty (0 bytes); copy or download it again.`);
+      if (file.size === 0) this.sentences.push(`${file.name} is empty (0 bytes); copy or download it again.`);
       else if (file.size > this.model.get("limit")) {
-        const most = megabytes(this.model.get("limit"));
-        this.told.push(`${file.name} has ${megabytes(file.size)}, and ${most} is the most that goes through the browser; put it beside the notebook and give its path as SOURCE.`);
+        const limit = megabytes(this.model.get("limit"));
+        this.sentences.push(`${file.name} has ${megabytes(file.size)}, and ${limit} is the most that goes through the browser; put it beside the notebook and give its path as SOURCE.`);
       } else this.waiting.push(file);
     }
     this.show();
@@ -101,7 +101,7 @@ class DropZone {
     try {
       bytes = await this.current.slice(offset, offset + PIECE).arrayBuffer();
     } catch (error) {
-      this.told.push(`${name} cannot be read by the browser (${error.message}).`);
+      this.sentences.push(`${name} cannot be read by the browser (${error.message}).`);
       this.show();
       return this.next();
     }
@@ -117,7 +117,7 @@ class DropZone {
     this.stalled = false;
     if (message.type === "more") this.piece(message.offset);
     else {
-      this.told.push(message.sentence);
+      this.sentences.push(message.sentence);
       this.show();
       this.next();
     }
