@@ -17,7 +17,7 @@ from ferlib.models import checkpoints
 from ferlib.publishing.splits import protocol_of, same_data, score_test, score_valid
 from ferlib.publishing.store import is_published, summarise
 from ferlib.training.config import TrainConfig
-from ferlib.training.loop import saved_run
+from ferlib.training.run_files import saved_run
 from ferlib.training.runs import check_name, read_run
 
 

@@ -1,4 +1,4 @@
-"""What an epoch of training is made of: images and targets, their order, their random views, their weights.
+"""Images and targets of a training run; order, random views and class weights of its epochs.
 
 Nothing here can see the test split: `prepare` refuses it. Everything random depends on the seed and the epoch alone,
 and is drawn for all images at once, so that a resumed run, and each of several processes, draws the same.
@@ -20,13 +20,15 @@ from ferlib.training.config import TrainConfig
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """What `training.fit` needs of the data: equalised uint8 images and targets.
+    """Equalised images and their targets, as `loop.fit` takes them.
 
     Attributes:
-        images: (N, 48, 48) uint8 tensor; targets: (N, 8) float32 tensor, rows sum to 1.
-        valid_images: (M, 48, 48) uint8 tensor; valid_labels: (M,) int64 tensor, majority rule.
-        valid_ids: (M,) names in the same order.
-        content_hash: of the data it was made from.
+        images: (N, 48, 48) uint8, training images.
+        targets: (N, 8) float32, target distribution of each training image; rows sum to 1.
+        valid_images: (M, 48, 48) uint8, validation images.
+        valid_labels: (M,) int64, their classes by the majority rule.
+        valid_ids: (M,) names of the validation images.
+        content_hash: hash of the data set that the images come from.
     """
 
     images: torch.Tensor
@@ -41,26 +43,30 @@ def prepare(data: FerData, config: TrainConfig, manifest: pd.DataFrame | None) -
     """Choose and equalise the images of a run.
 
     Args:
-        data: train and valid rows; a test row is an error.
-        config: mode, clean and preprocessing are used.
-        manifest: of `cleaning.build_manifest`, looked up by id; needed when `config.clean`.
+        data: rows of train and valid.
+        config: settings of the run; `mode`, `clean` and `preprocessing` are used.
+        manifest: table of `cleaning.build_manifest`, looked up by id; needed when `config.clean`.
+
+    Raises:
+        ValueError: a row of test among the data, or a clean run without a manifest.
+        FerlibError: no usable training or validation image.
     """
     if (data.split == "test").any():
         raise ValueError("training must not see the test split; use ferplus.load_train_valid")
-    wanted = targets(data.votes, config.mode)
-    use = (data.split == "train") & wanted.any(axis=1)
+    target_rows = targets(data.votes, config.mode)
+    use = (data.split == "train") & target_rows.any(axis=1)
     if config.clean:
         if manifest is None:
             raise ValueError("a clean run needs the manifest")
         use &= np.isin(data.ids, manifest.loc[manifest["kept"], "id"].to_numpy(dtype=str))
     labels = hard_labels(data.votes)
-    held = (data.split == "valid") & (labels >= 0)
-    if not use.any() or not held.any():
+    validate = (data.split == "valid") & (labels >= 0)
+    if not use.any() or not validate.any():
         raise FerlibError("there are no usable training or validation images; look with 'ferlib data check'.")
     images = equalise(np.asarray(data.images), config.preprocessing.equalise)
     return TrainingSet(
-        torch.from_numpy(images[use]), torch.from_numpy(wanted[use]),
-        torch.from_numpy(images[held]), torch.from_numpy(labels[held]), data.ids[held], data.content_hash,
+        torch.from_numpy(images[use]), torch.from_numpy(target_rows[use]),
+        torch.from_numpy(images[validate]), torch.from_numpy(labels[validate]), data.ids[validate], data.content_hash,
     )  # fmt: skip
 
 
@@ -69,49 +75,61 @@ class Epoch:
     """One pass over the training images.
 
     Attributes:
-        order: (steps, batch) int64, the images of each step.
-        targets: (N, 8) float32, of each image of the training set; in the mode "probability" a label drawn from it.
-        views: one view of each image of the training set.
-        book: number of the views among those that come back, -1 when they are new ones.
-        mirrored: whether the network sees them mirrored.
-        generator: for what is drawn step by step (mixing).
+        order: (steps, batch) int64, indices of the images of each step.
+        targets: (N, 8) float32, target of each training image; in the mode "probability" a label drawn from it.
+        views: views of all training images.
+        view_set: number of the views among those that come back, -1 for new ones.
+        mirrored: whether the network sees the views mirrored.
+        generator: source of what is drawn step by step (mixup).
     """
 
     order: torch.Tensor
     targets: torch.Tensor
     views: Views
-    book: int
+    view_set: int
     mirrored: bool
     generator: torch.Generator
 
 
-def draw_epoch(config: TrainConfig, wanted: torch.Tensor, epoch: int) -> Epoch:
-    """Order, targets and views of an epoch (the first is 0) for images with the (N, 8) targets `wanted`."""
+def draw_epoch(config: TrainConfig, targets: torch.Tensor, epoch: int) -> Epoch:
+    """Draw order, targets and views of an epoch.
+
+    Args:
+        config: settings of the run.
+        targets: (N, 8) target distributions of the training images.
+        epoch: number of the epoch; the first is 0.
+    """
     generator = torch.Generator().manual_seed(1_000_003 * config.seed + epoch)
-    count = len(wanted)
+    count = len(targets)
     if config.balance == "sampling":
-        weights = wanted @ class_weights(wanted, config.balance_power)
+        weights = targets @ class_weights(targets, config.balance_power)
         order = torch.multinomial(weights, count, replacement=True, generator=generator)
     else:
         order = torch.randperm(count, generator=generator)
     size = min(config.batch_size, count)
     order = order[: count // size * size].view(-1, size)
-    targets = wanted
     if config.mode == "probability":
-        labels = torch.multinomial(wanted, 1, generator=generator)
-        targets = torch.zeros_like(wanted).scatter_(1, labels, 1.0)
+        labels = torch.multinomial(targets, 1, generator=generator)
+        targets = torch.zeros_like(targets).scatter_(1, labels, 1.0)
     if not config.views:
         return Epoch(order, targets, draw_views(count, config.augmentation, generator), -1, False, generator)
-    book = epoch % config.views
-    views = draw_views(count, config.augmentation, torch.Generator().manual_seed(7_919 + book))  # alike for all seeds
-    return Epoch(order, targets, views, book, config.mirror_views and epoch // config.views % 2 == 1, generator)
+    view_set = epoch % config.views
+    same_for_all_seeds = torch.Generator().manual_seed(7_919 + view_set)
+    views = draw_views(count, config.augmentation, same_for_all_seeds)
+    mirrored = config.mirror_views and epoch // config.views % 2 == 1
+    return Epoch(order, targets, views, view_set, mirrored, generator)
 
 
-def class_weights(wanted: torch.Tensor, power: float) -> torch.Tensor:
-    """(8,) weight of each class: its frequency to the power of ``-power``, 1 on average over the training images.
+def class_weights(targets: torch.Tensor, power: float) -> torch.Tensor:
+    """Weigh each class by its frequency to the power of ``-power``.
 
-    A class that never occurs gets the weight 0.
+    Args:
+        targets: (N, 8) target distributions of the training images.
+        power: 0 leaves the classes as they are, 1 makes all of them count alike.
+
+    Returns:
+        (8,) weights, 1 on average over the training images; 0 for a class that never occurs.
     """
-    frequency = wanted.mean(dim=0)
+    frequency = targets.mean(dim=0)
     weights = torch.where(frequency > 0, frequency.clamp_min(1e-12) ** -power, 0.0)
     return weights / (frequency * weights).sum()

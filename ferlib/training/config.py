@@ -1,6 +1,7 @@
-"""The settings of a training run; `recipes` has the named ones."""
+"""Settings of a training run; `recipes` has the named ones."""
 
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from ferlib.data.votes import MODES
 from ferlib.errors import FerlibError
@@ -9,43 +10,50 @@ from ferlib.training.augmentation import Augmentation
 
 BALANCES = ("none", "loss", "sampling")
 
+RETIRED: dict[str, Any] = {"sam": 0.0, "cutmix": 0.0, "patience": 0, "label_smoothing": 0.0}
+"""Settings of earlier versions with the value that turned them off; stored settings still name them."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides a run besides the data and the code.
 
     Attributes:
-        model: name for `models.build_model`; width, dropout, drop_path, stem and layer_scale go with it.
+        model: name for `networks.build_model`.
+        width: factor of the number of channels, for `networks.build_model`.
+        dropout: probability of dropout before the last layer.
+        drop_path: probability of stochastic depth.
+        stem: name of a stem of our own, "" for the network's.
+        layer_scale: initial layer scale of ConvNeXt's blocks.
         pretrained: start from weights learnt elsewhere (`pretrained.load_pretrained`).
         start: name of a checkpoint of the same network whose weights training starts from; "" for none.
-        soup: names of checkpoints of this network whose mean weights the run is (`soup.average`); nothing is trained.
-        head_epochs: with pre-trained weights, epochs in which only what is new learns; they count as `epochs`.
-        layer_decay: learning rate of each layer relative to the next one; 1 means all alike.
+        soup: names of checkpoints of this network whose mean weights the run is (`soup.make_soup`); nothing is trained.
+        head_epochs: with pre-trained weights, epochs in which only new layers learn; they are part of `epochs`.
+        layer_decay: learning rate of each layer relative to the next one, above 0 and up to 1; 1 makes all alike.
         mode: FER+ rule for the training targets (`votes.MODES`); validation is always majority.
         clean: leave out copies, leaks and blanks as the manifest says.
         balance: "none"; "loss" gives rare classes more weight in the loss; "sampling" shows them more often.
-        balance_power: a class of frequency f counts f ** -balance_power; 1 makes all classes alike.
+        balance_power: exponent p of the weight f ** -p of a class of frequency f; 1 makes all classes alike.
         epochs: passes over the training images.
-        patience: stop early after so many epochs without a better accuracy on valid; 0 turns it off.
         batch_size: images a step.
         optimizer: "sgd" (Nesterov momentum 0.9) or "adamw".
-        sam: radius of sharpness-aware minimisation (Foret et al. 2021), which doubles the cost of a step; 0: off.
         peak_lr: highest learning rate of the one-cycle schedule (Smith and Topin 2018): warm-up, then half a cosine.
         warmup: share of the steps in which the rate rises from a tenth of the peak.
-        weight_decay: on weights of two or more dimensions only.
-        ema_decay: decay of the weights' moving average, warmed up; 0 turns it off.
-        label_smoothing: share of the target spread evenly over the classes.
-        mixup, cutmix: probability that a batch is mixed in that way (Zhang et al. 2018; Yun et al. 2019).
+        weight_decay: decay of weights of two or more dimensions; biases and norms have none.
+        ema_decay: decay of the weights' moving average (`average.WeightAverage`); 0 turns it off.
+        mixup: probability that a batch is mixed (Zhang et al. 2018).
         views: number of random views of each image that are drawn once and come back every so many epochs, so that
-            the teachers answer each of them once only; 0 draws new ones each epoch.
-        mirror_views: show the views that come back mirrored in every other round; the answers stay as they were.
+            each teacher sees each of them once only; 0 draws new ones each epoch.
+        mirror_views: mirror the views that come back in every other round; the teachers' logits stay as they were.
         teachers: names of checkpoints to distil from; all see the student's own view.
         distill_weight: share of the teachers in the loss; the votes have the rest.
-        distill_temperature: softens both sides' probabilities.
+        distill_temperature: temperature that softens the probabilities of teachers and student.
         clip_norm: largest gradient norm; 0 turns clipping off.
         sizes: progressive resolution, (share of the epochs from which it holds, input side in pixels).
-        seed: of order, mixing and dropout; of the first weights, where `pretrained` and `start` give none; and of the
-            augmentation, except of views that come back (`views`), which are the same for all seeds.
+        preprocessing: input of the network, stored with its checkpoint.
+        augmentation: ranges of the random views.
+        seed: seed of order, mixup and dropout; of the first weights, where `pretrained` and `start` give none; and of
+            the augmentation, except of views that come back (`views`), which are the same for all seeds.
     """
 
     model: str = "custom_cnn"
@@ -64,17 +72,13 @@ class TrainConfig:
     balance: str = "none"
     balance_power: float = 0.5
     epochs: int = 34
-    patience: int = 0
     batch_size: int = 128
     optimizer: str = "sgd"
-    sam: float = 0.0
     peak_lr: float = 0.1
     warmup: float = 0.2
     weight_decay: float = 5e-4
     ema_decay: float = 0.999
-    label_smoothing: float = 0.0
     mixup: float = 0.0
-    cutmix: float = 0.0
     views: int = 0
     mirror_views: bool = False
     teachers: tuple[str, ...] = ()
@@ -94,12 +98,9 @@ class TrainConfig:
             (self.mode not in MODES, f"mode must be one of {', '.join(MODES)}, not {self.mode!r}."),
             (self.optimizer not in ("sgd", "adamw"), f"optimizer must be sgd or adamw, not {self.optimizer!r}."),
             (self.balance not in BALANCES, f"balance must be one of {', '.join(BALANCES)}, not {self.balance!r}."),
-            (
-                min(self.sam, self.views, self.patience, self.balance_power) < 0,
-                "sam, views, patience and balance_power are not negative.",
-            ),
+            (min(self.views, self.balance_power) < 0, "views and balance_power are not negative."),
             (self.epochs < 1 or self.batch_size < 2, "epochs must be at least 1 and batch_size at least 2."),
-            (not 0 <= self.mixup + self.cutmix <= 1, "mixup and cutmix are probabilities and sum to at most 1."),
+            (not 0 <= self.mixup <= 1, f"mixup is a probability in 0..1, not {self.mixup}."),
             (not 0 < self.layer_decay <= 1, f"layer_decay must lie above 0 and up to 1, not {self.layer_decay}."),
             (not 0 <= self.distill_weight <= 1, f"distill_weight must lie in 0..1, not {self.distill_weight}."),
             (self.pretrained and bool(self.start), "pretrained and start are two different beginnings; leave one out."),
@@ -114,24 +115,37 @@ class TrainConfig:
                 raise FerlibError(f"training settings: {sentence}")
 
     def size_at(self, epoch: int) -> int:
-        """Input side in pixels in this epoch (the first is 0)."""
+        """Return the input side in pixels in an epoch (the first is 0)."""
         return [size for share, size in self.sizes if epoch >= share * self.epochs][-1]
 
     def model_arguments(self) -> dict:
-        """Arguments of `models.build_model`."""
+        """Return the arguments of `networks.build_model`."""
         return {
             "name": self.model, "channels": self.preprocessing.channels, "dropout": self.dropout, "width": self.width,
             "drop_path": self.drop_path, "stem": self.stem, "layer_scale": self.layer_scale,
         }  # fmt: skip
 
     def to_dict(self) -> dict:
-        """JSON-ready form."""
+        """Return the JSON-ready form."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict) -> "TrainConfig":
-        """Read `to_dict`'s form back; an unknown key is a FerlibError that names it."""
-        values = dict(values)
+        """Read back what `to_dict` returned, in this version or an earlier one.
+
+        Args:
+            values: settings by name; those left out have their default, those in `RETIRED` are dropped when off.
+
+        Raises:
+            FerlibError: an unknown key, which it names, or a retired setting that is not off.
+        """
+        for key in RETIRED.keys() & values.keys():
+            if values[key] != RETIRED[key]:
+                raise FerlibError(
+                    f"training settings: {key} = {values[key]!r} is of an earlier version and not supported any more; "
+                    "train with that version, or without the setting."
+                )
+        values = {key: value for key, value in values.items() if key not in RETIRED}
         for name, kind in (("preprocessing", Preprocessing), ("augmentation", Augmentation)):
             if isinstance(values.get(name), dict):
                 values[name] = _build(kind, values[name], f"{name}.")

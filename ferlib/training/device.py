@@ -1,4 +1,4 @@
-"""Which device a training runs on, and with what precision: Hugging Face Accelerate, with errors for people."""
+"""Device and precision of a training run: Hugging Face Accelerate, with errors for people."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +11,13 @@ from ferlib.errors import FerlibError
 
 
 def accelerator(precision: str | None, handlers: Sequence[Any]) -> Accelerator:
-    """For one run: CUDA where there is some, else the CPU. Apple's GPU lacks operations that the augmentation needs.
+    """Make the accelerator of one run: CUDA where there is a GPU for it, else the CPU.
+
+    Apple's GPU lacks operations that the augmentation needs.
 
     Args:
-        precision: ``"no"``, ``"fp16"`` or ``"bf16"``; None: what ``accelerate launch`` was told, else ``"no"``.
-        handlers: of Accelerate's own settings.
+        precision: ``"no"``, ``"fp16"`` or ``"bf16"``; None for the setting of ``accelerate launch``, else ``"no"``.
+        handlers: Accelerate's own ``kwargs_handlers``.
 
     Raises:
         FerlibError: the device has no such precision.
@@ -30,7 +32,15 @@ def accelerator(precision: str | None, handlers: Sequence[Any]) -> Accelerator:
 
 
 def check_precision(saved: dict, precision: str) -> None:
-    """FerlibError when the run of a checkpoint was begun with another precision than it would go on with."""
+    """Check that a resumed run keeps its precision.
+
+    Args:
+        saved: entries of the run's checkpoint.
+        precision: precision with which the run would go on.
+
+    Raises:
+        FerlibError: the run was begun with another precision.
+    """
     begun = saved.get("precision", precision)  # checkpoints of earlier versions do not say
     if begun != precision:
         raise FerlibError(

@@ -1,4 +1,4 @@
-"""Teachers: trained networks whose probabilities on the very same view the student learns from.
+"""Teachers: trained networks from whose probabilities for the very same view the student learns.
 
 Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent": teacher and student see one
 and the same augmented image for many epochs. Each network sees the view rendered from the original at its own size.
@@ -17,7 +17,7 @@ from torch import nn
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
 from ferlib.models.checkpoints import Checkpoint
-from ferlib.training.augmentation import Views, render
+from ferlib.training.augmentation import Views, render_views
 from ferlib.training.config import TrainConfig
 
 _BATCH = 32  # larger ones leave the processor's cache: 189 pictures a second became 105 with 256
@@ -28,19 +28,22 @@ class Teachers(nn.Module):
 
     Args:
         checkpoints: the teachers; their equalisation must be the student's, since all see the same pixels.
-        config: the student's settings, whose `distill_temperature` softens the probabilities (Hinton et al. 2015).
+        config: the student's settings; its `distill_temperature` softens the probabilities (Hinton et al. 2015).
+
+    Raises:
+        FerlibError: a teacher was trained with another equalisation than the student.
     """
 
     def __init__(self, checkpoints: Sequence[Checkpoint], config: TrainConfig) -> None:
         super().__init__()
         equalise = config.preprocessing.equalise
-        for one in checkpoints:
-            if one.preprocessing.equalise != equalise:
+        for teacher in checkpoints:
+            if teacher.preprocessing.equalise != equalise:
                 raise FerlibError(
-                    f"the teacher {one.name!r} was trained with equalisation {one.preprocessing.equalise!r}, the "
-                    f"student uses {equalise!r}; choose one for both."
+                    f"the teacher {teacher.name!r} was trained with equalisation {teacher.preprocessing.equalise!r}, "
+                    f"the student uses {equalise!r}; choose one for both."
                 )
-        self.networks = nn.ModuleList(one.model.eval() for one in checkpoints)
+        self.networks = nn.ModuleList(teacher.model.eval() for teacher in checkpoints)
         self.checkpoints = list(checkpoints)
         self.temperature = config.distill_temperature
 
@@ -48,70 +51,96 @@ class Teachers(nn.Module):
         return bool(self.checkpoints)
 
     def forward(self, grey: torch.Tensor, views: Views) -> torch.Tensor:
-        """(N, 8) softened mean probabilities for (N, H, W) uint8 images seen through `views`."""
-        return self.soften(torch.stack([self.logits(k, grey, views) for k in range(len(self.networks))]))
+        """Predict (N, 8) softened mean probabilities for (N, H, W) uint8 images seen through N views."""
+        return self.soften(torch.stack([self.logits(index, grey, views) for index in range(len(self.networks))]))
 
     @torch.no_grad()
     def logits(self, teacher: int, grey: torch.Tensor, views: Views) -> torch.Tensor:
-        """(N, 8) logits of one teacher."""
-        pre = self.checkpoints[teacher].preprocessing
-        images = pre.normalise(render(grey, views, pre.size)).contiguous(memory_format=torch.channels_last)
+        """Compute the logits of one teacher.
+
+        Args:
+            teacher: index of the teacher.
+            grey: (N, H, W) uint8 images.
+            views: N views through which the images are seen.
+
+        Returns:
+            (N, 8) logits.
+        """
+        preprocessing = self.checkpoints[teacher].preprocessing
+        images = preprocessing.normalise(render_views(grey, views, preprocessing.size))
+        images = images.contiguous(memory_format=torch.channels_last)
         return self.networks[teacher](images)
 
     def soften(self, logits: torch.Tensor) -> torch.Tensor:
-        """(N, 8) probabilities from the teachers' (T, N, 8) logits: their geometric mean, softened."""
+        """Average the teachers' (T, N, 8) logits to (N, 8) probabilities: their geometric mean, softened."""
         return F.log_softmax(logits / self.temperature, dim=2).mean(dim=0).softmax(dim=1)
 
 
-class AnswerBook:
-    """The teachers' answers to a fixed set of views, asked once and kept on disk.
+class TeacherLogits:
+    """Logits of the teachers for views that come back, computed once and kept on disk.
 
     A file holds one teacher's half-precision logits for one view of each training image. Its name depends on the
-    teacher's weights, the data, the training images and the views, so that runs share what they have in common
-    and never mix what differs.
+    teacher's weights, the data, the training images and the views, so that runs share the files that they have in
+    common and never mix others.
 
     Args:
-        teachers: whom to ask.
+        teachers: networks that compute the logits.
         images: (N, H, W) uint8 training images.
-        content_hash: of the data.
-        folder: where the files are.
+        content_hash: hash of the data set.
+        folder: folder of the files.
     """
 
     def __init__(self, teachers: Teachers, images: torch.Tensor, content_hash: str, folder: Path) -> None:
         self.teachers, self.images, self.folder = teachers, images, folder
         pixels = hashlib.sha256(images.cpu().numpy().tobytes()).hexdigest()
-        self.keys = [[content_hash, pixels, _digest(one)] for one in teachers.checkpoints]
+        self.keys = [[content_hash, pixels, _teacher_digest(teacher)] for teacher in teachers.checkpoints]
 
-    def answers(self, number: int, views: Views) -> torch.Tensor:
-        """(N, 8) softened probabilities for the views of every image, which have this number among those kept."""
-        stacked = [self._logits(teacher, number, views) for teacher in range(len(self.keys))]
-        return self.teachers.soften(torch.stack(stacked))
+    def probabilities(self, view_set: int, views: Views) -> torch.Tensor:
+        """Compute the softened probabilities of the teachers, from stored logits where there are some.
 
-    def _logits(self, teacher: int, number: int, views: Views) -> torch.Tensor:
+        Args:
+            view_set: number of the views among those that come back.
+            views: one view of each training image.
+
+        Returns:
+            (N, 8) probabilities on the CPU.
+        """
+        logits = [self._logits(teacher, view_set, views) for teacher in range(len(self.keys))]
+        return self.teachers.soften(torch.stack(logits))
+
+    def _logits(self, teacher: int, view_set: int, views: Views) -> torch.Tensor:
         parts = (views.geometry, views.light, views.patch, views.noise)
-        drawn = hashlib.sha256(b"".join(part.numpy().tobytes() for part in parts))
-        key = hashlib.sha256(json.dumps([*self.keys[teacher], drawn.hexdigest()]).encode()).hexdigest()[:16]
-        path = self.folder / f"teacher-{self.teachers.checkpoints[teacher].name}-{number:02d}-{key}.npy"
+        views_digest = hashlib.sha256(b"".join(part.numpy().tobytes() for part in parts)).hexdigest()
+        key = hashlib.sha256(json.dumps([*self.keys[teacher], views_digest]).encode()).hexdigest()[:16]
+        path = self.folder / f"teacher-{self.teachers.checkpoints[teacher].name}-{view_set:02d}-{key}.npy"
         if not path.is_file():
             batches = torch.arange(len(self.images)).split(_BATCH)
-            found = [self.teachers.logits(teacher, self.images[batch], views[batch]).cpu() for batch in batches]
+            logits = [self.teachers.logits(teacher, self.images[batch], views[batch]).cpu() for batch in batches]
             with atomic_path(path) as temporary:
-                np.save(temporary, torch.cat(found).half().numpy())
+                np.save(temporary, torch.cat(logits).half().numpy())
         return torch.from_numpy(np.load(path)).float()
 
 
-def _digest(teacher: Checkpoint) -> str:
-    """Hash of a teacher's weights and of what its faces go through."""
-    found = hashlib.sha256(json.dumps(teacher.preprocessing.to_dict(), sort_keys=True).encode())
+def _teacher_digest(teacher: Checkpoint) -> str:
+    """SHA-256 of a teacher's weights and preprocessing, as hex digits."""
+    digest = hashlib.sha256(json.dumps(teacher.preprocessing.to_dict(), sort_keys=True).encode())
     for name, value in teacher.model.state_dict().items():
-        found.update(name.encode() + value.cpu().numpy().tobytes())
-    return found.hexdigest()
+        digest.update(name.encode() + value.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
-def distillation_loss(logits: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Kullback-Leibler divergence of the softened student from the softened teacher, times temperature squared.
+def distillation_loss(logits: torch.Tensor, teacher_probabilities: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Kullback-Leibler divergence of the softened student from the softened teachers, times temperature squared.
 
-    The factor keeps the gradients' size independent of the temperature (Hinton et al. 2015). Mean over the batch.
+    The factor keeps the gradients' size independent of the temperature (Hinton et al. 2015).
+
+    Args:
+        logits: (N, 8) logits of the student.
+        teacher_probabilities: (N, 8) probabilities that `Teachers` softened with the same temperature.
+        temperature: divisor of the student's logits.
+
+    Returns:
+        Mean over the batch.
     """
     student = F.log_softmax(logits / temperature, dim=1)
-    return F.kl_div(student, teacher, reduction="batchmean") * temperature**2
+    return F.kl_div(student, teacher_probabilities, reduction="batchmean") * temperature**2

@@ -1,7 +1,4 @@
-"""Optimisers, their groups of weights, and the one-cycle schedule."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""Optimisers, their parameter groups, and the one-cycle schedule."""
 
 import numpy as np
 import torch
@@ -13,11 +10,15 @@ from ferlib.training.config import TrainConfig
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum or AdamW; biases and norms (fewer than two dimensions) are not decayed.
+    """Make SGD with Nesterov momentum or AdamW; biases and norms (fewer than two dimensions) are not decayed.
 
     With a `layer_decay` below 1 each layer's rate is that factor times the next one's, from the last layer down, so
-    that pre-trained early layers change least (Howard and Ruder 2018, discriminative fine-tuning). The factor stands
-    as ``lr_scale`` in each group, and `set_rate` applies it.
+    that pre-trained early layers change least (Howard and Ruder 2018, discriminative fine-tuning). Each group holds
+    its factor as ``lr_scale``, and `set_rate` applies it.
+
+    Args:
+        model: the network.
+        config: settings; `optimizer`, `peak_lr`, `weight_decay` and `layer_decay` are used.
     """
     if config.layer_decay < 1:
         groups = param_groups_layer_decay(model, weight_decay=config.weight_decay, layer_decay=config.layer_decay)
@@ -31,23 +32,39 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group the learning rate, times its own ``lr_scale``."""
+    """Set the learning rate of every group.
+
+    Args:
+        optimizer: an optimiser of `make_optimizer`.
+        rate: learning rate, which each group multiplies by its own ``lr_scale``.
+    """
     for group in optimizer.param_groups:
         group["lr"] = rate * group.get("lr_scale", 1.0)
 
 
 def learning_rate(config: TrainConfig, step: int, steps: int) -> float:
-    """One-cycle: from a tenth of the peak up along a straight line, then down to zero along half a cosine."""
-    rise = config.warmup * steps
-    if step < rise:
-        return config.peak_lr * (0.1 + 0.9 * step / rise)
-    return config.peak_lr * 0.5 * (1 + float(np.cos(np.pi * (step - rise) / max(1.0, steps - rise))))
+    """Compute the one-cycle schedule: a linear warm-up from a tenth of the peak, then half a cosine down to zero.
+
+    Args:
+        config: settings; `peak_lr` and `warmup` are used.
+        step: number of the step; the first is 0.
+        steps: steps of the whole run.
+    """
+    warmup_steps = config.warmup * steps
+    if step < warmup_steps:
+        return config.peak_lr * (0.1 + 0.9 * step / warmup_steps)
+    return config.peak_lr * 0.5 * (1 + float(np.cos(np.pi * (step - warmup_steps) / max(1.0, steps - warmup_steps))))
 
 
 def freeze_pretrained(model: nn.Module, stem: str, frozen: bool) -> None:
-    """Stage one of two-stage fine-tuning trains what is new alone; stage two, everything.
+    """Freeze the pre-trained layers for the first stage of fine-tuning, or release them for the second.
 
-    New is the last layer, and a stem of our own; where only the stem was pre-trained, all that stands above it.
+    The last layer is new, and so is a stem of our own; where only the stem was pre-trained, all layers above it are.
+
+    Args:
+        model: the network.
+        stem: name of its stem (`networks.STEMS`).
+        frozen: True for the first stage, in which only new layers learn; False for the second, in which all do.
     """
     if stem in PRETRAINED_STEMS:
         model.stem.requires_grad_(not frozen)
@@ -56,24 +73,3 @@ def freeze_pretrained(model: nn.Module, stem: str, frozen: bool) -> None:
     model.get_classifier().requires_grad_(True)
     if stem:
         model.stem.requires_grad_(True)
-
-
-@contextmanager
-def climb(model: nn.Module, radius: float) -> Iterator[None]:
-    """Within the block the weights stand `radius` further up along the gradient; afterwards where they were.
-
-    Sharpness-aware minimisation (Foret et al. 2021, equation 2, with the Euclidean norm over all weights) takes its
-    step with the gradient found there.
-    """
-    moved = [weights for weights in model.parameters() if weights.grad is not None]
-    before = [weights.detach().clone() for weights in moved]
-    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(weights.grad) for weights in moved]))
-    with torch.no_grad():
-        for weights in moved if torch.isfinite(norm) else ():  # half precision may overflow; this step is then left out
-            weights.add_(weights.grad, alpha=(radius / (norm + 1e-12)).item())
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for weights, old in zip(moved, before, strict=True):
-                weights.copy_(old)

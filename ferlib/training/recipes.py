@@ -1,4 +1,7 @@
-"""The published recipes by name; ``ferlib train NAME`` runs one. Each was chosen on valid; `CHANGELOG.md` says how."""
+"""Published recipes by name; ``ferlib train NAME`` runs one.
+
+Each was chosen on valid; `docs/EXPERIMENTS.md` tells how.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -16,7 +19,7 @@ _IMAGENET: dict[str, Any] = {"channels": 3, "mean": IMAGENET_MEAN, "std": IMAGEN
 RECIPES = {
     # From scratch, grey.
     "custom_cnn": TrainConfig(),
-    # The same on everything, copies and leaks included: what the cleaning is measured against.
+    # The same on all images, copies and leaks included: the baseline for the cleaning.
     "custom_cnn_uncleaned": TrainConfig(clean=False, epochs=12),
     # From scratch, RGB as ImageNet's networks have it.
     "mobilenetv3_large_100": TrainConfig(
@@ -33,7 +36,7 @@ RECIPES = {
         peak_lr=1.5e-3, warmup=0.1, weight_decay=0.05, sizes=((0.0, 80),),
         preprocessing=Preprocessing(size=80, **_IMAGENET),
     ),
-    # ImageNet weights: the new last layer for an epoch, then all layers, the lower ones at lower rates.
+    # ImageNet weights: one epoch of the new last layer, then all layers, the lower ones at lower rates.
     "efficientnet_lite2": TrainConfig(
         model="tf_efficientnet_lite2", pretrained=True, head_epochs=1, layer_decay=0.95, dropout=0.3, drop_path=0.1,
         epochs=16, optimizer="adamw", peak_lr=1e-3, weight_decay=0.05, ema_decay=0.998, sizes=((0.0, 80), (0.5, 112)),
@@ -46,12 +49,12 @@ RECIPES = {
         sizes=((0.0, 96), (0.5, 128)), preprocessing=Preprocessing(size=128, channels=3, mean=LITE_MEAN, std=LITE_STD),
         views=5, mirror_views=True, teachers=("efficientnet_lite2", "convnext", "custom_cnn"),
     ),
-    # The middle between these two.
+    # The mean of these two.
     "efficientnet_lite2_soup": TrainConfig(
         model="tf_efficientnet_lite2", soup=("efficientnet_lite2", "efficientnet_lite2_taught"), epochs=1,
         preprocessing=Preprocessing(size=112, channels=3, mean=LITE_MEAN, std=LITE_STD), sizes=((0.0, 112),),
     ),
-    # From dlib's face recognition, likewise.
+    # The same from the weights of dlib's face recognition.
     "face_resnet": TrainConfig(
         model="face_resnet", pretrained=True, head_epochs=1, layer_decay=0.93, dropout=0.3, epochs=12,
         optimizer="adamw", peak_lr=5e-4, weight_decay=0.05, ema_decay=0.998, sizes=((0.0, 64), (0.5, 80)),
@@ -63,15 +66,15 @@ RECIPES = {
         drop_path=0.1, epochs=14, optimizer="adamw", peak_lr=1e-3, weight_decay=0.05, ema_decay=0.998,
         sizes=((0.0, 64), (0.5, 80)), preprocessing=Preprocessing(size=80, **_FACE),
     ),
-    # The same network with blocks that count from the start, taught by two others: one that knows ImageNet, and one
-    # that has only ever seen FER2013+.
+    # The same network with a layer scale of 1, taught by two others: one pre-trained on ImageNet, and one trained on
+    # FER2013+ alone.
     "convnext_taught": TrainConfig(
         model="convnext_atto", stem="face", layer_scale=1.0, pretrained=True, head_epochs=1, layer_decay=0.88,
         dropout=0.1, drop_path=0.05, epochs=24, optimizer="adamw", peak_lr=2e-3, warmup=0.15, weight_decay=0.05,
         ema_decay=0.998, mixup=0.2, sizes=((0.0, 64), (0.5, 80)), preprocessing=Preprocessing(size=80, **_FACE),
         views=5, teachers=("efficientnet_lite2", "custom_cnn"),
     ),
-    # It goes on from there at a higher resolution, patiently, on more views and with more noise.
+    # It goes on from there at a higher resolution, for more epochs, on more views and with stronger regularisation.
     "convnext": TrainConfig(
         model="convnext_atto", stem="face", layer_scale=1.0, start="convnext_taught", layer_decay=0.88,
         dropout=0.2, drop_path=0.1, epochs=30, optimizer="adamw", peak_lr=1.5e-3, warmup=0.1, weight_decay=0.05,
@@ -87,7 +90,7 @@ RECIPES = {
     ),
 }  # fmt: skip
 
-# A short run of ConvNeXt, and the same with one thing changed: what each of them is worth.
+# Ablations: a short run of ConvNeXt, and the same with one thing changed.
 _SHORT = TrainConfig(
     model="convnext_atto", stem="face", layer_scale=1.0, pretrained=True, head_epochs=1, layer_decay=0.88,
     dropout=0.1, drop_path=0.05, epochs=10, optimizer="adamw", peak_lr=2e-3, warmup=0.15, weight_decay=0.05,
@@ -110,7 +113,15 @@ RECIPES |= ABLATIONS
 
 
 def recipe(name: str, **changes) -> TrainConfig:
-    """A published recipe with some settings changed."""
+    """Return a published recipe with some settings changed.
+
+    Args:
+        name: key of `RECIPES`.
+        **changes: fields of `TrainConfig` and their values.
+
+    Raises:
+        FerlibError: no such recipe, or impossible settings.
+    """
     if name not in RECIPES:
         raise FerlibError(f"there is no recipe {name!r}; choose one of {', '.join(RECIPES)}.")
     return replace(RECIPES[name], **changes)

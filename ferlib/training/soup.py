@@ -1,7 +1,7 @@
-"""Model soups: the mean of the weights of networks that were trained on from the same ones.
+"""Model soups: mean weights of networks that were fine-tuned from the same start.
 
 Wortsman et al. 2022, "Model soups: averaging weights of multiple fine-tuned models improves accuracy without
-increasing inference time". Such networks lie in one valley of the loss, whose middle is better than its sides.
+increasing inference time". Such networks lie in one valley of the loss, and its middle is better than its sides.
 """
 
 import time
@@ -16,14 +16,21 @@ from ferlib.models.checkpoints import Checkpoint
 from ferlib.models.networks import build_model
 from ferlib.training.batches import TrainingSet
 from ferlib.training.config import TrainConfig
-from ferlib.training.loop import CHECKPOINT, saved_run, valid_scores, write_history
+from ferlib.training.loop import valid_scores
+from ferlib.training.run_files import CHECKPOINT, saved_run, write_history
 
 
-def average(members: Sequence[Checkpoint]) -> dict[str, torch.Tensor]:
-    """State dict with the mean of the members' weights and running statistics; counters are the first one's.
+def average_weights(members: Sequence[Checkpoint]) -> dict[str, torch.Tensor]:
+    """Average the weights and running statistics of checkpoints of one network.
+
+    Args:
+        members: the checkpoints.
+
+    Returns:
+        The mean state dict; counters are those of the first member.
 
     Raises:
-        FerlibError: they are not of one and the same network.
+        FerlibError: the members are of different networks.
     """
     states = [member.model.state_dict() for member in members]
     shapes = [{name: value.shape for name, value in state.items()} for state in states]
@@ -38,22 +45,33 @@ def average(members: Sequence[Checkpoint]) -> dict[str, torch.Tensor]:
     }
 
 
-def cook(config: TrainConfig, data: TrainingSet, run: Path, members: Sequence[Checkpoint], commit: str) -> dict:
-    """Leave the mean of the checkpoints that `config.soup` names as a run in the folder `run`, scored on valid.
+def make_soup(config: TrainConfig, data: TrainingSet, run: Path, members: Sequence[Checkpoint], commit: str) -> dict:
+    """Average checkpoints, score the mean on valid and leave it as a run.
 
-    The run is what `training.fit` leaves of one, with a history of one row; it trains nothing, so its loss on the
-    training images is not known. A soup that is there already stays as it is. Returns what `fit` returns.
+    The run has the files that `loop.fit` leaves, with a history of one row; nothing is trained, so the loss on the
+    training images is NaN. A soup that is there already stays as it is.
+
+    Args:
+        config: settings; `soup` names the members.
+        data: images and targets from `batches.prepare`.
+        run: folder of the run; it is made when missing.
+        members: the checkpoints that `config.soup` names, in that order.
+        commit: commit of the code.
+
+    Returns:
+        The same entries as `loop.fit`.
 
     Raises:
+        ValueError: other members than the settings name.
         FerlibError: the members are of different networks, or the folder holds another run.
     """
-    if tuple(one.name for one in members) != config.soup:
+    if tuple(member.name for member in members) != config.soup:
         raise ValueError(f"the settings ask for the checkpoints {config.soup}")
     saved = saved_run(run, config, data.content_hash)
     if saved is not None:
         return {**saved["best"], "history": saved["history"], "commits": saved["commits"]}
-    began = time.perf_counter()
-    state = average(members)
+    start = time.perf_counter()
+    state = average_weights(members)
     model = build_model(**config.model_arguments())
     try:
         model.load_state_dict(state)
@@ -62,7 +80,7 @@ def cook(config: TrainConfig, data: TrainingSet, run: Path, members: Sequence[Ch
     loss, accuracy = valid_scores(model.to(memory_format=torch.channels_last), data, config.preprocessing)
     row = {
         "epoch": 1, "size": config.preprocessing.size, "lr": 0.0, "train_loss": float("nan"),
-        "valid_loss": loss, "valid_accuracy": accuracy, "seconds": time.perf_counter() - began,
+        "valid_loss": loss, "valid_accuracy": accuracy, "seconds": time.perf_counter() - start,
     }  # fmt: skip
     best = {"epoch": 1, "valid_accuracy": accuracy, "state": state}
     run.mkdir(parents=True, exist_ok=True)

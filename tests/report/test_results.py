@@ -12,7 +12,7 @@ from ferlib.errors import FerlibError
 from ferlib.evaluation.scores import score
 from ferlib.report import results
 from ferlib.training.config import TrainConfig
-from ferlib.training.loop import HISTORY_COLUMNS
+from ferlib.training.run_files import HISTORY_COLUMNS
 
 
 def made_up(name, right=(True, True, False, True), seed=0):

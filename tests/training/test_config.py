@@ -5,7 +5,7 @@ import pytest
 from ferlib.errors import FerlibError
 from ferlib.models.preprocessing import Preprocessing
 from ferlib.training.augmentation import Augmentation
-from ferlib.training.config import TrainConfig
+from ferlib.training.config import RETIRED, TrainConfig
 
 
 def test_round_trip_through_json():
@@ -24,11 +24,23 @@ def test_unknown_keys_are_errors(values, named):
         TrainConfig.from_dict(values)
 
 
+def test_retired_settings_of_stored_runs_are_dropped_when_off():
+    stored = TrainConfig(epochs=5).to_dict() | {"sam": 0.0, "cutmix": 0.0, "patience": 0, "label_smoothing": 0.0}
+    assert TrainConfig.from_dict(stored) == TrainConfig(epochs=5)
+    assert not RETIRED.keys() & TrainConfig().to_dict().keys()
+
+
+@pytest.mark.parametrize("key", RETIRED)
+def test_retired_settings_that_are_on_are_refused(key):
+    with pytest.raises(FerlibError, match=f"{key} = 1 is of an earlier version"):
+        TrainConfig.from_dict({key: 1})
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"mode": "best"}, {"optimizer": "lion"}, {"epochs": 0}, {"batch_size": 1}, {"sizes": ((0.5, 48),)},
-        {"balance": "x"}, {"sam": -0.1}, {"views": -1},
+        {"balance": "x"}, {"mixup": 1.5}, {"views": -1},
     ],
 )  # fmt: skip
 def test_impossible_settings_are_refused(wrong):

@@ -16,12 +16,13 @@ from ferlib.models.networks import build_model
 from ferlib.models.preprocessing import Preprocessing
 from ferlib.models.pretrained import LITE_MEAN, LITE_STD, load_pretrained
 from ferlib.training import loop
-from ferlib.training.augmentation import Augmentation, draw_views, render
+from ferlib.training.augmentation import Augmentation, draw_views, render_views
 from ferlib.training.batches import class_weights, draw_epoch, prepare
 from ferlib.training.config import TrainConfig
-from ferlib.training.distillation import AnswerBook, Teachers, distillation_loss
-from ferlib.training.loop import HISTORY_COLUMNS, fit, predict
-from ferlib.training.optim import climb, learning_rate, make_optimizer, set_rate
+from ferlib.training.distillation import TeacherLogits, Teachers, distillation_loss
+from ferlib.training.loop import class_probabilities, fit
+from ferlib.training.optim import learning_rate, make_optimizer, set_rate
+from ferlib.training.run_files import HISTORY_COLUMNS
 
 TIMELESS = [name for name in HISTORY_COLUMNS if name != "seconds"]
 
@@ -103,7 +104,7 @@ def test_same_seed_same_run_and_other_seed_another(tmp_path, tiny_set, tiny):
 
 
 def test_killed_in_mid_epoch_and_resumed_equals_uninterrupted(tmp_path, tiny_set, tiny):
-    whole = fit(tiny, tiny_set, tmp_path / "whole", progress=False)
+    uninterrupted = fit(tiny, tiny_set, tmp_path / "uninterrupted", progress=False)
     torch.save(tiny_set, tmp_path / "set.pt")
     script = (
         "import sys, time, torch\n"
@@ -131,9 +132,9 @@ def test_killed_in_mid_epoch_and_resumed_equals_uninterrupted(tmp_path, tiny_set
     child.wait()
     assert 1 <= len(read_history(run)) < tiny.epochs
     resumed = fit(tiny, tiny_set, run, progress=False)
-    assert without_times(read_history(run)) == without_times(read_history(tmp_path / "whole"))
-    assert resumed["epoch"] == whole["epoch"]
-    assert all(torch.equal(resumed["state"][name], value) for name, value in whole["state"].items())
+    assert without_times(read_history(run)) == without_times(read_history(tmp_path / "uninterrupted"))
+    assert resumed["epoch"] == uninterrupted["epoch"]
+    assert all(torch.equal(resumed["state"][name], value) for name, value in uninterrupted["state"].items())
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path, tiny_set, tiny):
@@ -164,21 +165,6 @@ def test_biases_and_norms_are_not_decayed(tiny):
         assert [parameter.ndim for parameter in decayed["params"]] == [4]
         assert {parameter.ndim for parameter in others["params"]} == {1}
         assert others["weight_decay"] == 0
-
-
-def test_the_average_follows_the_weights_and_their_statistics(tmp_path, tiny_set, tiny):
-    run = run_of(replace(tiny, ema_decay=0.9), tiny_set, tmp_path)
-    slow = {name: value.clone() for name, value in run.average.state_dict().items()}
-    for value in run.model.state_dict().values():
-        value.add_(1)
-    run._update_average(1000)  # the warm-up, (1 + step) / (10 + step), is over
-    for name, value in run.average.state_dict().items():
-        step = 0.1 if value.dtype.is_floating_point else 1
-        assert torch.allclose(value.double(), slow[name].double() + step, atol=1e-6), name
-    run._update_average(0)  # the decay begins at 1 / 10
-    weight = "head.bias"
-    expected = 0.1 * (slow[weight] + 0.1) + 0.9 * run.model.state_dict()[weight]
-    assert torch.allclose(run.average.state_dict()[weight], expected)
 
 
 def run_of(config, data, folder, teachers=()):
@@ -212,7 +198,7 @@ def test_in_the_probability_mode_each_epoch_draws_a_label_from_the_votes(tiny):
 def test_views_come_back_when_the_settings_say_so_and_orders_never(tiny_set, tiny):
     config = replace(tiny, views=3)
     epochs = [draw_epoch(config, tiny_set.targets, epoch) for epoch in range(6)]
-    assert [epoch.book for epoch in epochs] == [0, 1, 2, 0, 1, 2]
+    assert [epoch.view_set for epoch in epochs] == [0, 1, 2, 0, 1, 2]
     assert same_views(epochs[1].views, epochs[4].views)
     assert not same_views(epochs[1].views, epochs[2].views)
     assert not torch.equal(epochs[1].order, epochs[4].order)
@@ -221,11 +207,11 @@ def test_views_come_back_when_the_settings_say_so_and_orders_never(tiny_set, tin
     assert not any(epoch.mirrored for epoch in epochs)
 
 
-def test_every_other_round_of_views_is_mirrored_and_asks_the_teachers_nothing_new(tiny_set, tiny):
+def test_every_other_round_of_views_is_mirrored_and_needs_no_new_logits(tiny_set, tiny):
     config = replace(tiny, views=2, mirror_views=True)
     epochs = [draw_epoch(config, tiny_set.targets, epoch) for epoch in range(5)]
     assert [epoch.mirrored for epoch in epochs] == [False, False, True, True, False]
-    assert same_views(epochs[0].views, epochs[2].views)  # what the answers are looked up by
+    assert same_views(epochs[0].views, epochs[2].views)  # the logits are looked up by them
 
 
 def test_class_weights_even_out_frequencies():
@@ -246,71 +232,33 @@ def test_balanced_sampling_shows_the_rare_class_as_often(tiny):
 
 
 def test_a_balanced_loss_is_the_weighted_one(tmp_path, tiny_set, tiny):
-    faces, wanted, none = torch.rand(8, 1, 24, 24), torch.eye(8), torch.zeros(8, 0)
+    faces, targets, no_teachers = torch.rand(8, 1, 24, 24), torch.eye(8), torch.zeros(8, 0)
     run = run_of(replace(tiny, balance="loss", dropout=0.0), tiny_set, tmp_path)
     weights = class_weights(tiny_set.targets, 0.5)
     run.model.eval()
-    loss = run._loss(faces, wanted, none)
-    expected = -(run.model(faces).log_softmax(dim=1) * wanted * weights).sum(dim=1).mean()
+    loss = run._loss(faces, targets, no_teachers)
+    expected = -(run.model(faces).log_softmax(dim=1) * targets * weights).sum(dim=1).mean()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_training_stops_early_when_valid_does_not_improve(tmp_path, tiny_set, tiny):
-    still = replace(tiny, epochs=9, patience=2, peak_lr=0.0, ema_decay=0.0)
-    still = replace(still, dropout=0.0, model="convnext_atto", width=1.0, sizes=((0, 32),), optimizer="adamw")
-    few = replace(tiny_set, images=tiny_set.images[:32], targets=tiny_set.targets[:32])
-    best = fit(still, few, tmp_path, progress=False)
-    assert best["epoch"] == 1
-    assert len(best["history"]) == 3
-    again = fit(still, few, tmp_path, progress=False)  # a stopped run is over
-    assert len(again["history"]) == 3
-
-
-def test_sharpness_aware_steps_use_the_gradient_uphill_and_come_back():
-    weights = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
-    model = torch.nn.Module()
-    model.weights = weights
-    weights.grad = torch.tensor([0.6, 0.8])
-    with climb(model, 0.5):
-        assert torch.allclose(weights, torch.tensor([3.3, 4.4]))
-    assert torch.equal(weights, torch.tensor([3.0, 4.0]))
-
-
-@pytest.mark.parametrize("gradient", [float("inf"), float("nan")])
-def test_an_overflowing_gradient_moves_no_weights(gradient):
-    model = torch.nn.Linear(1, 2)
-    before = model.weight.detach().clone()
-    model.weight.grad = torch.tensor([[0.6], [gradient]])
-    with climb(model, 0.5):
-        assert torch.equal(model.weight, before)
-
-
-def test_sharpness_aware_training_differs_and_learns(tmp_path, tiny_set, tiny):
-    plain = fit(replace(tiny, epochs=1), tiny_set, tmp_path / "a", progress=False)
-    sharp = fit(replace(tiny, epochs=3, sam=0.05), tiny_set, tmp_path / "b", progress=False)
-    assert sharp["history"][0]["train_loss"] != plain["history"][0]["train_loss"]
-    assert sharp["history"][-1]["train_loss"] < sharp["history"][0]["train_loss"]
-
-
-def test_label_smoothing_and_clipping_reach_the_step(tmp_path, tiny_set, tiny):
-    faces, wanted, none = torch.rand(8, 1, 24, 24), torch.eye(8), torch.zeros(8, 0)
-    plain, smooth, clipped = (
-        run_of(replace(tiny, dropout=0.0, **change), tiny_set, tmp_path)
-        for change in ({"clip_norm": 0.0}, {"label_smoothing": 0.5, "clip_norm": 0.0}, {"clip_norm": 1e-3})
+def test_clipping_reaches_the_step(tmp_path, tiny_set, tiny):
+    faces, targets, no_teachers = torch.rand(8, 1, 24, 24), torch.eye(8), torch.zeros(8, 0)
+    plain, clipped = (
+        run_of(replace(tiny, dropout=0.0, clip_norm=clip_norm), tiny_set, tmp_path) for clip_norm in (0.0, 1e-3)
     )
-    losses = [run._step(faces, wanted, none).item() for run in (plain, smooth, clipped)]
-    assert losses[0] == losses[2] != losses[1]
+    losses = [run._step(faces, targets, no_teachers).item() for run in (plain, clipped)]
+    assert losses[0] == losses[1]
     size = [sum(p.grad.square().sum() for p in run.model.parameters()).sqrt().item() for run in (plain, clipped)]
     assert size[0] > 0.01
     assert size[1] == pytest.approx(1e-3, rel=1e-3)
 
 
-def test_predict_gives_probabilities_also_for_nothing(tiny_set, tiny):
+def test_a_network_gives_probabilities_also_for_nothing(tiny_set, tiny):
     model = build_model("custom_cnn", width=0.125)
-    probabilities = predict(model, tiny_set.valid_images[:5], tiny.preprocessing, batch_size=2)
+    probabilities = class_probabilities(model, tiny_set.valid_images[:5], tiny.preprocessing, batch_size=2)
     assert probabilities.shape == (5, 8)
     assert torch.allclose(probabilities.sum(dim=1), torch.ones(5), atol=1e-6)
-    assert predict(model, tiny_set.valid_images[:0], tiny.preprocessing).shape == (0, 8)
+    assert class_probabilities(model, tiny_set.valid_images[:0], tiny.preprocessing).shape == (0, 8)
 
 
 def test_lower_layers_learn_more_slowly(tiny):
@@ -342,8 +290,8 @@ def teacher_of(tiny, seed):
 
 def test_distillation_pulls_the_student_to_its_teachers(tmp_path, tiny_set, tiny):
     teachers = [teacher_of(tiny, 5), teacher_of(tiny, 6)]
-    for one in teachers:
-        one.model.head.weight.data *= 20  # opinions worth learning
+    for teacher in teachers:
+        teacher.model.head.weight.data *= 20  # opinions worth learning
     config = replace(tiny, epochs=6, teachers=("t5", "t6"), distill_weight=1.0, distill_temperature=1.0, peak_lr=0.1)
     history = fit(config, tiny_set, tmp_path, teachers=teachers, progress=False)["history"]
     assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]
@@ -354,10 +302,10 @@ def test_distillation_loss_is_zero_for_the_teachers_own_logits(drawn, tiny):
     faces = torch.from_numpy(np.asarray(drawn.images[:4]))
     views = draw_views(4, Augmentation(), torch.Generator().manual_seed(1))
     with torch.no_grad():
-        logits = teacher.model(teacher.preprocessing.normalise(render(faces, views, 24)))
-    wanted = Teachers([teacher], config)(faces, views)
-    assert distillation_loss(logits, wanted, 2.0).item() == pytest.approx(0, abs=1e-6)
-    assert distillation_loss(logits + torch.randn(4, 8), wanted, 2.0).item() > 0.01
+        logits = teacher.model(teacher.preprocessing.normalise(render_views(faces, views, 24)))
+    softened = Teachers([teacher], config)(faces, views)
+    assert distillation_loss(logits, softened, 2.0).item() == pytest.approx(0, abs=1e-6)
+    assert distillation_loss(logits + torch.randn(4, 8), softened, 2.0).item() > 0.01
 
 
 def test_teachers_must_be_those_of_the_settings_and_see_the_same_pixels(tmp_path, tiny_set, tiny):
@@ -367,34 +315,38 @@ def test_teachers_must_be_those_of_the_settings_and_see_the_same_pixels(tmp_path
         Teachers([teacher_of(tiny, 5)], replace(tiny, preprocessing=Preprocessing(equalise="global")))
 
 
-def test_teachers_answer_each_kept_view_once_and_the_same(tmp_path, drawn, tiny, monkeypatch):
+def test_teachers_see_each_stored_view_once_and_answer_the_same(tmp_path, drawn, tiny, monkeypatch):
     faces = torch.from_numpy(np.asarray(drawn.images[:40]))
     views = draw_views(40, Augmentation(), torch.Generator().manual_seed(1))
     others = draw_views(40, Augmentation(), torch.Generator().manual_seed(2))
     pair = [teacher_of(tiny, 5), teacher_of(tiny, 6)]
-    for one in pair:
-        one.model.head.weight.data *= 50  # opinions that differ from face to face
+    for teacher in pair:
+        teacher.model.head.weight.data *= 50  # opinions that differ from face to face
     teachers = Teachers(pair, tiny)
-    first = AnswerBook(teachers, faces, "data", tmp_path).answers(0, views)
+    first = TeacherLogits(teachers, faces, "data", tmp_path).probabilities(0, views)
     assert torch.allclose(first, teachers(faces, views), atol=3e-3)  # kept in half precision
     assert len(list(tmp_path.iterdir())) == 2
-    assert not torch.allclose(AnswerBook(teachers, faces, "data", tmp_path).answers(0, others), first, atol=1e-2)
+    assert not torch.allclose(
+        TeacherLogits(teachers, faces, "data", tmp_path).probabilities(0, others), first, atol=1e-2
+    )
     erased = replace(views, patch=torch.tensor([[0.2, 0.2, 0.5, 0.5]]).repeat(40, 1))
-    assert not torch.allclose(AnswerBook(teachers, faces, "data", tmp_path).answers(0, erased), first, atol=1e-2)
-    other_images = AnswerBook(teachers, 255 - faces, "data", tmp_path).answers(0, views)
+    assert not torch.allclose(
+        TeacherLogits(teachers, faces, "data", tmp_path).probabilities(0, erased), first, atol=1e-2
+    )
+    other_images = TeacherLogits(teachers, 255 - faces, "data", tmp_path).probabilities(0, views)
     assert not torch.allclose(other_images, first, atol=1e-2)
     asked = []
     monkeypatch.setattr(Teachers, "logits", lambda *arguments: asked.append(arguments))
-    assert torch.equal(AnswerBook(teachers, faces, "data", tmp_path).answers(0, views), first)
+    assert torch.equal(TeacherLogits(teachers, faces, "data", tmp_path).probabilities(0, views), first)
     assert asked == []
 
 
-def test_kept_and_new_answers_train_alike(tmp_path, tiny_set, tiny, monkeypatch):
+def test_stored_and_new_logits_train_alike(tmp_path, tiny_set, tiny, monkeypatch):
     config = replace(tiny, epochs=1, teachers=("t5",), views=2)
-    kept = fit(config, tiny_set, tmp_path / "kept", teachers=[teacher_of(tiny, 5)], progress=False)
-    monkeypatch.setattr(loop, "draw_epoch", lambda *arguments: replace(draw_epoch(*arguments), book=-1))
+    stored = fit(config, tiny_set, tmp_path / "stored", teachers=[teacher_of(tiny, 5)], progress=False)
+    monkeypatch.setattr(loop, "draw_epoch", lambda *arguments: replace(draw_epoch(*arguments), view_set=-1))
     asked = fit(config, tiny_set, tmp_path / "asked", teachers=[teacher_of(tiny, 5)], progress=False)
-    assert asked["history"][0]["train_loss"] == pytest.approx(kept["history"][0]["train_loss"], rel=1e-3)
+    assert asked["history"][0]["train_loss"] == pytest.approx(stored["history"][0]["train_loss"], rel=1e-3)
 
 
 def test_pretrained_weights_are_where_training_starts(tmp_path, tiny_set, tiny):

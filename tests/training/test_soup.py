@@ -16,7 +16,7 @@ from ferlib.report import readme_tables
 from ferlib.report.results import published, settings_table
 from ferlib.training import runs
 from ferlib.training.config import TrainConfig
-from ferlib.training.soup import average
+from ferlib.training.soup import average_weights
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def members(tmp_path, monkeypatch, drawn, tiny):
 
 def test_the_average_is_that_of_weights_and_statistics(members):
     first, second = (member.model.state_dict() for member in members)
-    for name, value in average(members).items():
+    for name, value in average_weights(members).items():
         expected = (first[name] + second[name]) / 2 if value.is_floating_point() else first[name]
         torch.testing.assert_close(value, expected)
 
@@ -65,7 +65,7 @@ def test_a_soup_that_is_there_stays_when_a_member_changes(members, tiny):
     again = runs.train(config, "soup", progress=False)
     assert all(torch.equal(again["state"][name], value) for name, value in first["state"].items())
     assert again["commits"] == first["commits"]
-    assert again["history"][0]["seconds"] == first["history"][0]["seconds"]  # that of the first cooking
+    assert again["history"][0]["seconds"] == first["history"][0]["seconds"]  # of the first averaging
 
 
 def test_a_soup_never_overwrites_another_run(members, tiny):

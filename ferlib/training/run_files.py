@@ -1,0 +1,54 @@
+"""Files of a training run: ``checkpoint.pt`` and ``history.csv``."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ferlib.errors import FerlibError
+from ferlib.files import atomic_path
+from ferlib.training.config import TrainConfig
+
+HISTORY_COLUMNS = ("epoch", "size", "lr", "train_loss", "valid_loss", "valid_accuracy", "seconds")
+CHECKPOINT = "checkpoint.pt"
+"""File of a run that holds its weights and everything that a resumed run needs."""
+
+
+def saved_run(run: Path, config: TrainConfig, content_hash: str) -> dict | None:
+    """Read the checkpoint of a run.
+
+    Args:
+        run: folder of the run.
+        config: settings that the run must have.
+        content_hash: hash of the data that the run must be of.
+
+    Returns:
+        The checkpoint's entries; None without a checkpoint.
+
+    Raises:
+        FerlibError: the checkpoint is damaged, or of a run with other settings or data, which must not be lost.
+    """
+    path = run / CHECKPOINT
+    if not path.is_file():
+        return None
+    try:
+        saved = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises many kinds here; all mean the same to the user
+        raise FerlibError(f"{path.name} in {run.name} is damaged; delete the folder and train again.") from error
+    if TrainConfig.from_dict(saved["config"]) != config or saved["data"] != content_hash:
+        raise FerlibError(f"the folder {run.name} holds a run with other settings or data; choose another --name.")
+    return saved
+
+
+def write_history(run: Path, rows: Sequence[dict]) -> None:
+    """Write ``history.csv`` of a run atomically.
+
+    Args:
+        run: folder of the run.
+        rows: one row an epoch, with the keys `HISTORY_COLUMNS`.
+    """
+    with atomic_path(run / "history.csv") as temporary, open(temporary, "w", newline="") as handle:
+        writer = csv.DictWriter(handle, HISTORY_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
