@@ -94,7 +94,7 @@ doctor: $(READY) ## Say what is installed and found here, and what to do about t
 	$(BIN)/ferlib doctor
 
 bench: $(READY) ## Measure the live demo in Chromium; wants an idle machine (BENCH="--slow 2000": a slow kernel)
-	$(BIN)/python tests/bench_camera.py $(BENCH)
+	$(BIN)/python tools/bench_camera.py $(BENCH)
 
 # Pins stay as they are unless pyproject.toml forbids them; renew them all with: make lock UPGRADE=--upgrade
 lock: $(READY) ## Write requirements.lock for Linux, macOS and Windows from pyproject.toml

@@ -1,6 +1,6 @@
-"""How fast the live demo is, measured in real JupyterLab in real Chromium: ``make bench``, on an idle machine.
+"""Speed of the live demo, measured in real JupyterLab in real Chromium: ``make bench``, on an idle machine.
 
-The whole chain counts: fake camera at 640x480, JPEG, websocket, MTCNN, classifier, tracking, answer, drawing. With
+Every step counts: fake camera at 640x480, JPEG, websocket, MTCNN, classifier, tracking, answer, drawing. With
 ``--slow N`` a pipeline that takes 300 ms a frame is watched for N frames instead: its round trips must stay bounded
 and the kernel's memory must not grow.
 """
@@ -18,12 +18,12 @@ from chromium import CAMERA_FLAGS, camera_clip, chromium, jupyterlab, run_notebo
 from nbformat.v4 import new_code_cell, new_notebook
 
 from ferlib import paths
-from ferlib.bench.frames import machine
+from ferlib.bench.machine import machine
 from ferlib.files import write_json
 from ferlib.models.checkpoints import describe
 
 WARM_UP = 5.0  # seconds before the measurement
-LONGEST, MOST_GROWN = 3000, 50  # milliseconds of a round trip, and megabytes, above which the status is 1
+MAX_ROUND_TRIP, MAX_GROWTH = 3000, 50  # milliseconds, and megabytes, above which the status is 1
 NAME = "bench.ipynb"
 START = """\
 import os, time
@@ -57,13 +57,24 @@ LOOK = """() => {
 
 
 def measure(faces: int, seconds: float, in_flight: int = 2, delay: float = 0.0, frames: int = 0) -> dict:
-    """Watch the demo for `seconds`, or until `frames` answers have come."""
+    """Run the demo in JupyterLab and watch it.
+
+    Args:
+        faces: number of faces that the camera shows.
+        seconds: how long to watch; does not count where `frames` is given.
+        in_flight: frames under way at most.
+        delay: seconds that the detector takes longer.
+        frames: answers to wait for; 0 watches for `seconds`.
+
+    Returns:
+        State, faces, answers, rates, milliseconds of each stage and growth of memory, JSON-ready.
+    """
     with tempfile.TemporaryDirectory() as scratch, jupyterlab(Path(scratch)) as lab:
         clip = camera_clip(Path(scratch) / "clip.mjpeg", faces)
         cells = [new_code_cell(START.format(delay=delay), id="start")]
         cells.append(new_code_cell(SHOW.format(in_flight=in_flight), id="camera"))
-        kernel = {"kernelspec": {"display_name": "Python 3", "name": "python3"}}
-        nbformat.write(new_notebook(cells=cells, metadata=kernel), Path(scratch) / "work" / NAME)
+        metadata = {"kernelspec": {"display_name": "Python 3", "name": "python3"}}
+        nbformat.write(new_notebook(cells=cells, metadata=metadata), Path(scratch) / "work" / NAME)
         with chromium(*CAMERA_FLAGS, f"--use-file-for-fake-video-capture={clip}") as browser:
             page = browser.new_page(viewport={"width": 1280, "height": 1100})
             run_notebook(page, lab, NAME, 120)
@@ -75,27 +86,39 @@ def measure(faces: int, seconds: float, in_flight: int = 2, delay: float = 0.0, 
 
 
 def watch(page, kernel: psutil.Process, seconds: float, frames: int) -> dict:
+    """Watch the demo on a page that has begun to show answers.
+
+    Args:
+        page: Playwright's page.
+        kernel: the notebook's kernel.
+        seconds: how long to watch; does not count where `frames` is given.
+        frames: answers to wait for; 0 watches for `seconds`.
+
+    Returns:
+        As `measure`.
+    """
     first, started, trips, memory = page.evaluate(LOOK), time.monotonic(), [], [kernel.memory_info().rss]
     while True:
         page.wait_for_timeout(250)
-        seen, passed = page.evaluate(LOOK), time.monotonic() - started
-        trips.append(seen["trip"])
+        view, elapsed = page.evaluate(LOOK), time.monotonic() - started
+        trips.append(view["trip"])
         memory.append(kernel.memory_info().rss)
-        count = seen["answers"] - first["answers"]
-        if (frames and count >= frames) or (not frames and passed >= seconds) or seen["state"] != "on":
+        count = view["answers"] - first["answers"]
+        if (frames and count >= frames) or (not frames and elapsed >= seconds) or view["state"] != "on":
             break
     return {
-        "state": seen["state"],
-        "faces": seen["faces"],
+        "state": view["state"],
+        "faces": view["faces"],
         "answers": count,
-        "answers_a_second": round(count / passed, 2),
+        "answers_a_second": round(count / elapsed, 2),
         "longest_round_trip_seen_ms": max(trips),
-        "milliseconds_p50_p95": seen["milliseconds"],
+        "milliseconds_p50_p95": view["milliseconds"],
         "memory_grown_mb": round((memory[-1] - memory[len(memory) // 4]) / 1e6, 1),
     }
 
 
 def main() -> None:
+    """Measure, print JSON, and exit with 1 where a limit is passed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--in-flight", type=int, default=2)
@@ -115,11 +138,10 @@ def main() -> None:
         write_json(path, about | {"runs": before | results})
     json.dump(results, sys.stdout, indent=2)
     sys.stdout.write("\n")
-    for name, found in results.items():
-        if found["longest_round_trip_seen_ms"] > LONGEST or found["memory_grown_mb"] > MOST_GROWN:
-            sys.exit(
-                f"{name}: a round trip above {LONGEST} ms, or more than {MOST_GROWN} MB grown; is the machine idle?"
-            )
+    for name, result in results.items():
+        if result["longest_round_trip_seen_ms"] > MAX_ROUND_TRIP or result["memory_grown_mb"] > MAX_GROWTH:
+            limits = f"a round trip above {MAX_ROUND_TRIP} ms, or more than {MAX_GROWTH} MB grown"
+            sys.exit(f"{name}: {limits}; is the machine idle?")
 
 
 if __name__ == "__main__":

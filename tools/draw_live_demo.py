@@ -1,9 +1,9 @@
-"""Puts the README's picture of the live demo together from what the browser test saw, light beside dark.
+"""The README's picture of the live demo, from the screenshots of the browser test, light beside dark.
 
 ::
 
-    FERLIB_SCREENSHOTS=DIR python -m pytest tests/test_browser_camera.py
-    python tests/draw_live_demo.py DIR
+    FERLIB_SCREENSHOTS=DIR python -m pytest tests/apps/test_browser_camera.py
+    python tools/draw_live_demo.py DIR
 """
 
 import sys
@@ -18,13 +18,18 @@ PART = (8, 144, 1172, 1040)  # left, top, right, bottom of the demo on the page,
 
 
 def main(folder: str) -> None:
+    """Draw ``figures/05_live_demo.png``.
+
+    Args:
+        folder: the screenshots.
+    """
     shots = [Image.open(Path(folder, f"05_voila_{theme}.png")).convert("RGB").crop(PART) for theme in ("light", "dark")]
-    whole = Image.new("RGB", (2 * shots[0].width, shots[0].height))
+    figure = Image.new("RGB", (2 * shots[0].width, shots[0].height))
     for index, shot in enumerate(shots):
-        whole.paste(shot, (index * shot.width, 0))
+        figure.paste(shot, (index * shot.width, 0))
     target = paths.FIGURES / "05_live_demo.png"
     with atomic_path(target) as temporary:
-        whole.save(temporary, optimize=True)
+        figure.save(temporary, optimize=True)
     sys.stdout.write(f"written: {paths.relative(target)}, {target.stat().st_size:,} bytes\n")
 
 

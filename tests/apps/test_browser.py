@@ -1,7 +1,8 @@
 """A notebook in real JupyterLab in real Chromium, as a reader opens it."""
 
 import pytest
-from chromium import MARKS, chromium, jupyterlab, run_notebook, screenshot
+from browser_marks import MARKS
+from chromium import chromium, jupyterlab, run_notebook, screenshot
 
 pytestmark = MARKS
 

@@ -6,9 +6,9 @@ import sys
 import time
 
 import pytest
+from browser_marks import MARKS
 from chromium import (
     CAMERA_FLAGS,
-    MARKS,
     PATIENCE,
     camera_clip,
     chromium,

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from chromium import CAMERA_FLAGS, MARKS, PATIENCE, camera_clip, chromium, screenshot, server
+from browser_marks import MARKS
+from chromium import CAMERA_FLAGS, PATIENCE, camera_clip, chromium, screenshot, server
 from PIL import Image
 
 from ferlib.data.labels import COLOURS

@@ -1,7 +1,8 @@
 """The browser's half of the place to drop files on: in Chromium, with a kernel that does what the test says."""
 
 import pytest
-from chromium import MARKS, chromium
+from browser_marks import MARKS
+from chromium import chromium
 
 from ferlib.apps.jupyter.camera import asset
 

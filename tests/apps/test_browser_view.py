@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from chromium import CAMERA_FLAGS, MARKS, camera_clip, chromium
+from browser_marks import MARKS
+from chromium import CAMERA_FLAGS, camera_clip, chromium
 
 from ferlib.apps.jupyter.camera import SCRIPTS, asset
 from ferlib.data.labels import COLOURS, EMOTIONS

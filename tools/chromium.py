@@ -1,4 +1,7 @@
-"""What the browser tests share: Chromium with a camera that plays a clip, and Jupyter servers for it to open."""
+"""Chromium with a camera that plays a clip, and Jupyter servers for it to open: for the browser tests and `make bench`.
+
+Scripts in this folder import it directly; pytest finds it through `pythonpath` in pyproject.toml.
+"""
 
 import json
 import os
@@ -13,7 +16,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-import pytest
 
 from ferlib import paths
 
@@ -22,13 +24,8 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
     "--disable-component-update",
 )  # fmt: skip
-PATIENCE = int(os.environ.get("FERLIB_PATIENCE", 120))  # seconds; beside a training everything takes its time
+PATIENCE = int(os.environ.get("FERLIB_PATIENCE", 120))  # seconds; on a busy machine everything takes its time
 CAMERA_FLAGS = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
-MARKS = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; on Debian: apt install chromium"),
-]
-
 STATE = """() => {
   const panel = window.jupyterapp.shell.currentWidget;
   if (!panel || !panel.content || !panel.content.widgets) return null;
@@ -45,7 +42,14 @@ STATE = """() => {
 
 @contextmanager
 def chromium(*flags: str) -> Iterator:
-    """A running browser."""
+    """Start a browser, and close it afterwards.
+
+    Args:
+        *flags: Chromium's own, beside `FLAGS`.
+
+    Yields:
+        Playwright's browser.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -58,9 +62,18 @@ def chromium(*flags: str) -> Iterator:
 
 @contextmanager
 def server(command: list[str], folder: Path, address: str | None = None) -> Iterator[str]:
-    """The address of a Jupyter server that `command` starts; it is stopped afterwards.
+    """Start a server, and stop it afterwards.
 
-    Where the address is known, the server is up when it answers there; else it is read from the server's own notes.
+    Args:
+        command: starts the server.
+        folder: where its log, settings and notes go.
+        address: its address, where it is known; None reads it from the notes of a Jupyter server.
+
+    Yields:
+        The address, as soon as the server answers there.
+
+    Raises:
+        AssertionError: the server did not start; the message has the end of its log.
     """
     runtime, log = folder / "runtime", folder / "server.log"
     settings = {
@@ -85,7 +98,14 @@ def server(command: list[str], folder: Path, address: str | None = None) -> Iter
 
 @contextmanager
 def jupyterlab(folder: Path) -> Iterator[str]:
-    """JupyterLab with a copy of the notebooks."""
+    """Start JupyterLab with a copy of the notebooks, and stop it afterwards.
+
+    Args:
+        folder: an empty folder; the copy goes to ``work`` in it.
+
+    Yields:
+        The address.
+    """
     work = folder / "work"
     shutil.copytree(paths.NOTEBOOKS, work, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     quiet = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
@@ -113,17 +133,29 @@ def _address(process: subprocess.Popen, runtime: Path, log: Path, known: str | N
 
 
 def _answers(address: str) -> bool:
-    """True when something listens there."""
-    where = urlsplit(address)
+    """Tell whether something listens at an address."""
+    parts = urlsplit(address)
     try:
-        socket.create_connection((where.hostname, where.port), timeout=1).close()
+        socket.create_connection((parts.hostname, parts.port), timeout=1).close()
     except OSError:
         return False
     return True
 
 
 def wait_for_lab(page, ready: Callable[[dict], bool], seconds: int) -> dict:
-    """The notebook's state as soon as `ready` says so."""
+    """Wait for the open notebook.
+
+    Args:
+        page: Playwright's page.
+        ready: tells from the notebook's state whether the wait is over.
+        seconds: how long to wait at most.
+
+    Returns:
+        The state: kernel, execution counts of the code cells, errors, number of images.
+
+    Raises:
+        AssertionError: the notebook did not get ready.
+    """
     deadline, state = time.monotonic() + seconds, None
     while time.monotonic() < deadline:
         state = page.evaluate(STATE)
@@ -134,7 +166,17 @@ def wait_for_lab(page, ready: Callable[[dict], bool], seconds: int) -> dict:
 
 
 def run_notebook(page, lab: str, name: str, seconds: int) -> dict:
-    """Open a notebook on a new kernel, clear its outputs, run all cells; its state afterwards."""
+    """Open a notebook on a new kernel, clear its outputs, and run all cells.
+
+    Args:
+        page: Playwright's page.
+        lab: address of JupyterLab.
+        name: file name of the notebook.
+        seconds: how long the cells may take.
+
+    Returns:
+        The state afterwards, as `wait_for_lab` gives it.
+    """
     page.goto(f"{lab}lab/tree/{name}", wait_until="commit", timeout=1000 * PATIENCE)
     page.wait_for_function("() => window.jupyterapp && window.jupyterapp.shell", timeout=1000 * PATIENCE)
     wait_for_lab(page, lambda state: state["kernel"] == "idle", PATIENCE)
@@ -145,13 +187,28 @@ def run_notebook(page, lab: str, name: str, seconds: int) -> dict:
 
 
 def screenshot(page, name: str) -> None:
-    """Save what is seen, where the environment variable FERLIB_SCREENSHOTS names a folder."""
+    """Save a screenshot, where the environment variable FERLIB_SCREENSHOTS names a folder.
+
+    Args:
+        page: Playwright's page.
+        name: name of the file, without its suffix.
+    """
     if "FERLIB_SCREENSHOTS" in os.environ:
         page.screenshot(path=f"{os.environ['FERLIB_SCREENSHOTS']}/{name}.png")
 
 
 def camera_clip(path: Path, faces: int = 1, size: tuple[int, int] = (640, 480), frames: int = 60) -> Path:
-    """Concatenated JPEGs for ``--use-file-for-fake-video-capture``: the public-domain photo's face, swaying."""
+    """Write a clip for ``--use-file-for-fake-video-capture``: the public-domain photo's face, swaying.
+
+    Args:
+        path: the file, concatenated JPEGs.
+        faces: number of faces, 1 to 4.
+        size: width and height, pixels.
+        frames: number of frames.
+
+    Returns:
+        The path.
+    """
     import cv2
 
     from ferlib.faces.pictures import sample_picture
@@ -168,7 +225,7 @@ def camera_clip(path: Path, faces: int = 1, size: tuple[int, int] = (640, 480), 
                 cell = size[0] // columns, size[1] // (1 if faces == 1 else 2)
                 left = (number % columns) * cell[0] + (cell[0] - small.shape[1]) // 2 + shift
                 top = (number // columns) * cell[1] + (cell[1] - side) // 2
-                shown = small if number % 2 == 0 else small[:, ::-1]
-                picture[top : top + side, left : left + small.shape[1]] = shown
+                mirrored = small[:, ::-1] if number % 2 else small
+                picture[top : top + side, left : left + small.shape[1]] = mirrored
             handle.write(cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
     return path
