@@ -18,11 +18,8 @@ from ferlib import paths
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 MODULES = sorted((paths.ROOT / "ferlib").rglob("*.py"))
-MAY_PRINT = {
-    "cli.main",
-    "notebooks.runner",
-    "report.readme",
-}  # run as commands; all others return what they have to say
+# Modules that are run as commands; all others return what they have to say.
+MAY_PRINT = {"cli.main", "notebooks.runner", "publishing.shipping", "report.readme"}
 LAST_PAGE = ("what we found", "what it does not show", "next")
 
 # Written in two parts, so that this file does not hold what it looks for.
