@@ -38,6 +38,12 @@ function whyNot(error) {
   return null;
 }
 
+// Width and height of a picture whose longer side is scaled down to `longestSide`, where it is longer.
+function sizeWithin(longestSide, width, height) {
+  const shrink = Math.min(1, longestSide / Math.max(width, height));
+  return [Math.round(shrink * width), Math.round(shrink * height)];
+}
+
 function download(name, blob) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
@@ -321,9 +327,7 @@ class CameraView {
       return;
     }
     this.fresh = false;
-    const shrink = Math.min(1, this.model.get("longest_side") / Math.max(videoWidth, videoHeight));
-    this.taken.width = Math.round(shrink * videoWidth);
-    this.taken.height = Math.round(shrink * videoHeight);
+    [this.taken.width, this.taken.height] = sizeWithin(this.model.get("longest_side"), videoWidth, videoHeight);
     this.taken.getContext("2d").drawImage(this.video, 0, 0, this.taken.width, this.taken.height);
     if (this.freezing) this.frozen = true; // this frame is the last one until the freeze ends
     const give = async (blob) => {

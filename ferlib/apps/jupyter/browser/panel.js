@@ -4,6 +4,7 @@
 const CARDS = 4;
 const FADE_SECONDS = 2; // that the card of a face stays after it has gone
 const LINE_SECONDS = 30; // that the time line shows
+const GAP_SECONDS = 2; // without a face, from which the time line has a gap
 
 function element(tag, className, text) {
   const node = document.createElement(tag);
@@ -103,6 +104,21 @@ class Cards {
   }
 }
 
+// Joins neighbouring points of one emotion, so that nothing is painted twice; a gap of GAP_SECONDS ends a stretch.
+function stretches(points) {
+  const joined = [];
+  let start = 0;
+  points.forEach((point, index) => {
+    const next = points[index + 1];
+    const near = next && next.time - point.time < GAP_SECONDS;
+    if (near && next.emotion === point.emotion && next.sure === point.sure) return;
+    const to = near ? next.time : point.time;
+    joined.push({ from: points[start].time, to, emotion: point.emotion, sure: point.sure });
+    start = index + 1;
+  });
+  return joined;
+}
+
 // One lane for each of the newest faces; the colour is the emotion, a gap is a face out of sight.
 class TimeLine {
   constructor(emotions, colours) {
@@ -168,19 +184,13 @@ class TimeLine {
     context.globalAlpha = 1;
   }
 
-  // Neighbouring points of one emotion are one stretch, so that nothing is painted twice.
   drawLane(context, points, x, middle, thickness) {
-    let start = 0;
-    points.forEach((point, index) => {
-      const next = points[index + 1];
-      const near = next && next.time - point.time < 2;
-      if (near && next.emotion === point.emotion && next.sure === point.sure) return;
-      const [left, right] = [x(points[start].time), x(near ? next.time : point.time)];
-      context.fillStyle = this.colours[point.emotion];
-      context.globalAlpha = point.sure ? 1 : 0.35;
+    for (const { from, to, emotion, sure } of stretches(points)) {
+      const [left, right] = [x(from), x(to)];
+      context.fillStyle = this.colours[emotion];
+      context.globalAlpha = sure ? 1 : 0.35;
       context.fillRect(left, middle - thickness / 2, Math.max(1, right - left), thickness);
-      start = index + 1;
-    });
+    }
     context.globalAlpha = 1;
   }
 }
