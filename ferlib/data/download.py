@@ -1,4 +1,4 @@
-"""Download one file: checked by its hash, resumable, and never half there under its own name."""
+"""Download of one file: checked by its hash, resumable, and never half there under its own name."""
 
 import hashlib
 import os
@@ -13,29 +13,37 @@ from tqdm.auto import tqdm
 from ferlib.errors import FerlibError
 
 Opener = Callable[..., Any]
-"""Like `urllib.request.urlopen`: ``opener(request, timeout=seconds)`` gives a response to read."""
+"""Function like `urllib.request.urlopen`: ``opener(request, timeout=seconds)`` returns a response to read."""
 
 _TIMEOUT = 30  # seconds without a byte
-_BLOCK = 1 << 16
+_READ_BYTES = 1 << 16
 
 
 def text_digest(path: Path) -> str:
-    """Hex SHA-256 of a text file as it would be with LF line ends."""
+    """Compute the hex SHA-256 that a text file would have with LF line ends."""
     return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
 def download(url: str, path: Path, digest: str, *, opener: Opener, progress: bool) -> None:
-    """Download `url` to `path`, going on from ``PATH.part`` when an earlier try left one.
+    """Download a file, going on from ``PATH.part`` when an earlier try left one.
 
-    `path` appears only when the whole file has the `text_digest` that it should have. The partial file stays after
-    a lost connection and goes after a wrong checksum.
+    `path` appears only when the file is complete and has the right digest. The partial file stays after a lost
+    connection and is removed after a wrong checksum.
+
+    Args:
+        url: address of the file.
+        path: where it is written.
+        digest: the `text_digest` that it must have.
+        opener: function that opens a request.
+        progress: show a bar on standard error.
 
     Raises:
-        OSError, HTTPException: the server cannot be reached, refuses, or stops in the middle.
-        FerlibError: twice a wrong checksum.
+        OSError: the server cannot be reached, refuses, or stops in the middle.
+        HTTPException: the server's answer is no HTTP.
+        FerlibError: the checksum is wrong, after an attempt from the start too.
     """
     part = path.with_name(path.name + ".part")
-    for _ in range(2):  # the second time from the start, should the rest not fit what an earlier try left
+    for _ in range(2):  # the second time from the start, when the rest does not fit what an earlier try left
         resumed = part.is_file() and part.stat().st_size > 0
         _transfer(url, part, opener, progress)
         if text_digest(part) == digest:
@@ -53,25 +61,25 @@ def download(url: str, path: Path, digest: str, *, opener: Opener, progress: boo
 
 
 def _transfer(url: str, part: Path, opener: Opener, progress: bool) -> None:
-    """Append to `part` what it lacks; start again when the server does not give ranges."""
-    have = part.stat().st_size if part.is_file() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    """Append the missing bytes to `part`; start again when the server does not give ranges."""
+    present = part.stat().st_size if part.is_file() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={present}-"} if present else {})
     try:
         response = opener(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # nothing after what we have: it is whole, or of another file
+        if error.code == 416 and present:  # no bytes after those: the file is complete, or another one
             return
         raise
     with response:
         resumed = response.status == 206
-        have = have if resumed else 0
+        present = present if resumed else 0
         length = response.headers.get("Content-Length")
-        total = have + int(length) if length else None
+        total = present + int(length) if length else None
         bar = tqdm(
-            total=total, initial=have, desc=url.rsplit("/", 1)[-1], unit="B", unit_scale=True, disable=not progress
+            total=total, initial=present, desc=url.rsplit("/", 1)[-1], unit="B", unit_scale=True, disable=not progress
         )
         with bar, open(part, "ab" if resumed else "wb") as handle:
-            while block := response.read(_BLOCK):
+            while block := response.read(_READ_BYTES):
                 handle.write(block)
                 bar.update(len(block))
     if total is not None and part.stat().st_size < total:

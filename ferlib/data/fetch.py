@@ -1,8 +1,8 @@
-"""Get FER2013+: the FER+ label files from their repository, the images from Kaggle (which wants a login).
+"""Fetch FER2013+: the FER+ label files from their repository, the images from Kaggle, which asks for a login.
 
-What is there already is not fetched again, and an interrupted download goes on where it stopped. The result is the
-form that `readers` calls "kaggle csv". The images may be used for research only and Kaggle asks everyone to accept
-the competition's rules, so nothing here goes around that login.
+Files that are there already are not fetched again, and an interrupted download goes on where it stopped. The result
+has the form that `readers` calls "kaggle csv". The images may be used for research only, and Kaggle asks everyone to
+accept the competition's rules, so nothing here goes around that login.
 """
 
 import csv
@@ -25,9 +25,7 @@ from ferlib.files import atomic_path
 
 REPOSITORY = "https://raw.githubusercontent.com/microsoft/FERPlus/master/"
 
-# Our name: (path in the repository, SHA-256 of the file with LF line ends). The hashes are those of the files from
-# which the counts in the README come; a copy with CRLF line ends, as git makes on Windows, counts as the same.
-LABEL_FILES = {
+LABEL_DOWNLOADS = {
     "fer2013new.csv": ("fer2013new.csv", "9206e20d62f56475939f516847d61753e4860caeac9718b560129541b776fc2c"),
     "FER2013Train.label.csv": (
         "data/FER2013Train/label.csv",
@@ -43,12 +41,19 @@ LABEL_FILES = {
     ),
     "LICENSE-FERPlus-labels.md": ("LICENSE.md", "e9d873074f826f2b356b4141cf9c8423b36e257336787600fe4bbe5f5cc2e9fa"),
 }
+"""Path in the repository and SHA-256 (with LF line ends) of each label file, by the name that it gets.
+
+The hashes are those of the files from which the published counts come. A copy with CRLF line ends, as git makes on
+Windows, counts as the same.
+"""
 
 COMPETITION = "challenges-in-representation-learning-facial-expression-recognition-challenge"
+"""Kaggle's name of the competition that FER2013 comes from."""
+
 ROWS = {"Training": 28_709, "PublicTest": 3_589, "PrivateTest": 3_589}
 """Rows of each usage in Kaggle's file."""
 
-_PACKED, _SECOND_EDITION, _IMAGES = "fer2013.tar.gz", "icml_face_data.csv", "fer2013.csv"
+_ARCHIVE, _SECOND_EDITION, _IMAGES = "fer2013.tar.gz", "icml_face_data.csv", "fer2013.csv"
 
 
 def fetch(
@@ -61,22 +66,23 @@ def fetch(
     kaggle: ModuleType | None = None,
     repository: str = REPOSITORY,
 ) -> list[Path]:
-    """Put the label files and ``fer2013.csv`` into a folder.
+    """Fetch the label files and ``fer2013.csv`` into a folder.
 
     Args:
         target: the folder, made when missing; None means ``data/raw``.
-        images: get the images from Kaggle, unless `target` has them in a form that `readers` knows, or holds
+        images: fetch the images from Kaggle, unless `target` has them in a form that `readers` knows, or holds
             Kaggle's ``fer2013.tar.gz`` or ``icml_face_data.csv`` to unpack.
-        labels: get the label files and their licence, checked by SHA-256.
+        labels: fetch the label files and their licence, checked by SHA-256.
         progress: show a bar on standard error.
-        opener, repository: how and from where the label files are read.
-        kaggle: the module kagglehub; None means to import it when it is needed.
+        opener: function that opens a request, as `urllib.request.urlopen` does.
+        kaggle: the module kagglehub; None means that it is imported when it is needed.
+        repository: address under which the label files lie.
 
     Returns:
         The files that were written.
 
     Raises:
-        FerlibError: no network, a damaged download, no Kaggle login, or rules not accepted. The message goes on with
+        FerlibError: no network, a damaged download, no Kaggle login, or rules not accepted. The message ends with
             numbered steps to do the same by hand.
     """
     target = paths.RAW if target is None else Path(target)
@@ -87,7 +93,7 @@ def fetch(
             f"the folder {_shown(target)} cannot be made ({error.strerror}); name another one."
         ) from error
     written = []
-    for name, (remote, digest) in LABEL_FILES.items() if labels else ():
+    for name, (remote, digest) in LABEL_DOWNLOADS.items() if labels else ():
         path = target / name
         if path.is_file() and text_digest(path) == digest:
             continue
@@ -104,15 +110,15 @@ def fetch(
 
 
 def _has_images(target: Path) -> bool:
-    """Whether `target` holds the images as official folders or zips, or as a ``fer2013.csv`` that is not broken."""
+    """Whether a folder holds the images as official folders or zips, or as a complete ``fer2013.csv``."""
     folders = readers.OFFICIAL_FOLDERS.values()
     if all((target / name).is_dir() for name in folders) or all((target / f"{name}.zip").is_file() for name in folders):
         return True
-    return _is_whole(target / _IMAGES)
+    return _is_complete(target / _IMAGES)
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether all rows are there; that the pixels are right shows in the content hash ('ferlib data check')."""
+def _is_complete(path: Path) -> bool:
+    """Whether all rows are there; the pixels are checked by their content hash ('ferlib data check')."""
     if not path.is_file():
         return False
     try:
@@ -122,9 +128,9 @@ def _is_whole(path: Path) -> bool:
 
 
 def _fetch_images(target: Path, kaggle: ModuleType | None) -> Path:
-    """Make ``fer2013.csv`` from what the user put into `target`, or else from Kaggle's download."""
+    """Write ``fer2013.csv`` from a file that the user put into the folder, or else from Kaggle's download."""
     goal = target / _IMAGES
-    for name in (_PACKED, _SECOND_EDITION):
+    for name in (_ARCHIVE, _SECOND_EDITION):
         if (target / name).is_file():
             return _convert(target / name, goal)
     return _convert(_from_kaggle(kaggle or _import_kagglehub(), target), goal)
@@ -141,23 +147,23 @@ def _import_kagglehub() -> ModuleType:
 
 
 def _from_kaggle(kaggle: ModuleType, target: Path) -> Path:
-    """Path of one of Kaggle's two editions in kagglehub's own cache."""
+    """Download either of Kaggle's two editions into kagglehub's own cache."""
     try:
         try:
-            found = kaggle.competition_download(COMPETITION, path=_PACKED)
+            path = kaggle.competition_download(COMPETITION, path=_ARCHIVE)
         except Exception as error:
             if _status(error) != 404:
                 raise
-            found = kaggle.competition_download(COMPETITION, path=_SECOND_EDITION)
+            path = kaggle.competition_download(COMPETITION, path=_SECOND_EDITION)
     except Exception as error:  # kagglehub has no common class for its errors
         raise FerlibError(_kaggle_steps(error, target)) from error
-    return Path(found)
+    return Path(path)
 
 
 def _convert(source: Path, goal: Path) -> Path:
-    """Write `goal` in the form of ``fer2013.csv`` from a ``.tar.gz`` that holds it, or from a csv of either edition.
+    """Write ``fer2013.csv`` from a ``.tar.gz`` that holds it, or from a csv of either edition.
 
-    Nothing is unpacked but the one file, and under our own name, so that no name in the archive matters.
+    Only that file is unpacked, and under the name `goal`, so that no name in the archive matters.
     """
     try:
         with atomic_path(goal) as temporary:
@@ -165,7 +171,7 @@ def _convert(source: Path, goal: Path) -> Path:
                 _unpack(source, temporary)
             else:
                 _normalise(source, temporary)
-            if not _is_whole(temporary):
+            if not _is_complete(temporary):
                 raise FerlibError(
                     f"{_shown(source)} does not hold the {sum(ROWS.values()):,} rows of FER2013; delete it, and run "
                     "'ferlib data fetch' again."
@@ -183,10 +189,10 @@ def _unpack(source: Path, goal: Path) -> None:
     with tarfile.open(source, "r:*") as archive:
         for member in archive:
             if member.isfile() and PurePosixPath(member.name).name == _IMAGES:
-                packed = archive.extractfile(member)
-                assert packed is not None  # it is None for what is no file only
-                with packed, open(goal, "wb") as handle:
-                    shutil.copyfileobj(packed, handle)
+                content = archive.extractfile(member)
+                assert content is not None  # it is None only for members that are no files
+                with content, open(goal, "wb") as handle:
+                    shutil.copyfileobj(content, handle)
                 return
     raise FerlibError(f"{source.name} holds no {_IMAGES}; get it from Kaggle again.")
 
@@ -194,35 +200,35 @@ def _unpack(source: Path, goal: Path) -> None:
 def _normalise(source: Path, goal: Path) -> None:
     with open(goal, "w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(kaggle_csv.COLUMNS)
+        writer.writerow(kaggle_csv.KAGGLE_COLUMNS)
         writer.writerows(kaggle_csv.read_rows(source))
 
 
 def _shown(path: Path) -> str:
-    """A path as a person would type it: inside the project relative to it."""
+    """Format a path as a person would type it: relative to the project when it lies inside."""
     return paths.relative(path) if path.resolve().is_relative_to(paths.ROOT) else str(path)
 
 
 def _is_local(error: BaseException) -> bool:
-    """Whether the disk is to blame, and neither the network nor what came from it."""
+    """Whether an error comes from the disk, and not from the network or a damaged download."""
     return isinstance(error, OSError) and error.errno in (
         errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT,
     )  # fmt: skip
 
 
 def _disk_sentence(path: Path, error: BaseException) -> str:
-    why = getattr(error, "strerror", None) or error
+    reason = getattr(error, "strerror", None) or error
     advice = "check your rights and the free space, and run 'ferlib data fetch' again"
-    return f"{_shown(path)} cannot be written ({why}); {advice}."
+    return f"{_shown(path)} cannot be written ({reason}); {advice}."
 
 
 def _status(error: BaseException) -> int | None:
-    """HTTP status that an error of requests or kagglehub carries."""
+    """HTTP status of an error of requests or kagglehub."""
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def _label_steps(name: str, target: Path, repository: str, error: Exception) -> str:
-    files = "\n".join(f"     {repository}{remote}  ->  {ours}" for ours, (remote, _) in LABEL_FILES.items())
+    files = "\n".join(f"     {repository}{remote}  ->  {local}" for local, (remote, _) in LABEL_DOWNLOADS.items())
     return (
         f"{name} could not be downloaded ({error}); check the connection and run 'ferlib data fetch' again, which goes "
         "on where it stopped. By hand:\n"
@@ -235,20 +241,20 @@ def _label_steps(name: str, target: Path, repository: str, error: Exception) -> 
 def _kaggle_steps(error: Exception, target: Path) -> str:
     status = _status(error)
     if type(error).__name__ in ("UnauthenticatedError", "CredentialError") or status == 401:
-        what = "Kaggle does not know who you are; log in as step 1 says"
+        problem = "Kaggle does not know who you are; log in as step 1 says"
     elif status == 403:
-        what = "Kaggle refused the download, most likely since the competition's rules are not accepted; see step 2"
+        problem = "Kaggle refused the download, most likely since the competition's rules are not accepted; see step 2"
     else:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        what = f"the images could not be downloaded from Kaggle ({reason[0]}); check the connection, or see step 3"
+        problem = f"the images could not be downloaded from Kaggle ({reason[0]}); check the connection, or see step 3"
     page = f"https://www.kaggle.com/competitions/{COMPETITION}"
     return (
-        f"{what}.\n"
+        f"{problem}.\n"
         "  1. Make an account at https://www.kaggle.com, create an API token in its settings, and save the token as\n"
         "     the page says (kaggle.json in the folder .kaggle of your home folder).\n"
         f"  2. Accept the rules at {page}/rules\n"
         "     and run 'ferlib data fetch' again.\n"
-        f"  3. Or by hand: download {_PACKED} (or {_SECOND_EDITION}) at\n"
+        f"  3. Or by hand: download {_ARCHIVE} (or {_SECOND_EDITION}) at\n"
         f"     {page}/data\n"
         f"     put it into {_shown(target)}, and run 'ferlib data fetch' again, which unpacks it.\n"
         "  4. Or put the official FER2013Train.zip, FER2013Valid.zip and FER2013Test.zip there, if you have them."

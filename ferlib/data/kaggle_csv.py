@@ -14,12 +14,22 @@ import numpy as np
 from ferlib.data.label_files import USAGE, Entry, readable
 from ferlib.errors import FerlibError
 
-SIZE = 48
-COLUMNS = ("emotion", "pixels", "Usage")
+IMAGE_SIZE = 48
+"""Width and height of an image, in pixels."""
+
+KAGGLE_COLUMNS = ("emotion", "pixels", "Usage")
+"""Columns of ``fer2013.csv`` in their order."""
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, str, str | None]]:
-    """``(emotion, pixels, usage)`` of each row as text, usage None where the file lacks that column."""
+    """Yield ``(emotion, pixels, usage)`` of each row as text; usage is None when the file lacks that column.
+
+    Args:
+        path: ``fer2013.csv`` or ``icml_face_data.csv``.
+
+    Raises:
+        FerlibError: the file is damaged or has no pixels.
+    """
     with readable(path.name), open(path, newline="", encoding="utf-8-sig") as handle:
         reader = csv.DictReader(handle, skipinitialspace=True)
         if "pixels" not in (reader.fieldnames or []):
@@ -29,7 +39,11 @@ def read_rows(path: Path) -> Iterator[tuple[str, str, str | None]]:
 
 
 def read_pixels(path: Path, entries: list[Entry]) -> list[str]:
-    """The pixels column, after a check that the rows are those of ``fer2013new.csv`` (`entries`).
+    """Read the column of pixels, after a check that the rows are those of ``fer2013new.csv``.
+
+    Args:
+        path: ``fer2013.csv`` or ``icml_face_data.csv``.
+        entries: all rows of ``fer2013new.csv`` in order.
 
     Raises:
         FerlibError: another number of rows, or a row of another split.
@@ -50,14 +64,26 @@ def read_pixels(path: Path, entries: list[Entry]) -> list[str]:
 
 
 def to_image(text: str, line: int) -> np.ndarray:
-    """(48, 48) uint8 from the text of the pixels column; `line` of the file is named in errors."""
+    """Parse the text of the column of pixels.
+
+    Args:
+        text: 2304 numbers from 0 to 255, separated by blanks.
+        line: line of the file, which errors name.
+
+    Returns:
+        (48, 48) uint8.
+
+    Raises:
+        FerlibError: the text holds anything else.
+    """
     try:
         with warnings.catch_warnings(action="error", category=DeprecationWarning):  # older numpy only warns
             values = np.fromstring(text, dtype=np.int32, sep=" ")
     except (ValueError, DeprecationWarning):
         values = np.empty(0, dtype=np.int32)
-    if values.size != SIZE * SIZE or values.min() < 0 or values.max() > 255:
+    if values.size != IMAGE_SIZE * IMAGE_SIZE or values.min() < 0 or values.max() > 255:
         raise FerlibError(
-            f"fer2013.csv, line {line} does not hold {SIZE * SIZE} whole numbers from 0 to 255; get the file again."
+            f"fer2013.csv, line {line} does not hold {IMAGE_SIZE * IMAGE_SIZE} whole numbers from 0 to 255; "
+            "get the file again."
         )
-    return values.astype(np.uint8).reshape(SIZE, SIZE)
+    return values.astype(np.uint8).reshape(IMAGE_SIZE, IMAGE_SIZE)

@@ -1,9 +1,9 @@
 """The two FER+ label files, parsed and checked.
 
 ``label.csv`` has one row an image: name, face box, ten votes, no header. ``fer2013new.csv`` has a header and one row
-for each row of Kaggle's ``fer2013.csv``, in the same order. Three traps of the second, all found in the real file:
-its image names are not the row numbers (the two drift apart by up to a hundred), 173 rows have no name (not a face),
-and four names stand twice, once far from their place.
+for each row of Kaggle's ``fer2013.csv``, in the same order. The real ``fer2013new.csv`` has three traps: its image
+names are not the row numbers (the two drift apart by up to a hundred), 173 rows have no name (not a face), and four
+names stand twice, once far from their place.
 """
 
 import csv
@@ -19,12 +19,19 @@ from ferlib.data.labels import VOTE_COLUMNS
 from ferlib.errors import FerlibError
 
 USAGE = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
-"""Kaggle's names of the splits, and ours."""
+"""Kaggle's names of the splits, each with ours."""
 
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One row of ``fer2013new.csv``: its number (0 is the first after the header), image name or "", split, votes."""
+    """One row of ``fer2013new.csv``.
+
+    Attributes:
+        row: number of the row; 0 is the first after the header.
+        name: file name of the image, "" when it has none.
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        votes: (10,) uint8.
+    """
 
     row: int
     name: str
@@ -34,7 +41,11 @@ class Entry:
 
 @contextmanager
 def readable(where: str) -> Iterator[None]:
-    """Turn the errors of text and csv reading into a FerlibError that names the file `where`."""
+    """Turn the errors of reading text and csv into a FerlibError.
+
+    Args:
+        where: name of the file, for the sentence.
+    """
     try:
         yield
     except (UnicodeDecodeError, csv.Error) as error:
@@ -42,7 +53,11 @@ def readable(where: str) -> Iterator[None]:
 
 
 def read_label_csv(path: Path) -> dict[str, np.ndarray]:
-    """`parse_label_csv` of a file; its folder names it in errors, unless the file's own name says the split."""
+    """Read a ``label.csv``; see `parse_label_csv`.
+
+    Args:
+        path: the file. Errors name its folder too, unless its own name says the split.
+    """
     where = path.name if path.name != "label.csv" else f"{path.parent.name}/label.csv"
     with readable(where):
         text = path.read_text(encoding="utf-8-sig")
@@ -50,7 +65,18 @@ def read_label_csv(path: Path) -> dict[str, np.ndarray]:
 
 
 def parse_label_csv(text: str, where: str) -> dict[str, np.ndarray]:
-    """``{image name: (10,) uint8 votes}`` of a ``label.csv``; `where` names the file in errors."""
+    """Parse the text of a ``label.csv``.
+
+    Args:
+        text: the content of the file.
+        where: name of the file, for errors.
+
+    Returns:
+        ``{image name: (10,) uint8 votes}`` in the order of the file.
+
+    Raises:
+        FerlibError: a row of another shape, votes that are none, or a name that stands twice.
+    """
     votes: dict[str, np.ndarray] = {}
     with readable(where):
         rows = list(csv.reader(io.StringIO(text, newline="")))
@@ -68,7 +94,14 @@ def parse_label_csv(text: str, where: str) -> dict[str, np.ndarray]:
 
 
 def read_fer2013new(path: Path) -> list[Entry]:
-    """All rows of ``fer2013new.csv`` in order, those without an image name included."""
+    """Read all rows of ``fer2013new.csv`` in order, those without an image name included.
+
+    Args:
+        path: the file.
+
+    Raises:
+        FerlibError: the file is missing or damaged, or lacks columns.
+    """
     if not path.is_file():
         raise FerlibError(f"{path.name} is missing; put it beside the images, or run 'ferlib data fetch'.")
     with readable(path.name), open(path, newline="", encoding="utf-8-sig") as handle:
@@ -80,10 +113,16 @@ def read_fer2013new(path: Path) -> list[Entry]:
 
 
 def by_name(entries: list[Entry]) -> tuple[dict[str, Entry], int]:
-    """Entries by image name, and how many rows were left out because they repeat a name.
+    """Index entries by image name.
 
-    Of a repeated name the row nearest to the name's number stays: it has its neighbours' offset, and its votes are
-    those of ``label.csv``.
+    When a name is repeated, the row nearest to the name's number stays: it has its neighbours' offset, and its votes
+    are those of ``label.csv``.
+
+    Args:
+        entries: rows of ``fer2013new.csv``; those without a name are left out.
+
+    Returns:
+        The entries by name, and the number of rows left out because they repeat a name.
     """
     named: dict[str, Entry] = {}
     repeats = 0

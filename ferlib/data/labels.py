@@ -1,4 +1,4 @@
-"""The eight emotions: the one class order, their colours, and other people's names for them."""
+"""The eight emotions: their order, their colours, and other people's names for them."""
 
 EMOTIONS = ("angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 """Alphabetical; the index in this tuple is the class index everywhere."""
@@ -10,8 +10,11 @@ VOTE_COLUMNS = (
 )  # fmt: skip
 """Columns of the FER+ label files in their order (Barsoum et al. 2016); NF is "not a face"."""
 
+UNKNOWN_COLUMN, NOT_A_FACE_COLUMN = VOTE_COLUMNS.index("unknown"), VOTE_COLUMNS.index("NF")
+"""Vote columns that name no emotion; they come after the eight that do."""
+
 EMOTION_OF_COLUMN = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
-"""Our name of each of the first eight vote columns."""
+"""Class name of each of the first eight vote columns."""
 
 COLUMN_OF_EMOTION = tuple(EMOTION_OF_COLUMN.index(name) for name in EMOTIONS)
 """Vote column of each class: ``votes[:, COLUMN_OF_EMOTION]`` is in class order."""
@@ -26,7 +29,7 @@ COLOURS = {
     "sad": "#0072B2",
     "surprise": "#CC79A7",
 }
-"""One fixed colour a class, after Okabe and Ito's colour-blind-safe palette, readable on white and on near-black."""
+"""Colour of each class, after Okabe and Ito's colour-blind-safe palette; readable on white and on near-black."""
 
 _OTHER_NAMES = {
     "angry": ("anger", "an"),
@@ -42,10 +45,20 @@ _ALIASES = {alias: name for name, aliases in _OTHER_NAMES.items() for alias in (
 
 
 def emotion_of_folder(name: str) -> str | None:
-    """The emotion that a folder name means, or None.
+    """Recognise the emotion that a folder is named after.
 
-    Case, digits, and separators do not count: ``"3_Happiness"``, ``"happy"`` and ``"Joy"`` are all ``"happy"``. The
-    names are those of FER2013, CK+, RAF-DB, AffectNet, JAFFE and KDEF folders as people unpack them.
+    Case, digits and separators do not count. The names are those of FER2013, CK+, RAF-DB, AffectNet, JAFFE and KDEF
+    folders as people unpack them.
+
+    Args:
+        name: name of the folder.
+
+    Returns:
+        One of `EMOTIONS`, or None.
+
+    Examples:
+        >>> emotion_of_folder("3_Happiness")
+        'happy'
     """
     letters = "".join(character for character in name.lower() if character.isalpha())
     return _ALIASES.get(letters)

@@ -1,14 +1,14 @@
 """Readers for every form in which people have FER2013 with the FER+ votes.
 
-`detect_form` names the form of a folder, `read` returns its rows. Four forms are known:
+`detect_form` names the form of a folder, `read` returns its rows. There are four forms:
 
 - ``official folders``: ``FER2013{Train,Valid,Test}/ferNNNNNNN.png`` with a ``label.csv`` in each (or beside it, as
   ``FER2013Train.label.csv``);
 - ``official zips``: the same three folders as zip files, label files inside or beside them;
 - ``kaggle csv``: Kaggle's ``fer2013.csv`` (pixels as text) with FER+'s ``fer2013new.csv``, which names its rows, and
   the three ``label.csv`` files beside them, as ``FER2013Train.label.csv``; so ``ferlib data fetch`` leaves it;
-- ``class folders``: ``train/ valid/ test/`` with one folder a class. There are no taggers then: all ten votes of an
-  image go to its folder's class.
+- ``class folders``: ``train/ valid/ test/`` with one folder a class. It has no taggers: all ten votes of an image go
+  to its folder's class.
 """
 
 import zipfile
@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from ferlib.data import kaggle_csv, label_files
-from ferlib.data.kaggle_csv import SIZE
+from ferlib.data.kaggle_csv import IMAGE_SIZE
 from ferlib.data.labels import COLUMN_OF_EMOTION, INDEX, emotion_of_folder
 from ferlib.errors import FerlibError
 
@@ -36,9 +36,15 @@ _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".w
 
 @dataclass
 class Rows:
-    """What a reader found: parallel lists, sentences about what is wrong but can be lived with, and whose votes.
+    """Rows of a data folder, as parallel lists.
 
-    `labels` is the label file that was read, "" for class folders.
+    Attributes:
+        ids: names of the images.
+        images: (48, 48) uint8 each, grey.
+        votes: (10,) uint8 each.
+        splits: ``"train"``, ``"valid"`` or ``"test"``.
+        problems: sentences about faults that do not keep the data from being used.
+        labels: name of the label file that was read, "" for class folders.
     """
 
     ids: list[str] = field(default_factory=list)
@@ -49,7 +55,14 @@ class Rows:
     labels: str = ""
 
     def add(self, name: str, image: np.ndarray, votes: np.ndarray, split: str) -> None:
-        """Append one image."""
+        """Append one image.
+
+        Args:
+            name: its id.
+            image: (48, 48) uint8.
+            votes: (10,) uint8.
+            split: ``"train"``, ``"valid"`` or ``"test"``.
+        """
         self.ids.append(name)
         self.images.append(image)
         self.votes.append(votes)
@@ -57,7 +70,17 @@ class Rows:
 
 
 def detect_form(root: Path) -> str:
-    """The form of the data in `root`; raises FerlibError that lists the known forms when there is none."""
+    """Recognise the form of the data in a folder.
+
+    Args:
+        root: the data folder.
+
+    Returns:
+        ``"official folders"``, ``"official zips"``, ``"kaggle csv"`` or ``"class folders"``.
+
+    Raises:
+        FerlibError: the folder holds none of the forms, which the sentence lists.
+    """
     if all((root / name).is_dir() for name in OFFICIAL_FOLDERS.values()):
         return "official folders"
     if all((root / f"{name}.zip").is_file() for name in OFFICIAL_FOLDERS.values()):
@@ -73,10 +96,18 @@ def detect_form(root: Path) -> str:
 
 
 def lacking(root: Path, form: str) -> str:
-    """What the data in `root` evidently lacks, from names and first lines alone; "" when nothing does."""
+    """Describe what is evidently missing from a data folder, judged by names and first lines alone.
+
+    Args:
+        root: the data folder.
+        form: its form, from `detect_form`.
+
+    Returns:
+        A clause for a sentence, "" when nothing is missing.
+    """
     if form == "official folders":
-        places = {name: (f"{name}/label.csv", f"{name}.label.csv") for name in OFFICIAL_FOLDERS.values()}
-        bare = [name for name, ways in places.items() if not any((root / way).is_file() for way in ways)]
+        label_paths = {name: (f"{name}/label.csv", f"{name}.label.csv") for name in OFFICIAL_FOLDERS.values()}
+        bare = [name for name, files in label_paths.items() if not any((root / file).is_file() for file in files)]
         return f"{bare[0]} has no label.csv" if bare else ""
     if form == "official zips":
         broken = [name for name in OFFICIAL_FOLDERS.values() if not zipfile.is_zipfile(root / f"{name}.zip")]
@@ -91,28 +122,35 @@ def lacking(root: Path, form: str) -> str:
 
 
 def source_files(root: Path, form: str, labels: str) -> list[Path]:
-    """The files whose bytes decide what `read` returns, sorted (a cache is keyed by them)."""
-    extra = [root / "fer2013new.csv"] if labels == "fer2013new.csv" or form == "kaggle csv" else []
-    if form == "official zips":
-        found = [root / f"{name}.zip" for name in OFFICIAL_FOLDERS.values()]
-        found += [root / f"{name}.label.csv" for name in OFFICIAL_FOLDERS.values()]
-    elif form == "official folders":
-        found = [path for name in OFFICIAL_FOLDERS.values() for path in (root / name).iterdir()]
-        found += [root / f"{name}.label.csv" for name in OFFICIAL_FOLDERS.values()]
-    elif form == "kaggle csv":
-        found = [root / "fer2013.csv"]
-        found += [root / f"{name}.label.csv" for name in OFFICIAL_FOLDERS.values() if labels == "label.csv"]
-    else:
-        found = [path for _, _, folder in _class_folders(root) for path in folder.iterdir()]
-    return sorted(path for path in {*found, *extra} if path.is_file())
-
-
-def read(root: Path, form: str, labels: str) -> Rows:
-    """Read all rows of `root`.
+    """List the files whose bytes decide what `read` returns; a cache is keyed by them.
 
     Args:
         root: the data folder.
-        form: what `detect_form` said.
+        form: its form, from `detect_form`.
+        labels: ``"label.csv"`` or ``"fer2013new.csv"``.
+
+    Returns:
+        Paths of the files that exist, sorted.
+    """
+    label_paths = [root / f"{name}.label.csv" for name in OFFICIAL_FOLDERS.values()]
+    extra = [root / "fer2013new.csv"] if labels == "fer2013new.csv" or form == "kaggle csv" else []
+    if form == "official zips":
+        files = [root / f"{name}.zip" for name in OFFICIAL_FOLDERS.values()] + label_paths
+    elif form == "official folders":
+        files = [path for name in OFFICIAL_FOLDERS.values() for path in (root / name).iterdir()] + label_paths
+    elif form == "kaggle csv":
+        files = [root / "fer2013.csv", *(label_paths if labels == "label.csv" else [])]
+    else:
+        files = [path for _, _, folder in _class_folders(root) for path in folder.iterdir()]
+    return sorted(path for path in {*files, *extra} if path.is_file())
+
+
+def read(root: Path, form: str, labels: str) -> Rows:
+    """Read all rows of a data folder.
+
+    Args:
+        root: the data folder.
+        form: its form, from `detect_form`.
         labels: ``"label.csv"`` (what the official trainer reads) or ``"fer2013new.csv"``; class folders have neither.
             Kaggle's csv without the ``label.csv`` files falls back to ``fer2013new.csv`` and says so.
 
@@ -138,7 +176,11 @@ def _read_official(root: Path, labels: str, images_of) -> Rows:
         images, inner_labels = images_of(root, folder)
         if entries is None:
             where = f"{folder}/label.csv"
-            votes = _beside(root, folder) if inner_labels is None else label_files.parse_label_csv(inner_labels, where)
+            votes = (
+                _labels_beside(root, folder)
+                if inner_labels is None
+                else label_files.parse_label_csv(inner_labels, where)
+            )
         else:
             votes = {entry.name: entry.votes for entry in named.values() if entry.split == split}
         _join(rows, images, votes, split, folder, labels)
@@ -146,7 +188,7 @@ def _read_official(root: Path, labels: str, images_of) -> Rows:
 
 
 def _join(rows: Rows, images: dict[str, bytes], votes: dict, split: str, folder: str, labels: str) -> None:
-    """Match images with votes by file name; a row without its image is an error only for the folder's own labels."""
+    """Match images with votes by file name; a label without its image is an error only in a folder's ``label.csv``."""
     missing = sorted(set(votes) - set(images))
     if missing and labels == "label.csv":
         raise FerlibError(
@@ -154,11 +196,11 @@ def _join(rows: Rows, images: dict[str, bytes], votes: dict, split: str, folder:
             f"(first: {missing[0]}); unpack or download {folder} again."
         )
     unlabelled = len(set(images) - set(votes))
-    for count, what in ((len(missing), "labels without an image"), (unlabelled, "images without a label")):
+    for count, problem in ((len(missing), "labels without an image"), (unlabelled, "images without a label")):
         if count:
-            rows.problems.append(f"{folder}: {count:,} {what} ({labels})")
+            rows.problems.append(f"{folder}: {count:,} {problem} ({labels})")
     for name in sorted(set(votes) & set(images)):
-        rows.add(PurePosixPath(name).stem, _decode(images[name], f"{folder}/{name}", rows), votes[name], split)
+        rows.add(PurePosixPath(name).stem, _decode_grey(images[name], f"{folder}/{name}", rows), votes[name], split)
 
 
 def _zip_images(root: Path, folder: str) -> tuple[dict[str, bytes], str | None]:
@@ -191,11 +233,14 @@ def _folder_images(root: Path, folder: str) -> tuple[dict[str, bytes], str | Non
 
 
 def _is_image(path: Path, suffixes: set[str]) -> bool:
-    """By its name; hidden files are left out (macOS leaves ``._name.png`` beside ``name.png`` on foreign disks)."""
+    """Whether a file is an image by its name; hidden files are none.
+
+    macOS leaves ``._name.png`` beside ``name.png`` on disks of other systems.
+    """
     return path.suffix.lower() in suffixes and not path.name.startswith(".")
 
 
-def _beside(root: Path, folder: str) -> dict[str, np.ndarray]:
+def _labels_beside(root: Path, folder: str) -> dict[str, np.ndarray]:
     path = root / f"{folder}.label.csv"
     if not path.is_file():
         raise FerlibError(f"{folder} has no label.csv; copy it from the FER+ repository, or run 'ferlib data fetch'.")
@@ -203,37 +248,37 @@ def _beside(root: Path, folder: str) -> dict[str, np.ndarray]:
 
 
 def _read_kaggle(root: Path, labels: str) -> Rows:
-    """Row i of ``fer2013.csv`` belongs to row i of ``fer2013new.csv``, which names it.
+    """Read Kaggle's csv: row i of ``fer2013.csv`` belongs to row i of ``fer2013new.csv``, which names it.
 
-    Votes and split come from the ``label.csv`` files by that name when they are wanted and there.
+    Votes and split come by that name from the ``label.csv`` files when `labels` asks for them and they are there.
     """
     rows = Rows(labels=labels)
     entries = label_files.read_fer2013new(root / "fer2013new.csv")
     named, repeats = label_files.by_name(entries)
-    chosen = {name: (entry.votes, entry.split) for name, entry in named.items()}
+    labelled = {name: (entry.votes, entry.split) for name, entry in named.items()}
     if labels == "label.csv":
-        chosen = _official_labels(root, rows) or chosen
+        labelled = _official_labels(root, rows) or labelled
     pixels = kaggle_csv.read_pixels(root / "fer2013.csv", entries)
-    missing = sorted(set(chosen) - set(named))
+    missing = sorted(set(labelled) - set(named))
     if missing:
         raise FerlibError(
             f"{len(missing):,} images of the label.csv files have no row in fer2013new.csv (first: {missing[0]}); "
             "get the label files again with 'ferlib data fetch'."
         )
-    for name, (votes, split) in chosen.items():
+    for name, (votes, split) in labelled.items():
         row = named[name].row
         rows.add(PurePosixPath(name).stem, kaggle_csv.to_image(pixels[row], row + 2), votes, split)
-    counted = {
+    counts = {
         "images have no name in FER+ (not a face)": sum(not entry.name for entry in entries),
         "rows of fer2013new.csv repeat an image name (the misplaced ones are left out)": repeats,
-        "images without a label (label.csv)": len(named) - len(chosen),
+        "images without a label (label.csv)": len(named) - len(labelled),
     }
-    rows.problems += [f"fer2013.csv: {count:,} {what}" for what, count in counted.items() if count]
+    rows.problems += [f"fer2013.csv: {count:,} {problem}" for problem, count in counts.items() if count]
     return rows
 
 
 def _official_labels(root: Path, rows: Rows) -> dict[str, tuple[np.ndarray, str]] | None:
-    """Votes and split by image name from the three ``label.csv`` files; None, and a problem, when one is absent."""
+    """Votes and split by image name from the three ``label.csv`` files; None, and a problem, when a file is absent."""
     files = {split: root / f"{folder}.label.csv" for split, folder in OFFICIAL_FOLDERS.items()}
     absent = [path.name for path in files.values() if not path.is_file()]
     if absent:
@@ -243,12 +288,12 @@ def _official_labels(root: Path, rows: Rows) -> dict[str, tuple[np.ndarray, str]
         )
         rows.labels = "fer2013new.csv"
         return None
-    found = {split: label_files.read_label_csv(path) for split, path in files.items()}
-    return {name: (votes, split) for split, rows_of in found.items() for name, votes in rows_of.items()}
+    votes_by_split = {split: label_files.read_label_csv(path) for split, path in files.items()}
+    return {name: (votes, split) for split, by_name in votes_by_split.items() for name, votes in by_name.items()}
 
 
 def _class_folders(root: Path) -> Iterator[tuple[str, str, Path]]:
-    """(split, emotion, folder) of a one-folder-per-class tree, sorted."""
+    """Yield (split, emotion, folder) of a tree with one folder a class, sorted."""
     for split_folder in sorted(path for path in root.iterdir() if path.is_dir()):
         split = _SPLIT_NAMES.get("".join(filter(str.isalpha, split_folder.name.lower())))
         for folder in sorted(path for path in split_folder.iterdir() if path.is_dir()):
@@ -265,20 +310,20 @@ def _read_class_folders(root: Path) -> Rows:
         for path in sorted(folder.iterdir()):
             if _is_image(path, _IMAGE_SUFFIXES):
                 name = f"{split}/{emotion}/{path.stem}"
-                rows.add(name, _decode(path.read_bytes(), path.name, rows), votes, split)
+                rows.add(name, _decode_grey(path.read_bytes(), path.name, rows), votes, split)
     absent = [split for split in SPLITS if split not in rows.splits]
     rows.problems += [f"no images for the split {split}" for split in absent]
     return rows
 
 
-def _decode(data: bytes, where: str, rows: Rows) -> np.ndarray:
-    """(48, 48) uint8; other sizes are resized (area) and noted once."""
+def _decode_grey(data: bytes, where: str, rows: Rows) -> np.ndarray:
+    """Decode a picture as (48, 48) uint8; other sizes are resized (area), and noted once among the problems."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
     if image is None:
         raise FerlibError(f"{where} is not a readable picture; get the file again.")
-    if image.shape != (SIZE, SIZE):
-        note = f"pictures that are not {SIZE}x{SIZE} were resized (first: {where})"
+    if image.shape != (IMAGE_SIZE, IMAGE_SIZE):
+        note = f"pictures that are not {IMAGE_SIZE}x{IMAGE_SIZE} were resized (first: {where})"
         if not any(problem.startswith("pictures that are not") for problem in rows.problems):
             rows.problems.append(note)
-        image = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_AREA)
     return image

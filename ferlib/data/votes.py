@@ -1,45 +1,43 @@
 """The FER+ rules: from ten taggers' votes to a training target.
 
-FER+'s own rules start alike (Barsoum et al. 2016, arXiv 1608.01041, section 3, and their released trainer): a single
-vote counts as an outlier and is set to zero. What is kept then depends on the mode:
+The rules of FER+ (Barsoum et al. 2016, arXiv 1608.01041, section 3, and their released trainer) take a single vote for
+an outlier and set it to zero. The modes differ in what they make of the remaining votes:
 
-- ``majority``: the top vote if it is more than half of what remains, "unknown" and "not a face" included;
+- ``majority``: the top vote if it is more than half of them, "unknown" and "not a face" included;
 - ``crossentropy`` and ``probability``: the largest votes until three quarters of the sum or three emotions are
   collected; the image is dropped when at most half was collected, when more than three tie, or when "unknown" or
   "not a face" leads. The two modes share the target and differ in the loss (cross-entropy over the distribution, or
   a label drawn from it in each epoch);
 - ``multi_target``: every emotion that holds 30 % or more; the image is dropped when these hold at most half, or when
   "unknown" or "not a face" leads;
-- ``argmax``: the top of the eight emotions with nothing removed beforehand, as many later papers do.
+- ``argmax``: the top of the eight emotions, single votes included, as many later papers do.
 
 Validation and test always use ``majority``.
 """
 
 import numpy as np
 
-from ferlib.data.labels import COLUMN_OF_EMOTION, EMOTIONS
+from ferlib.data.labels import COLUMN_OF_EMOTION, EMOTIONS, NOT_A_FACE_COLUMN, UNKNOWN_COLUMN
 
 MODES = ("majority", "crossentropy", "probability", "multi_target", "argmax")
 
 REASONS = ("no votes", "no majority", "unknown", "not a face", "votes too spread", "no emotion")
-"""Why a rule drops an image; a kept one has the reason ``""``."""
-
-_UNKNOWN, _NOT_A_FACE = 8, 9
+"""Reasons why a rule drops an image; an image that it keeps has the reason ``""``."""
 
 
 def targets(votes: np.ndarray, mode: str) -> np.ndarray:
-    """Training targets under one FER+ rule.
+    """Compute training targets under one FER+ rule.
 
     Args:
         votes: (N, 10) counts in the order of `labels.VOTE_COLUMNS`.
         mode: one of `MODES`.
 
     Returns:
-        (N, 8) float32 in class order. A kept row sums to 1 (one-hot for majority and argmax; otherwise every collected
-        emotion in proportion to its votes); a dropped row is all zero.
+        (N, 8) float32 in class order. The row of an image that the rule keeps sums to 1: it is one-hot for majority and
+        argmax, otherwise every collected emotion in proportion to its votes. The row of a dropped image is all zero.
 
     Raises:
-        ValueError: for an unknown mode or votes of another shape.
+        ValueError: an unknown mode, or votes of another shape.
     """
     collected, _ = _collect(votes, mode)
     emotions = collected[:, COLUMN_OF_EMOTION].astype(np.float64)
@@ -48,31 +46,62 @@ def targets(votes: np.ndarray, mode: str) -> np.ndarray:
 
 
 def drop_reasons(votes: np.ndarray, mode: str) -> np.ndarray:
-    """(N,) strings: why the rule drops each image (one of `REASONS`), or ``""`` for a kept one."""
+    """Reason why the rule drops each image.
+
+    Args:
+        votes: (N, 10) counts.
+        mode: one of `MODES`.
+
+    Returns:
+        (N,) strings, one of `REASONS` or ``""`` for an image that the rule keeps.
+    """
     return _collect(votes, mode)[1]
 
 
 def hard_labels(votes: np.ndarray, mode: str = "majority") -> np.ndarray:
-    """(N,) int64 class indices, the top of `targets`; -1 where the rule drops the image."""
+    """Compute the top class of `targets`.
+
+    Args:
+        votes: (N, 10) counts.
+        mode: one of `MODES`.
+
+    Returns:
+        (N,) int64 class indices, -1 where the rule drops the image.
+    """
     distribution = targets(votes, mode)
     return np.where(distribution.any(axis=1), distribution.argmax(axis=1), -1)
 
 
 def emotion_shares(votes: np.ndarray) -> np.ndarray:
-    """(N, 8) float64 shares of the eight emotions in all of an image's emotion votes, nothing removed; zero if none."""
+    """Compute the shares of the eight emotions in an image's votes for emotions, single votes included.
+
+    Args:
+        votes: (N, 10) counts.
+
+    Returns:
+        (N, 8) float64 in class order; a row sums to 1, or to 0 when no vote names an emotion.
+    """
     emotions = np.asarray(votes)[:, COLUMN_OF_EMOTION].astype(np.float64)
     total = emotions.sum(axis=1, keepdims=True)
     return np.divide(emotions, total, out=np.zeros_like(emotions), where=total > 0)
 
 
 def count_kept(votes: np.ndarray, mode: str) -> np.ndarray:
-    """(8,) images kept by the rule, counted under their top emotion."""
+    """Count the images that a rule keeps, by their top emotion.
+
+    Args:
+        votes: (N, 10) counts.
+        mode: one of `MODES`.
+
+    Returns:
+        (8,) counts in class order.
+    """
     labels = hard_labels(votes, mode)
     return np.bincount(labels[labels >= 0], minlength=len(EMOTIONS))
 
 
 def _collect(votes: np.ndarray, mode: str) -> tuple[np.ndarray, np.ndarray]:
-    """The votes that a rule keeps, (N, 10) with dropped rows zero, and each row's reason."""
+    """Votes that a rule keeps, (N, 10) with the rows of dropped images zero, and each row's reason."""
     votes = np.asarray(votes)
     if votes.ndim != 2 or votes.shape[1] != 10:
         raise ValueError(f"votes must be (N, 10), not {votes.shape}")
@@ -89,8 +118,9 @@ def _collect(votes: np.ndarray, mode: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _leading_reason(top: np.ndarray) -> np.ndarray:
-    """(N,) "unknown" or "not a face" where that column leads, else ""."""
-    return np.select([top == _UNKNOWN, top == _NOT_A_FACE], ["unknown", "not a face"], "").astype("<U16")
+    """Reason "unknown" or "not a face" where that column leads, else "", (N,)."""
+    leads = [top == UNKNOWN_COLUMN, top == NOT_A_FACE_COLUMN]
+    return np.select(leads, ["unknown", "not a face"], "").astype("<U16")
 
 
 def _collect_argmax(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -118,9 +148,9 @@ def _collect_multi_target(clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _collect_distribution(clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Largest votes first until 75 % of the sum or three emotions; equal votes are taken together.
+    """Collect the largest votes until 75 % of the sum or three emotions; equal votes are taken together.
 
-    "unknown" and "not a face" end the collecting when their turn comes; they count only when nothing came before.
+    "unknown" and "not a face" end the collecting when their turn comes, and count only when nothing came before.
     """
     collected = np.zeros_like(clean)
     reasons = np.full(len(clean), "", dtype="<U16")
@@ -131,7 +161,7 @@ def _collect_distribution(clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             if peak == 0:
                 break
             tied = np.flatnonzero(remaining == peak)
-            emotions = tied[tied < _UNKNOWN]
+            emotions = tied[tied < UNKNOWN_COLUMN]
             out[emotions] = peak
             remaining[tied] = 0
             if len(emotions) < len(tied):
@@ -141,6 +171,6 @@ def _collect_distribution(clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         lead = out.argmax()
         if 2 * out.sum() <= total or np.count_nonzero(out) > 3:
             reasons[row] = "votes too spread"
-        elif lead >= _UNKNOWN:
-            reasons[row] = "unknown" if lead == _UNKNOWN else "not a face"
+        elif lead >= UNKNOWN_COLUMN:
+            reasons[row] = "unknown" if lead == UNKNOWN_COLUMN else "not a face"
     return collected, reasons

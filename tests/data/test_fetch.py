@@ -21,7 +21,7 @@ from ferlib import paths
 from ferlib.data import download as download_module
 from ferlib.data import fetch as fetch_module
 from ferlib.data.ferplus import load_all
-from ferlib.data.fetch import COMPETITION, LABEL_FILES, REPOSITORY, fetch
+from ferlib.data.fetch import COMPETITION, LABEL_DOWNLOADS, REPOSITORY, fetch
 from ferlib.data.readers import detect_form
 from ferlib.errors import FerlibError
 
@@ -88,8 +88,8 @@ def source(small, save, tmp_path, server, monkeypatch) -> Path:
     """What the FER+ repository and Kaggle hold, small: label files on the server, fer2013.csv in the folder."""
     folder = save["kaggle csv"](small, tmp_path / "source")
     (folder / "LICENSE-FERPlus-labels.md").write_text("MIT\n")
-    remote = {name: (where, sha((folder / name).read_bytes())) for name, (where, _) in LABEL_FILES.items()}
-    monkeypatch.setattr(fetch_module, "LABEL_FILES", remote)
+    remote = {name: (where, sha((folder / name).read_bytes())) for name, (where, _) in LABEL_DOWNLOADS.items()}
+    monkeypatch.setattr(fetch_module, "LABEL_DOWNLOADS", remote)
     server.files = {f"/{where}": (folder / name).read_bytes() for name, (where, _) in remote.items()}
     with open(folder / GOAL, newline="") as handle:
         monkeypatch.setattr(fetch_module, "ROWS", Counter(row["Usage"] for row in csv.DictReader(handle)))
@@ -147,7 +147,7 @@ def packed(folder: Path, *members: tuple[str, bytes]) -> Path:
 class TestLabelFiles:
     def test_all_arrive_under_our_names(self, labels, source, target):
         written = labels()
-        assert {path.name for path in written} == set(LABEL_FILES) == {path.name for path in target.iterdir()}
+        assert {path.name for path in written} == set(LABEL_DOWNLOADS) == {path.name for path in target.iterdir()}
         assert all(path.read_bytes() == (source / path.name).read_bytes() for path in written)
 
     def test_what_is_there_is_not_fetched_again(self, labels, server, target):
@@ -171,8 +171,8 @@ class TestLabelFiles:
 
     def test_the_real_addresses_and_hashes(self):
         assert REPOSITORY.startswith("https://")
-        assert all(re.fullmatch("[0-9a-f]{64}", digest) for _, digest in LABEL_FILES.values())
-        assert {where for where, _ in LABEL_FILES.values()} == {
+        assert all(re.fullmatch("[0-9a-f]{64}", digest) for _, digest in LABEL_DOWNLOADS.values())
+        assert {where for where, _ in LABEL_DOWNLOADS.values()} == {
             "fer2013new.csv", "LICENSE.md", "data/FER2013Train/label.csv", "data/FER2013Valid/label.csv",
             "data/FER2013Test/label.csv",
         }  # fmt: skip
@@ -263,7 +263,7 @@ class TestNoNetwork:
         first, *rest = str(caught.value).split("\n")
         assert "could not be downloaded" in first
         assert "run 'ferlib data fetch' again" in first
-        assert all(name in str(caught.value) for name in LABEL_FILES)
+        assert all(name in str(caught.value) for name in LABEL_DOWNLOADS)
         assert str(target) in str(caught.value)
         assert self.steps("\n".join(rest)) == ["1", "2", "3"]
 
@@ -408,7 +408,7 @@ class TestKaggleErrors:
     def test_the_labels_are_there_when_the_images_fail(self, source, server, target):
         with pytest.raises(FerlibError, match="Kaggle"):
             fetch(target, progress=False, kaggle=kaggle_with(), repository=server.url)
-        assert {path.name for path in target.iterdir()} == set(LABEL_FILES)
+        assert {path.name for path in target.iterdir()} == set(LABEL_DOWNLOADS)
 
     def test_kagglehub_is_missing(self, source, target, monkeypatch):
         def missing(name):

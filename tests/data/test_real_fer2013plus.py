@@ -14,7 +14,7 @@ from ferlib import paths
 from ferlib.data import cleaning, label_files, readers
 from ferlib.data.check import Report, check, render
 from ferlib.data.ferplus import FerData, load_all, load_train_valid, make_data
-from ferlib.data.fetch import LABEL_FILES, text_digest
+from ferlib.data.fetch import LABEL_DOWNLOADS, text_digest
 from ferlib.data.official import OFFICIAL_HASHES
 from ferlib.data.readers import OFFICIAL_FOLDERS
 from ferlib.data.votes import targets
@@ -140,9 +140,9 @@ def test_train_and_valid_hold_nothing_of_test(real_root, data):
     assert not set(part.ids.tolist()) & set(data.ids[data.split == "test"].tolist())
 
 
-@pytest.mark.parametrize("name", sorted(LABEL_FILES))
+@pytest.mark.parametrize("name", sorted(LABEL_DOWNLOADS))
 def test_fetch_expects_the_files_that_gave_these_counts(real_root, name):
-    assert text_digest(real_root / name) == LABEL_FILES[name][1]
+    assert text_digest(real_root / name) == LABEL_DOWNLOADS[name][1]
 
 
 def test_official_folders_have_the_same_content(real_root, data, scratch):

@@ -166,7 +166,7 @@ def fails_kindly(command, capsys):
     kaggle = SimpleNamespace(competition_download=unknown)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paths, "RAW", paths.RUNS / "raw")
-        patch.setattr(fetch, "LABEL_FILES", {})
+        patch.setattr(fetch, "LABEL_DOWNLOADS", {})
         patch.setattr(fetch, "_import_kagglehub", lambda: kaggle)
         assert ferlib(command) == 1
     assert "1. Make an account at https://www.kaggle.com" in capsys.readouterr().err
@@ -215,7 +215,7 @@ ELSEWHERE = {
 
 def is_told(command, monkeypatch, capsys):
     """With the drawn data and every package at hand, all that is needed is here."""
-    monkeypatch.setattr("ferlib.cli.doctor.camera", lambda: [])  # a real one would light up
+    monkeypatch.setattr("ferlib.cli.doctor.check_camera", lambda: [])  # a real one would light up
     assert ferlib(command) == 0
     assert capsys.readouterr().out.rstrip().endswith("All that is needed is here.")
 
