@@ -1,7 +1,7 @@
 """A notebook in real JupyterLab in real Chromium, as a reader opens it."""
 
 import pytest
-from browser_marks import MARKS
+from browser import MARKS
 from chromium import chromium, jupyterlab, run_notebook, screenshot
 
 pytestmark = MARKS

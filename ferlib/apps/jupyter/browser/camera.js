@@ -25,6 +25,7 @@ const SLOW_MS = 250; // a kernel that takes longer for a frame is called slow
 const ROOM = 0.45; // share of a round trip up to which the kernel is idle for long enough to take a second frame
 const FIRST_ANSWER = 3; // times as patient until the first answer comes: models are loaded then
 const DARK_MS = 5000; // without a picture of the camera
+const WARNING_MS = 3000; // that a warning stays at least
 const RECORDINGS = ["video/webm;codecs=vp8", "video/webm", "video/mp4"]; // the first one that the browser can make
 
 function isVsCode() {
@@ -193,6 +194,12 @@ class CameraView {
 
   say(sentence) {
     if (this.message.textContent !== sentence) this.message.textContent = sentence;
+  }
+
+  // Says a sentence that the next answer does not replace at once.
+  warn(sentence) {
+    this.say(sentence);
+    this.warnUntil = performance.now() + WARNING_MS;
   }
 
   // ---- start and stop
@@ -379,8 +386,7 @@ class CameraView {
 
   show(answer) {
     if (answer.error) {
-      this.say(answer.error);
-      this.errorUntil = performance.now() + 3000;
+      this.warn(answer.error);
       if (this.frozen && this.fromBrowser) this.freeze(true); // hold the next one
     } else {
       this.shown = answer;
@@ -411,7 +417,7 @@ class CameraView {
       const rate = span > 0.3 ? ((this.times.length - 1) / span).toFixed(0) : "–";
       this.meter.textContent = `${rate} a second · round trip ${roundTrip.toFixed(0)} ms · kernel ${kernel.toFixed(0)} ms`;
     }
-    if (now < (this.errorUntil || 0)) return;
+    if (now < (this.warnUntil || 0)) return;
     const slow = kernel > SLOW_MS;
     this.say(slow ? `The kernel is slow (${kernel.toFixed(0)} ms a frame): the boxes lag behind the picture.` : "");
   }
@@ -456,7 +462,7 @@ class CameraView {
   snapshot() {
     const source = this.still.hidden ? this.video : this.still;
     const [width, height] = [source.videoWidth || source.width, source.videoHeight || source.height];
-    if (!width || (source === this.video && !this.stream)) return this.say("There is no picture yet.");
+    if (!width || (source === this.video && !this.stream)) return this.warn("There is no picture yet.");
     const canvas = document.createElement("canvas");
     Object.assign(canvas, { width, height });
     const context = canvas.getContext("2d");
@@ -481,11 +487,11 @@ class CameraView {
       this.recorder.start(1000);
     } catch (error) {
       this.recorder = null;
-      return this.say(`This browser cannot record the camera (${error.message}).`);
+      return this.warn(`This browser cannot record the camera (${error.message}).`);
     }
     const { recorder } = this;
     recorder.addEventListener("dataavailable", (event) => parts.push(event.data));
-    recorder.addEventListener("error", (event) => this.say(`The recording ended early (${event.error.message}).`));
+    recorder.addEventListener("error", (event) => this.warn(`The recording ended early (${event.error.message}).`));
     recorder.addEventListener("stop", () => {
       if (this.recorder === recorder) this.recorder = null;
       this.showRecording();
