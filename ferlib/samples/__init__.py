@@ -1,1 +1,1 @@
-"""Made-up inputs with known truth: streams, clips and face sheets."""
+"""Synthetic inputs with known truth: streams, clips and face sheets."""

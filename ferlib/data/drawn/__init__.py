@@ -1,1 +1,1 @@
-"""Drawn faces: a stand-in for the data set that may be passed on."""
+"""Drawn faces: a stand-in for the data set, free to be passed on."""

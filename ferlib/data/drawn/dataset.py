@@ -1,7 +1,7 @@
-"""Drawn faces: stand-ins for FER2013+ in tests, smoke runs and the demo that needs no download.
+"""Drawn data sets: stand-ins for FER2013+ in tests, smoke runs and the demo that needs no download.
 
-Every picture here is drawn by geometry; no photograph of a person is involved. A score on drawn faces says that the
-code runs and that a model can learn, nothing about people: it must never be reported as a result.
+Every picture is drawn by geometry; no photograph of a person is involved. A score on drawn faces shows that the code
+runs and that a model can learn, and nothing about people: it must never be reported as a result.
 """
 
 import csv
@@ -18,7 +18,14 @@ from PIL import Image
 from ferlib import paths
 from ferlib.data.drawn.face import draw_face, draw_faces
 from ferlib.data.ferplus import FerData, make_data
-from ferlib.data.labels import COLUMN_OF_EMOTION, EMOTIONS, INDEX, VOTE_COLUMNS
+from ferlib.data.labels import (
+    COLUMN_OF_EMOTION,
+    EMOTIONS,
+    INDEX,
+    NOT_A_FACE_COLUMN,
+    UNKNOWN_COLUMN,
+    VOTE_COLUMNS,
+)
 from ferlib.data.readers import OFFICIAL_FOLDERS
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
@@ -28,7 +35,7 @@ __all__ = [
     "simulate_votes",
 ]  # fmt: skip
 
-# What taggers take each emotion for, and how often (shares of the votes that do not name the emotion).
+# Emotions that taggers mistake each emotion for, and how often (weights among the votes that name another one).
 _CONFUSIONS = {
     "angry": {"disgust": 3, "neutral": 2, "sad": 1},
     "contempt": {"neutral": 4, "happy": 2, "disgust": 1},
@@ -40,32 +47,38 @@ _CONFUSIONS = {
     "surprise": {"fear": 4, "happy": 1},
 }
 _TAGGERS = 10
-_UNKNOWN, _NOT_A_FACE = VOTE_COLUMNS.index("unknown"), VOTE_COLUMNS.index("NF")
-_SPLIT_SHARE = 0.12  # images that split the taggers
+_SPLIT_SHARE = 0.12  # share of the images on which the taggers disagree
 
 
 def simulate_votes(labels: Sequence[int] | np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Votes of ten made-up taggers for images of the classes `labels`; (N, 10) uint8 in `labels.VOTE_COLUMNS` order.
+    """Simulate the votes of ten taggers.
 
-    Most taggers name the class, some a neighbour of it, a few "unknown"; about one image in eight splits them. Now
-    and then a tagger is missing, so a row sums to 9 or 10.
+    Most taggers name the class, some a neighbour of it, a few "unknown"; on about one image in eight they disagree.
+    One image in twenty lacks a tagger.
+
+    Args:
+        labels: (N,) class indices.
+        rng: the only source of chance.
+
+    Returns:
+        (N, 10) uint8 in the order of `labels.VOTE_COLUMNS`; a row sums to 9 or 10.
     """
     classes = np.asarray(labels, dtype=np.int64)
-    confused = np.zeros((len(EMOTIONS), len(VOTE_COLUMNS)))
+    confusion = np.zeros((len(EMOTIONS), len(VOTE_COLUMNS)))
     for emotion, others in _CONFUSIONS.items():
         for other, weight in others.items():
-            confused[INDEX[emotion], COLUMN_OF_EMOTION[INDEX[other]]] = weight / sum(others.values())
-    confused[:, _UNKNOWN] = 0.12
-    confused /= confused.sum(axis=1, keepdims=True)
-    split = rng.random(len(classes)) < _SPLIT_SHARE
-    agreement = np.where(split, rng.uniform(0.3, 0.6, len(classes)), rng.uniform(0.75, 1, len(classes)))
-    chances = confused[classes] * (1 - agreement[:, None])
+            confusion[INDEX[emotion], COLUMN_OF_EMOTION[INDEX[other]]] = weight / sum(others.values())
+    confusion[:, UNKNOWN_COLUMN] = 0.12
+    confusion /= confusion.sum(axis=1, keepdims=True)
+    disputed = rng.random(len(classes)) < _SPLIT_SHARE
+    agreement = np.where(disputed, rng.uniform(0.3, 0.6, len(classes)), rng.uniform(0.75, 1, len(classes)))
+    chances = confusion[classes] * (1 - agreement[:, None])
     chances[np.arange(len(classes)), np.take(COLUMN_OF_EMOTION, classes)] += agreement
     taggers = _TAGGERS - (rng.random(len(classes)) < 0.05)
     return rng.multinomial(taggers, chances).astype(np.uint8)
 
 
-# Share of the train split that is planted, by kind of problem (at least one of each).
+# Share of the train split that is planted, by kind of fault (at least one of each).
 _PLANTED = {
     "exact_duplicate": 0.03,  # same bytes and votes as another train image
     "leak_valid": 0.015,  # same bytes and votes as a valid image
@@ -76,17 +89,26 @@ _PLANTED = {
     "blank": 0.01,  # one grey level, voted "not a face"
     "junk": 0.015,  # noise or lines of text, voted "not a face"
 }
-# FER2013's imbalance (majority labels of FER+), in class order.
+# Shares of the classes in FER2013 (majority labels of FER+), in class order.
 _SHARES = np.array([0.087, 0.006, 0.006, 0.023, 0.262, 0.363, 0.125, 0.128])
 _ENSURED = 2  # images of each class in each split on which all taggers agree
 
-
 Planted = dict[str, list[tuple[str, str]]]
-"""For each kind of fault the pairs (id of the planted image, id of its original or "")."""
+"""Pairs (id of the planted image, id of its original or "") of each kind of fault."""
 
 
 def make_dataset(train: int = 400, valid: int = 120, test: int = 120, seed: int = 0) -> FerData:
-    """A small drawn stand-in for FER2013+, with its imbalance and its faults; see `make_dataset_with_truth`."""
+    """Draw a small stand-in for FER2013+, with its imbalance and its faults.
+
+    Args:
+        train: images in the train split, at least 40.
+        valid: images in the valid split, at least 16.
+        test: images in the test split, at least 16.
+        seed: decides everything.
+
+    Raises:
+        FerlibError: a split too small to hold every class and fault.
+    """
     return make_dataset_with_truth(train, valid, test, seed)[0]
 
 
@@ -105,7 +127,7 @@ def make_dataset_with_truth(
         seed: decides everything.
 
     Returns:
-        The data and what was planted, under the keys ``exact_duplicate``, ``leak_valid``, ``leak_test``,
+        The data, and the planted images under the keys ``exact_duplicate``, ``leak_valid``, ``leak_test``,
         ``near_duplicate``, ``mirrored``, ``conflicting_votes``, ``blank`` and ``junk``. No image is the original of
         two planted ones; blank and junk images have no original.
 
@@ -118,8 +140,8 @@ def make_dataset_with_truth(
     counts = {kind: max(1, round(share * train)) for kind, share in _PLANTED.items()}
     splits = _draw_splits({"train": train - sum(counts.values()), "valid": valid, "test": test}, seed, rng)
     copies = _plant(splits, counts, rng)
-    mixed = [*splits["train"], *copies]
-    rows = [*(mixed[place] for place in rng.permutation(train)), *splits["valid"], *splits["test"]]
+    train_rows = [*splits["train"], *copies]
+    rows = [*(train_rows[index] for index in rng.permutation(train)), *splits["valid"], *splits["test"]]
     names = {row: f"fer{number:07d}" for number, row in enumerate(rows)}
     planted: Planted = {kind: [] for kind in counts}
     for copy in copies:
@@ -134,41 +156,41 @@ class _Row:
     """One image in the making."""
 
     split: str
-    label: int  # what was drawn; -1 = no face
+    label: int  # class that was drawn; -1 = no face
     image: np.ndarray
     votes: np.ndarray
-    kind: str = ""  # of the planted fault
+    kind: str = ""  # kind of the planted fault
     original: "_Row | None" = None
 
 
 def _draw_splits(sizes: dict[str, int], seed: int, rng: np.random.Generator) -> dict[str, list[_Row]]:
-    """Faces with votes; the first `_ENSURED` of each class have clear votes."""
+    """Draw faces with votes; the taggers agree on the first `_ENSURED` of each class."""
     ensured = np.tile(np.arange(len(EMOTIONS)), _ENSURED)
     labels, votes = [], []
     for size in sizes.values():
         drawn = np.concatenate([ensured, rng.choice(len(EMOTIONS), size - len(ensured), p=_SHARES)])
         labels.append(drawn)
         votes.append(np.concatenate([_clear_votes(ensured), simulate_votes(drawn[len(ensured) :], rng)]))
-    names, chosen = np.repeat(list(sizes), list(sizes.values())), np.concatenate(labels)
-    parts = zip(names, chosen.tolist(), draw_faces(chosen, seed), np.concatenate(votes), strict=True)
-    rows = [_Row(*row) for row in parts]
+    names, classes = np.repeat(list(sizes), list(sizes.values())), np.concatenate(labels)
+    fields = zip(names, classes.tolist(), draw_faces(classes, seed), np.concatenate(votes), strict=True)
+    rows = [_Row(*row) for row in fields]
     return {split: [row for row in rows if row.split == split] for split in sizes}
 
 
 def _plant(splits: dict[str, list[_Row]], counts: dict[str, int], rng: np.random.Generator) -> list[_Row]:
-    """The planted train images; originals of conflicting copies get clear votes, so that the two do conflict."""
-    free = {split: [rows[place] for place in rng.permutation(len(rows))] for split, rows in splits.items()}
+    """Make the planted train images; originals of conflicting copies get clear votes, so that the two do conflict."""
+    free = {split: [rows[index] for index in rng.permutation(len(rows))] for split, rows in splits.items()}
     copies = []
     for kind, count in counts.items():
         for number in range(count):
             if kind in ("blank", "junk"):
                 image = _blank(number) if kind == "blank" else _junk(number, rng)
-                copies.append(_Row("train", -1, image, _votes_for(_NOT_A_FACE), kind))
+                copies.append(_Row("train", -1, image, _votes_for(NOT_A_FACE_COLUMN), kind))
                 continue
             row = free[{"leak_valid": "valid", "leak_test": "test"}.get(kind, "train")].pop()
             copy = replace(row, split="train", kind=kind, original=row)
             if kind == "near_duplicate":
-                copy.image = _nearly(row.image, number, rng)
+                copy.image = _near_copy(row.image, number, rng)
             elif kind == "mirrored":
                 copy.image = row.image[:, ::-1]
             elif kind == "conflicting_votes":
@@ -178,7 +200,7 @@ def _plant(splits: dict[str, list[_Row]], counts: dict[str, int], rng: np.random
 
 
 def _votes_for(column: int) -> np.ndarray:
-    """All taggers agree."""
+    """Votes of taggers who all choose one column, (10,) uint8."""
     return _TAGGERS * (np.arange(len(VOTE_COLUMNS)) == column).astype(np.uint8)
 
 
@@ -186,8 +208,8 @@ def _clear_votes(labels: Sequence[int] | np.ndarray) -> np.ndarray:
     return np.stack([_votes_for(COLUMN_OF_EMOTION[label]) for label in labels])
 
 
-def _nearly(image: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
-    """`image` as a second download or crop would have it; the four ways take turns."""
+def _near_copy(image: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
+    """Change an image as a second download or crop would; four ways take turns."""
     changed: np.ndarray
     if number % 4 == 0:
         changed = image * 1.06 + rng.uniform(4, 10)
@@ -203,12 +225,12 @@ def _nearly(image: np.ndarray, number: int, rng: np.random.Generator) -> np.ndar
 
 
 def _blank(number: int) -> np.ndarray:
-    """One grey level, black first; different ones for the first 32 numbers, so that they are no exact duplicates."""
+    """Image of one grey level, black first; the first 32 numbers differ, so that they are no exact duplicates."""
     return np.full((48, 48), number * 8 % 256, dtype=np.uint8)
 
 
 def _junk(number: int, rng: np.random.Generator) -> np.ndarray:
-    """Noise, or lines of text as on the picture that a web site shows for a missing one; they take turns."""
+    """Image of noise, or of lines of text like a web site's picture for a missing one; the two take turns."""
     if number % 2 == 0:
         return rng.integers(0, 256, (48, 48), dtype=np.uint8)
     image = np.full((48, 48), rng.integers(180, 256), dtype=np.uint8)
@@ -219,9 +241,13 @@ def _junk(number: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def save_official(data: FerData, folder: str | Path) -> None:
-    """Write `data` in the official FER+ layout: ``FER2013Train/fer0000000.png`` and a ``label.csv`` in each folder.
+    """Write data in the official FER+ layout: ``FER2013Train/fer0000000.png`` and a ``label.csv`` in each folder.
 
     Each file is written atomically, the label files last; saving the same data again is harmless.
+
+    Args:
+        data: the data set.
+        folder: folder to write into, made when missing.
 
     Raises:
         FerlibError: an id that is no file name, or a folder that holds pictures of other names.
@@ -230,7 +256,7 @@ def save_official(data: FerData, folder: str | Path) -> None:
     for split, name in OFFICIAL_FOLDERS.items():
         rows = data.where(data.split == split)
         files = [f"{row}.png" for row in rows.ids]
-        _refuse_strangers(folder / name, files)
+        _refuse_other_pictures(folder / name, files)
         for file, image in zip(files, rows.images, strict=True):
             with atomic_path(folder / name / file) as temporary:
                 Image.fromarray(image).save(temporary)
@@ -240,25 +266,33 @@ def save_official(data: FerData, folder: str | Path) -> None:
 
 
 def save_zips(data: FerData, folder: str | Path) -> None:
-    """Write `data` as the three official zip files, each with its ``label.csv`` inside; equal data, equal bytes."""
+    """Write data as the three official zip files, each with its ``label.csv`` inside; equal data gives equal bytes.
+
+    Args:
+        data: the data set.
+        folder: folder to write into, made when missing.
+
+    Raises:
+        FerlibError: an id that is no file name.
+    """
     folder = Path(folder)
-    with tempfile.TemporaryDirectory() as unpacked:
-        save_official(data, unpacked)
+    with tempfile.TemporaryDirectory() as temporary_folder:
+        save_official(data, temporary_folder)
         for name in OFFICIAL_FOLDERS.values():
             with atomic_path(folder / f"{name}.zip") as temporary, zipfile.ZipFile(temporary, "w") as archive:
-                for path in sorted((Path(unpacked) / name).iterdir()):
-                    # ZipInfo's own date, 1980, instead of the file's, so that the bytes do not change.
+                for path in sorted((Path(temporary_folder) / name).iterdir()):
+                    # ZipInfo's default date, 1980, instead of the file's, so that the bytes do not change.
                     entry = zipfile.ZipInfo(f"{name}/{path.name}")
                     archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
-def _refuse_strangers(folder: Path, files: list[str]) -> None:
-    odd = [file for file in files if Path(file).name != file]
-    if odd:
-        raise FerlibError(f"{odd[0]!r} is no plain file name; rename the ids before saving in the official layout.")
-    strangers = sorted({path.name for path in folder.glob("*.png")} - set(files))
-    if strangers:
-        raise FerlibError(f"{folder.name} already holds other pictures ({strangers[0]}); name an empty folder.")
+def _refuse_other_pictures(folder: Path, files: list[str]) -> None:
+    invalid = [file for file in files if Path(file).name != file]
+    if invalid:
+        raise FerlibError(f"{invalid[0]!r} is no plain file name; rename the ids before saving in the official layout.")
+    others = sorted({path.name for path in folder.glob("*.png")} - set(files))
+    if others:
+        raise FerlibError(f"{folder.name} already holds other pictures ({others[0]}); name an empty folder.")
 
 
 if __name__ == "__main__":  # how data/sample was made

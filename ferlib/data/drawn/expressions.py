@@ -1,35 +1,60 @@
-"""What the face does in each of the eight expressions, as numbers for `ferlib.data.drawn.face`."""
+"""The eight expressions as numbers for `ferlib.data.drawn.face`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Expression:
-    """What the muscles do; the defaults are a neutral face. Heights below 0 are raised."""
+    """Positions of a face's parts; the defaults are a neutral face.
 
-    brow_inner: float = 0.0  # height of the brows' inner ends
-    brow_outer: float = 0.0  # height of their outer ends
-    brow_arch: float = 0.05  # how far their middle lies above the line between the ends
-    brow_gap: float = 0.15  # distance of the inner ends from the middle of the face
-    eye_upper: float = 1.0  # opening above the eye's axis, 1 = at rest
-    eye_lower: float = 0.7  # opening below it; small = pushed up by the cheeks
-    eye_tilt: float = 0.0  # > 0: the upper lid is low at the nose (a glare), < 0: low outside (a droop)
-    iris: float = 0.105  # radius
-    mouth: float = 0.31  # half width
-    corner: float = 0.0  # height of both corners of the mouth
-    lip_upper: float = 0.0  # middle of the upper lip's edge
-    lip_lower: float = 0.0  # middle of the lower lip's edge; the mouth is open by the difference
-    square: float = 2.0  # 2 = rounded lips, larger = boxy
-    teeth: float = 0.0  # height of the row of upper teeth; over 0.5: both rows, clenched
-    one_corner: float = 0.0  # extra height of one corner of the mouth
-    one_brow: float = 0.0  # extra height of the brow on that side
-    frown: float = 0.0  # how dark the upright lines between the brows are, 0-1
-    forehead: float = 0.0  # level lines on the forehead
-    nose: float = 0.0  # wrinkles over the nose
-    cheek: float = 0.0  # folds from the nose to the corners of the mouth
+    Lengths are in half face heights, and heights grow downwards: a raised part has a height below 0.
+
+    Attributes:
+        brow_inner: height of the brows' inner ends.
+        brow_outer: height of the brows' outer ends.
+        brow_arch: height of the brows' middle above the line between their ends.
+        brow_gap: distance of the inner ends from the middle of the face.
+        eye_upper: opening above the eye's axis; 1 is at rest.
+        eye_lower: opening below the eye's axis; small when the cheeks push the lid up.
+        eye_tilt: above 0 the upper lid is low at the nose (a glare), below 0 it is low outside (a droop).
+        iris: radius of the iris.
+        mouth: half width of the mouth.
+        corner: height of both corners of the mouth.
+        lip_upper: height of the middle of the upper lip's edge.
+        lip_lower: height of the middle of the lower lip's edge; the mouth is open by the difference.
+        square: shape of the lips; 2 is rounded, larger is boxy.
+        teeth: height of the row of upper teeth; above 0.5 both rows show, clenched.
+        one_corner: extra height of one corner of the mouth.
+        one_brow: extra height of the brow on that side.
+        frown: darkness of the upright lines between the brows, 0 to 1.
+        forehead: darkness of the level lines on the forehead, 0 to 1.
+        nose: strength of the wrinkles over the nose, 0 to 1.
+        cheek: darkness of the folds from the nose to the corners of the mouth, 0 to 1.
+    """
+
+    brow_inner: float = 0.0
+    brow_outer: float = 0.0
+    brow_arch: float = 0.05
+    brow_gap: float = 0.15
+    eye_upper: float = 1.0
+    eye_lower: float = 0.7
+    eye_tilt: float = 0.0
+    iris: float = 0.105
+    mouth: float = 0.31
+    corner: float = 0.0
+    lip_upper: float = 0.0
+    lip_lower: float = 0.0
+    square: float = 2.0
+    teeth: float = 0.0
+    one_corner: float = 0.0
+    one_brow: float = 0.0
+    frown: float = 0.0
+    forehead: float = 0.0
+    nose: float = 0.0
+    cheek: float = 0.0
 
 
-# After the action units that are usually named for each emotion; a second look where people have two.
+# After the action units that are usually named for each emotion; a second variant where people have two.
 EXPRESSIONS: dict[str, tuple[Expression, ...]] = {
     "angry": (
         Expression(brow_inner=0.17, brow_outer=-0.14, brow_arch=0, brow_gap=0.08, eye_upper=0.85, eye_tilt=0.8,

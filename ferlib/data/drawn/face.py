@@ -1,4 +1,4 @@
-"""Drawn faces: one face by geometry, for tests, smoke runs and the demo that needs no download.
+"""Drawing of one face by geometry, for tests, smoke runs and the demo that needs no download.
 
 No photograph of a person is involved, and a score on drawn faces says nothing about people.
 
@@ -17,12 +17,11 @@ from ferlib.data.drawn.expressions import EXPRESSIONS, Expression
 from ferlib.data.labels import EMOTIONS, INDEX
 from ferlib.errors import FerlibError
 
-_OVERSAMPLING = 4  # drawn this many times larger, then averaged down
+_OVERSAMPLING = 4  # scale at which a face is drawn before it is averaged down
 _FIXED_POINT = 4  # fractional bits of the coordinates that OpenCV gets
 
-
 _NEUTRAL = Expression()
-# Standard deviation of what has nothing to do with the emotion.
+# Standard deviation of the variation that has nothing to do with the emotion.
 _WOBBLE = {
     "brow_inner": 0.015, "brow_outer": 0.015, "brow_arch": 0.012, "brow_gap": 0.01, "eye_upper": 0.06,
     "eye_lower": 0.05, "eye_tilt": 0.06, "iris": 0.004, "mouth": 0.015, "corner": 0.012, "lip_upper": 0.004,
@@ -36,10 +35,10 @@ _HAIR = ("bald", "short", "fringe", "parted", "long", "curly")
 
 @dataclass(frozen=True)
 class _Person:
-    """Who is drawn: shape, and grey levels 0-255."""
+    """Person who is drawn: shape, and grey levels from 0 to 255."""
 
     width: float  # half width of the head
-    jaw: float  # how much the head narrows towards the chin, 0-1
+    jaw: float  # narrowing of the head towards the chin, 0 to 1
     eye: float  # half width of an eye
     skin: float
     hair: float
@@ -49,7 +48,7 @@ class _Person:
 
 
 class _Pen:
-    """Draws in face coordinates on a large canvas."""
+    """Pen that draws in face coordinates on a large canvas."""
 
     def __init__(self, canvas: np.ndarray, scale: float, angle: float, centre: np.ndarray) -> None:
         cosine, sine = math.cos(angle), math.sin(angle)
@@ -58,11 +57,23 @@ class _Pen:
         self._canvas, self._scale = canvas, scale
 
     def fill(self, points: np.ndarray, grey: float) -> None:
-        """Fill the polygon `points`, (N, 2)."""
+        """Fill a polygon.
+
+        Args:
+            points: (N, 2) corners in face coordinates.
+            grey: grey level.
+        """
         cv2.fillPoly(self._canvas, [self._place(points)], grey, cv2.LINE_AA, _FIXED_POINT)
 
     def line(self, points: Any, grey: float, width: float, closed: bool = False) -> None:
-        """Draw the polyline `points`, (N, 2)."""
+        """Draw a polyline.
+
+        Args:
+            points: (N, 2) corners in face coordinates.
+            grey: grey level.
+            width: width of the line in face coordinates.
+            closed: join the last point with the first.
+        """
         thickness = max(1, round(width * self._scale))
         cv2.polylines(self._canvas, [self._place(points)], closed, grey, thickness, cv2.LINE_AA, _FIXED_POINT)
 
@@ -80,7 +91,7 @@ def _ellipse(x: float, y: float, width: float, height: float) -> np.ndarray:
 
 
 def draw_face(emotion: str, rng: np.random.Generator, size: int = 48) -> np.ndarray:
-    """Draw one face: another person, pose, light and strength of expression at every call.
+    """Draw one face, with another person, pose, light and strength of expression at every call.
 
     Args:
         emotion: one of `labels.EMOTIONS`.
@@ -112,10 +123,20 @@ def draw_face(emotion: str, rng: np.random.Generator, size: int = 48) -> np.ndar
 
 
 def draw_faces(labels: Sequence[int] | np.ndarray, seed: int, size: int = 48) -> np.ndarray:
-    """Draw one face per class index of `labels`; (N, size, size) uint8.
+    """Draw one face for each class index.
 
-    Face i depends on `seed`, i and its label only, so a longer list begins with the same pictures. Raises FerlibError
-    for a number that is no class.
+    Face i depends on `seed`, i and its label only, so a longer list begins with the same pictures.
+
+    Args:
+        labels: (N,) class indices.
+        seed: decides everything but the classes.
+        size: side of the square pictures, pixels.
+
+    Returns:
+        (N, size, size) uint8, grey.
+
+    Raises:
+        FerlibError: a number that is no class.
     """
     faces = np.empty((len(labels), size, size), dtype=np.uint8)
     for index, label in enumerate(labels):
@@ -126,19 +147,19 @@ def draw_faces(labels: Sequence[int] | np.ndarray, seed: int, size: int = 48) ->
 
 
 def _draw_expression(emotion: str, rng: np.random.Generator) -> Expression:
-    """One look of `emotion`, weaker or stronger, with a little of everything else."""
-    looks = EXPRESSIONS[emotion]
-    look = np.array(astuple(looks[rng.integers(len(looks))]))
-    rest = np.array(astuple(_NEUTRAL))
-    blend = rest + rng.uniform(0.7, 1.1) * (look - rest)
-    blend += _WOBBLES * rng.normal(size=len(rest)).clip(-2, 2)
+    """Draw a variant of an expression, weaker or stronger, with a little chance in every part."""
+    variants = EXPRESSIONS[emotion]
+    variant = np.array(astuple(variants[rng.integers(len(variants))]))
+    neutral = np.array(astuple(_NEUTRAL))
+    blend = neutral + rng.uniform(0.7, 1.1) * (variant - neutral)
+    blend += _WOBBLES * rng.normal(size=len(neutral)).clip(-2, 2)
     return Expression(*blend.tolist())
 
 
 def _draw_person(rng: np.random.Generator) -> _Person:
     skin = rng.uniform(95, 225)
     hair = rng.uniform(15, 210)
-    if abs(hair - skin) < 45:  # hair that cannot be told from skin
+    if abs(hair - skin) < 45:  # too close to tell hair from skin
         hair = skin - 65
     return _Person(
         width=rng.uniform(0.72, 0.86),
@@ -158,7 +179,7 @@ def _head_outline(person: _Person) -> np.ndarray:
 
 
 def _draw_head(pen: _Pen, person: _Person) -> None:
-    """Hair behind, neck, ears, head and hair in front."""
+    """Draw the hair behind, neck, ears, head, and the hair in front."""
     width, skin, hair = person.width, person.skin, person.hair
     if person.style == "long":
         pen.fill(_ellipse(0, 0.1, width * 1.25, 1.2), hair)
@@ -177,7 +198,7 @@ def _draw_head(pen: _Pen, person: _Person) -> None:
 
 
 def _draw_hair(pen: _Pen, person: _Person) -> None:
-    """The cap between the top of the head and the hairline of the style."""
+    """Draw the cap of hair between the top of the head and the hairline of the style."""
     hairline = {
         "short": -0.62 - 0.12 * (1 - _SPAN**2),
         "fringe": -0.55 + 0.02 * np.cos(9 * _SPAN),
@@ -197,7 +218,7 @@ def _draw_hair(pen: _Pen, person: _Person) -> None:
 
 
 def _draw_wrinkles(pen: _Pen, person: _Person, expression: Expression, mirror: float) -> None:
-    """The nose, and the lines that an expression folds into the skin."""
+    """Draw the nose, and the lines that an expression folds into the skin."""
     ink = person.skin * 0.5
 
     def fold(points: Any, strength: float, width: float = 0.035) -> None:
@@ -219,7 +240,7 @@ def _draw_wrinkles(pen: _Pen, person: _Person, expression: Expression, mirror: f
 
 
 def _draw_eye(pen: _Pen, person: _Person, expression: Expression, side: float, gaze: np.ndarray, raised: float) -> None:
-    """The eye and brow at x = `side` (-1 or 1); `raised` moves this brow and its lid only."""
+    """Draw the eye and brow at x = `side` (-1 or 1); `raised` moves this brow and its lid only."""
     middle, height = side * 0.36, 0.125
     outwards = _SPAN * side
     bow = 1 - np.abs(_SPAN) ** 2.2
@@ -274,7 +295,7 @@ def _draw_mouth(pen: _Pen, person: _Person, expression: Expression, mirror: floa
 
 
 def _light(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Light from one side, exposure, contrast, and a camera's blur and noise."""
+    """Add light from one side, exposure, contrast, and a camera's blur and noise."""
     size = len(face)
     ramp = np.linspace(-1, 1, size, dtype=np.float32)
     across, down = rng.normal(0, 0.14, 2).clip(-0.3, 0.3)
