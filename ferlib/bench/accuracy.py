@@ -1,17 +1,23 @@
 """The price of speed: faces, boxes and labels that the fast way finds differently."""
 
-from ferlib.bench.detectors import agreement, composed_pictures
+from ferlib.bench.detectors import composed_pictures, detector_agreement
 from ferlib.bench.following import measure_following
-from ferlib.bench.frames import LEAST
+from ferlib.bench.frames import MIN_FACE_SIZE
 from ferlib.faces.detector import FaceDetector
 from ferlib.pipeline import load_pipeline
 from ferlib.samples.clips import CLIPS, made_clip
 
 
 def compare_accuracy(model: str | None = None, engine: str | None = None) -> dict:
-    """What the speed costs: our detector beside facenet-pytorch's, and following beside detecting each frame."""
-    reference, pipeline = FaceDetector(LEAST, engine="torch"), load_pipeline(model, engine=engine, min_face_size=LEAST)
+    """Accuracy that the speed costs: our detector beside facenet-pytorch's, and following beside detecting each frame.
+
+    Args:
+        model: name of a checkpoint; None: the default one.
+        engine: inference engine of the classifier; None: the default one.
+    """
+    reference = FaceDetector(MIN_FACE_SIZE, engine="torch")
+    pipeline = load_pipeline(model, engine=engine, min_face_size=MIN_FACE_SIZE)
     return {
-        "agreement": agreement(reference, pipeline.detector, composed_pictures()),
+        "agreement": detector_agreement(reference, pipeline.detector, composed_pictures()),
         "following": {kind: vars(measure_following(pipeline, made_clip(kind))) for kind in CLIPS},
     }

@@ -1,12 +1,13 @@
 """Milliseconds a face of each inference engine."""
 
 import time
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import repeat
 
 import numpy as np
-import torch
 
-from ferlib.bench.machine import _percentiles
+from ferlib.bench.machine import milliseconds, percentiles, take_turns, torch_threads
 from ferlib.errors import FerlibError
 from ferlib.inference import int8
 from ferlib.inference.loading import ENGINES, load_classifier
@@ -14,38 +15,40 @@ from ferlib.models.checkpoints import describe
 
 
 def compare_engines(model: str | None = None, rounds: int = 300, warm_up: int = 10) -> dict:
-    """Milliseconds of one face on one thread with each engine that can be had, in turns: first call and steady state.
+    """Milliseconds of one face on one thread with each usable engine, in turns; JSON-ready.
 
-    ``load`` is the time of `load_classifier` with the graph made before, ``first`` that of its first face.
+    Args:
+        model: name of a checkpoint; None: the default one.
+        rounds: timed calls of each engine.
+        warm_up: calls before them that do not count.
+
+    Returns:
+        Engine -> ``load``, the time of `load_classifier` with the graph made before; ``first``, that of its first
+        face; ``p50`` and ``p95`` of the steady state; and ``times_as_fast_as_torch``.
     """
-    face, before = np.random.default_rng(0).integers(0, 256, (1, 48, 48), dtype=np.uint8), torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        loaded, found = {}, {}
-        times: dict[str, list[float]] = {}
+    face = np.random.default_rng(0).integers(0, 256, (1, 48, 48), dtype=np.uint8)
+    timers, measured = {}, {}
+    with torch_threads(1):
         for engine in usable_engines(model):
             load_classifier(model, engine=engine, threads=1)  # makes the graph, if there is none
             start = time.perf_counter()
-            loaded[engine] = load_classifier(model, engine=engine, threads=1)
-            ready = time.perf_counter()
-            loaded[engine].predict_proba(face)
-            found[engine] = {"load": 1000 * (ready - start), "first": 1000 * (time.perf_counter() - ready)}
-            times[engine] = []
-        for _ in range(warm_up + rounds):
-            for engine, classifier in loaded.items():
-                start = time.perf_counter()
-                classifier.predict_proba(face)
-                times[engine].append(1000 * (time.perf_counter() - start))
-    finally:
-        torch.set_num_threads(before)
+            classifier = load_classifier(model, engine=engine, threads=1)
+            load = 1000 * (time.perf_counter() - start)
+            measured[engine] = {"load": load, "first": milliseconds(classifier.predict_proba, face)}
+            timers[engine] = partial(milliseconds, classifier.predict_proba)
+        times = take_turns(timers, repeat(face, warm_up + rounds), warm_up)
     for engine, values in times.items():
-        found[engine] |= _percentiles(values[warm_up:])
-    eager = found["torch"]["p50"]
-    return {name: one | {"times_as_fast_as_torch": eager / one["p50"]} for name, one in found.items()}
+        measured[engine] |= percentiles(values)
+    eager = measured["torch"]["p50"]
+    return {engine: row | {"times_as_fast_as_torch": eager / row["p50"]} for engine, row in measured.items()}
 
 
 def usable_engines(model: str | None) -> list[str]:
-    """The engines that this checkpoint and this installation have."""
+    """Engines that a checkpoint and this installation have.
+
+    Args:
+        model: name of a checkpoint; None: the default one.
+    """
     about, _ = describe(model)
     usable = []
     for engine in ENGINES:

@@ -1,4 +1,4 @@
-"""Folder scoring measured: pictures a second beside the plain loop, and whether memory grows with the folder.
+"""Speed of folder scoring beside the plain loop, and memory of small and large folders.
 
 Each measurement is a process of its own, so that its memory is that of one way of scoring only. Loading is not
 counted, for it does not grow with the folder.
@@ -7,11 +7,11 @@ counted, for it does not grow with the folder.
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from io import StringIO
 from itertools import repeat
 from pathlib import Path
@@ -20,15 +20,15 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ferlib.bench.frames import FACES, LEAST, PlainPath, machine
-from ferlib.errors import FerlibError
+from ferlib.bench.frames import FACES, MIN_FACE_SIZE, PlainPath
+from ferlib.bench.machine import machine, run_in_process
 from ferlib.faces.pictures import load_picture, sample_picture
 from ferlib.parallel import cores
 from ferlib.scoring.pictures import predict_paths
 from ferlib.scoring.workers import Task, make_workers
 
 COUNTS = (500, 5000)
-"""Pictures of the two folders between which memory must not grow."""
+"""Numbers of pictures in the two folders between which memory must not grow."""
 
 _DISTINCT = 24  # different pictures; the folder has copies of them
 
@@ -39,7 +39,17 @@ _SMALLEST, _LARGEST = 64, 200  # widths of the pasted faces, pixels
 
 
 def compose(width: int, height: int, faces: int, seed: int = 0) -> np.ndarray:
-    """A (height, width, 3) uint8 RGB picture with `faces` faces (a square number) of 64 to 200 pixels on a grid."""
+    """Compose a picture with faces of 64 to 200 pixels on a grid.
+
+    Args:
+        width: width of the picture, pixels.
+        height: height of the picture, pixels.
+        faces: number of faces, a square number.
+        seed: seed of their sizes and places.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
+    """
     random, side = np.random.default_rng(seed), round(faces**0.5)
     slope = np.linspace(70, 170, width, dtype=np.float32)[None, :, None] + np.zeros((height, 1, 3), np.float32)
     picture, head = slope.astype(np.uint8), sample_picture()[_HEAD]
@@ -55,7 +65,12 @@ def compose(width: int, height: int, faces: int, seed: int = 0) -> np.ndarray:
 
 
 def write_folder(folder: Path, count: int) -> None:
-    """`count` JPEG files of 640x480 with 1 or 4 faces; links to a few files where the file system has them."""
+    """Write JPEG files of 640x480 with 1 or 4 faces: a few files and links to them, or copies without links.
+
+    Args:
+        folder: an empty folder.
+        count: number of files.
+    """
     distinct = min(count, _DISTINCT)
     for index in range(distinct):
         picture = compose(640, 480, FACES[index % 2], seed=index)
@@ -68,31 +83,47 @@ def write_folder(folder: Path, count: int) -> None:
             shutil.copyfile(source, target)
 
 
-def plain_loop(folder: Path, model: str | None) -> dict:
-    """One picture after another on the plain path."""
+def score_in_plain_loop(folder: Path, model: str | None) -> dict:
+    """Score a folder one picture after another on the plain path.
+
+    Args:
+        folder: folder of pictures.
+        model: name of a checkpoint; None: the default one.
+
+    Returns:
+        ``pictures``, ``seconds``, ``pictures_per_second`` and ``megabytes``.
+    """
     path = PlainPath(model)
     pictures = sorted(folder.iterdir())
     path(load_picture(pictures[0]))
     start = time.perf_counter()
     for picture in pictures:
         path(load_picture(picture))
-    return _told(len(pictures), time.perf_counter() - start)
+    return _throughput(len(pictures), time.perf_counter() - start)
 
 
-def ours(folder: Path, model: str | None, kind: str) -> dict:
-    """`predict_paths` with one worker a core and a CSV file."""
-    count = cores()
-    pipeline, workers = make_workers(count, kind, model=model, min_face_size=LEAST)
+def score_by_workers(folder: Path, model: str | None, kind: str) -> dict:
+    """Score a folder into a CSV file by `predict_paths` with one worker a core.
+
+    Args:
+        folder: folder of pictures.
+        model: name of a checkpoint; None: the default one.
+        kind: kind of the workers, see `make_workers`.
+
+    Returns:
+        ``pictures``, ``seconds``, ``pictures_per_second`` and ``megabytes``.
+    """
+    pipeline, workers = make_workers(cores(), kind, model=model, min_face_size=MIN_FACE_SIZE)
     pictures = sorted(folder.iterdir())
     for ready in [workers.submit(Task(picture)) for picture in repeat(pictures[0], 2 * workers.count)]:
         ready.result()  # every worker has loaded what it needs
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as place:
         predict_paths([folder], pipeline, csv=Path(place) / "rows.csv", workers=workers, out=StringIO())
-    return _told(len(pictures), time.perf_counter() - start)
+    return _throughput(len(pictures), time.perf_counter() - start)
 
 
-def _told(pictures: int, seconds: float) -> dict:
+def _throughput(pictures: int, seconds: float) -> dict:
     return {
         "pictures": pictures, "seconds": seconds, "pictures_per_second": pictures / seconds,
         "megabytes": peak_memory(),
@@ -100,7 +131,7 @@ def _told(pictures: int, seconds: float) -> dict:
 
 
 def peak_memory() -> float | None:
-    """The most memory that this process has held, megabytes (RSS); None where the system does not tell."""
+    """Peak memory (RSS) of this process, in megabytes; None where the system does not tell."""
     status = Path("/proc/self/status")
     for line in status.read_text().splitlines() if status.is_file() else ():
         if line.startswith("VmHWM"):  # Linux, where `getrusage` counts what the parent held when it started this one
@@ -114,11 +145,11 @@ def peak_memory() -> float | None:
 
 
 WAYS: dict[str, Callable[[Path, str | None], dict]] = {
-    "plain loop": plain_loop,
-    "threads": lambda folder, model: ours(folder, model, "threads"),
-    "processes": lambda folder, model: ours(folder, model, "processes"),
+    "plain loop": score_in_plain_loop,
+    "threads": partial(score_by_workers, kind="threads"),
+    "processes": partial(score_by_workers, kind="processes"),
 }
-"""Name -> how a folder is scored."""
+"""Name -> function that scores a folder."""
 
 
 def compare_folders(
@@ -128,7 +159,7 @@ def compare_folders(
     """Pictures a second of each of `WAYS`, and the memory of our default at both of `counts`; JSON-ready.
 
     Args:
-        model: a checkpoint.
+        model: name of a checkpoint; None: the default one.
         counts: pictures in the two folders; the first serves for our speed.
         few: pictures for the plain loop, which is slow.
         say: hears what is being measured.
@@ -136,30 +167,25 @@ def compare_folders(
     Raises:
         FerlibError: a measurement failed; the sentence has its last line.
     """
-    found = {}
+    ways = {}
     with tempfile.TemporaryDirectory() as place:
         for way, count in (("plain loop", few), ("threads", counts[0]), ("processes", counts[0])):
             say(f"{way}, {count} pictures")
-            found[way] = _measure(way, Path(place), count, model)
+            ways[way] = _score_in_process(way, Path(place), count, model)
         say(f"threads, {counts[1]} pictures")
-        more = _measure("threads", Path(place), counts[1], model)
-    plain = found["plain loop"]["pictures_per_second"]
-    times = {way: one["pictures_per_second"] / plain for way, one in found.items()}
-    memory = {str(one["pictures"]): one["megabytes"] for one in (found["threads"], more)}
-    return {"ways": found, "large": more, "times_as_fast": times, "megabytes": memory, **machine()}
+        large = _score_in_process("threads", Path(place), counts[1], model)
+    plain = ways["plain loop"]["pictures_per_second"]
+    ratios = {way: row["pictures_per_second"] / plain for way, row in ways.items()}
+    memory = {str(row["pictures"]): row["megabytes"] for row in (ways["threads"], large)}
+    return {"ways": ways, "large": large, "times_as_fast": ratios, "megabytes": memory, **machine()}
 
 
-def _measure(way: str, place: Path, count: int, model: str | None) -> dict:
+def _score_in_process(way: str, place: Path, count: int, model: str | None) -> dict:
     folder = place / str(count)
     if not folder.is_dir():
         folder.mkdir()
         write_folder(folder, count)
-    command = [sys.executable, "-m", "ferlib.bench.folder", way, str(folder), model or ""]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise FerlibError(f"{way} could not be measured ({last}); run it again on an idle machine.")
-    return json.loads(done.stdout.splitlines()[-1])
+    return run_in_process("ferlib.bench.folder", [way, str(folder), model or ""], way)
 
 
 if __name__ == "__main__":

@@ -1,47 +1,50 @@
 """Milliseconds, parameters and multiply-adds of each model."""
 
 import statistics
-import time
+from collections.abc import Callable
 
 import torch
 
-from ferlib.bench.machine import machine
+from ferlib.bench.machine import machine, milliseconds, take_turns, torch_threads
 from ferlib.evaluation.cost import model_cost
 from ferlib.models.checkpoints import Checkpoint
+from ferlib.text import table
 
 
 def compare_models(checkpoints: list[Checkpoint], rounds: int = 200, warm_up: int = 10) -> dict:
-    """Cost of each model, and milliseconds a face (batch of one, one thread), medians over `rounds` in turns."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        times = _in_turns(checkpoints, rounds + warm_up)
-    finally:
-        torch.set_num_threads(threads)
-    found = {
-        one.name: {**model_cost(one), "milliseconds": statistics.median(values[warm_up:])}
-        for one, values in zip(checkpoints, times, strict=True)
-    }
-    return {"rounds": rounds, "batch": 1, "models": found, **machine(), "threads": 1}
+    """Cost of each model, and its milliseconds a face: batch of one, one thread, medians; JSON-ready.
+
+    Args:
+        checkpoints: the models, which take turns.
+        rounds: timed forward passes of each model.
+        warm_up: forward passes before them that do not count.
+    """
+    forwards = {checkpoint.name: _timed_forward(checkpoint) for checkpoint in checkpoints}
+    with torch_threads(1), torch.inference_mode():
+        times = take_turns(forwards, range(warm_up + rounds), warm_up)
+    models = {
+        checkpoint.name: {
+            **model_cost(checkpoint), "milliseconds": statistics.median(times[checkpoint.name])
+        }
+        for checkpoint in checkpoints
+    }  # fmt: skip
+    return {"rounds": rounds, "batch": 1, "models": models, **machine(), "threads": 1}
 
 
-def render_models(found: dict) -> str:
-    """`compare_models`'s result as a few lines for people."""
-    lines = [f"  {'model':<24}{'parameters':>12}{'multiply-adds':>16}{'ms a face':>12}   one thread, batch of one"]
-    for name, row in found["models"].items():
-        millions = f"{row['parameters'] / 1e6:.1f} M", f"{row['multiply_adds'] / 1e6:.0f} M"
-        lines.append(f"  {name:<24}{millions[0]:>12}{millions[1]:>16}{row['milliseconds']:>12.1f}")
-    return "\n".join(lines)
+def _timed_forward(checkpoint: Checkpoint) -> Callable[[int], float]:
+    face = torch.rand(1, checkpoint.preprocessing.channels, *(checkpoint.preprocessing.size,) * 2)
+    return lambda _: milliseconds(lambda: checkpoint.model(face.contiguous(memory_format=torch.channels_last)))
 
 
-@torch.inference_mode()
-def _in_turns(checkpoints: list[Checkpoint], rounds: int) -> list[list[float]]:
-    """Milliseconds of a forward pass of each model, which take turns so that a disturbance meets all alike."""
-    times: list[list[float]] = [[] for _ in checkpoints]
-    faces = [torch.rand(1, one.preprocessing.channels, *(one.preprocessing.size,) * 2) for one in checkpoints]
-    for _ in range(rounds):
-        for values, one, face in zip(times, checkpoints, faces, strict=True):
-            start = time.perf_counter()
-            one.model(face.contiguous(memory_format=torch.channels_last))
-            values.append(1000 * (time.perf_counter() - start))
-    return times
+def render_models(measured: dict) -> str:
+    """Result of `compare_models` as a few lines for people."""
+    rows = [
+        (
+            name, f"{row['parameters'] / 1e6:.1f} M", f"{row['multiply_adds'] / 1e6:.0f} M",
+            f"{row['milliseconds']:.1f}",
+        )
+        for name, row in measured["models"].items()
+    ]  # fmt: skip
+    headers = ("model", "parameters", "multiply-adds", "ms a face")
+    first, *lines = table(headers, rows, ("<24", ">12", ">16", ">12"), gap="")
+    return "\n".join([f"{first}   one thread, batch of one", *lines])

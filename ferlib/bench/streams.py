@@ -14,12 +14,19 @@ from ferlib.samples.streams import FRAME, Scene
 
 @dataclass(frozen=True)
 class SmoothingReport:
-    """What smoothing did to one sequence whose true labels are known."""
+    """Effect of smoothing on a sequence whose true labels are known.
 
-    flicker_before: float  # label changes a second, beyond the true ones, of the frames as they are
-    flicker_after: float  # the same, smoothed
-    delay: float | None  # mean seconds from a true change to the new label; None when no change was followed
-    missed: int  # true changes that the smoothed label did not follow before the next one
+    Attributes:
+        flicker_before: label changes a second, beyond the true ones, of each frame's own label.
+        flicker_after: label changes a second, beyond the true ones, of the smoothed label.
+        delay: mean seconds from a true change to the new label; None when no change was followed.
+        missed: true changes that the smoothed label did not follow before the next one.
+    """
+
+    flicker_before: float
+    flicker_after: float
+    delay: float | None
+    missed: int
 
     @property
     def reduction(self) -> float:
@@ -32,19 +39,35 @@ def flicker(
 ) -> float:
     """Label changes a second; with the true labels, only the changes beyond theirs (0 or more).
 
-    Raises FerlibError when the three differ in length. A sequence without duration has no flicker.
+    Args:
+        labels: N class indices.
+        times: N seconds, rising; a sequence without duration has no flicker.
+        truth: N true class indices, or None.
+
+    Raises:
+        FerlibError: the three differ in length.
     """
     if len(labels) != len(times) or (truth is not None and len(truth) != len(labels)):
         raise FerlibError("flicker needs one time, and one true label if any, for each label.")
     duration = times[-1] - times[0] if len(times) else 0.0
-    wanted = 0 if truth is None else _changes(truth)
-    return max(0, _changes(labels) - wanted) / duration if duration > 0 else 0.0
+    true_changes = 0 if truth is None else _changes(truth)
+    return max(0, _changes(labels) - true_changes) / duration if duration > 0 else 0.0
 
 
-def smooth(
+def smooth_sequence(
     probabilities: np.ndarray, times: Sequence[float], time_constant: float = TIME_CONSTANT, margin: float = MARGIN
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A whole sequence at once: (N, 8) probabilities of a face at N times -> the smoothed ones and (N,) labels."""
+    """Smooth a sequence of one face's probabilities at once.
+
+    Args:
+        probabilities: (N, 8), one row a frame.
+        times: N seconds, rising.
+        time_constant: see `LabelSmoother`.
+        margin: see `LabelSmoother`.
+
+    Returns:
+        The smoothed probabilities, (N, 8) float32, and the labels, (N,) class indices.
+    """
     smoother = LabelSmoother(time_constant, margin)
     steps = [smoother.update(row, time) for row, time in zip(probabilities, times, strict=True)]
     means = np.array([mean for mean, _ in steps], np.float32).reshape(-1, len(EMOTIONS))
@@ -58,7 +81,7 @@ def measure_smoothing(
     time_constant: float = TIME_CONSTANT,
     margin: float = MARGIN,
 ) -> SmoothingReport:
-    """Flicker before and after, and the delay, on a sequence with known labels.
+    """Measure flicker before and after smoothing, and its delay, on a sequence with known labels.
 
     Args:
         probabilities: (N, 8), one row a frame, all of one face.
@@ -67,7 +90,7 @@ def measure_smoothing(
         time_constant: see `LabelSmoother`.
         margin: see `LabelSmoother`.
     """
-    _, labels = smooth(probabilities, times, time_constant, margin)
+    _, labels = smooth_sequence(probabilities, times, time_constant, margin)
     raw = np.asarray(probabilities).argmax(axis=1)
     truth = np.asarray(truth)
     starts = [index for index in range(1, len(truth)) if truth[index] != truth[index - 1]]
@@ -89,15 +112,20 @@ def _changes(labels: Sequence[int] | np.ndarray) -> int:
     return int((values[1:] != values[:-1]).sum())
 
 
-def identity_switches(made: Scene, tracker: Tracker | None = None) -> int:
-    """How often a person gets another track number than before, or a number that was another person's."""
+def identity_switches(scene: Scene, tracker: Tracker | None = None) -> int:
+    """Number of times that a person gets another track number than before, or one that was another person's.
+
+    Args:
+        scene: faces over time with the person of each.
+        tracker: the tracker to test; None: a new one.
+    """
     tracker = tracker or Tracker()
     track_of: dict[int, int] = {}
     person_of: dict[int, int] = {}
     switches = 0
-    for time, faces, people in zip(made.times, made.faces, made.people, strict=True):
-        for found, person in zip(tracker.update(faces, time, FRAME), people, strict=True):
-            switches += track_of.setdefault(person, found.track) != found.track
-            switches += person_of.setdefault(found.track, person) != person
-            track_of[person], person_of[found.track] = found.track, person
+    for time, faces, people in zip(scene.times, scene.faces, scene.people, strict=True):
+        for face, person in zip(tracker.update(faces, time, FRAME), people, strict=True):
+            switches += track_of.setdefault(person, face.track) != face.track
+            switches += person_of.setdefault(face.track, person) != person
+            track_of[person], person_of[face.track] = face.track, person
     return switches

@@ -75,13 +75,13 @@ def bench_live(
     if quick:
         few = {"sizes": ((320, 240),), "faces": (1,), "threads": (1,), "rounds": 2, "warm_up": 1}
         sizes = {"counts": (4, 8), "few": 2}
-    found = frames.compare(model, engine, **few, say=say)
+    found = frames.compare_frame_times(model, engine, **few, say=say)
     found["classifier"] = engines.compare_engines(model, **({"rounds": 5, "warm_up": 1} if quick else {}))
     if accuracy:
         found["accuracy"] = bench_accuracy.compare_accuracy(model, engine)
     if folder:
         found["folder"] = bench_folder.compare_folders(model, **sizes, say=say)
-    _tell(found, text.render, as_json, "bench_live", publish)
+    _tell(found, text.render_live, as_json, "bench_live", publish)
 
 
 def _tell(found: dict, render: Callable[[dict], str], as_json: bool, name: str, publish: bool) -> None:

@@ -10,6 +10,7 @@ from ferlib.bench import accuracy
 from ferlib.bench import engines as bench_engines
 from ferlib.bench import folder as bench_folder
 from ferlib.bench import frames as bench
+from ferlib.bench import machine as bench_machine
 from ferlib.bench import text as bench_text
 from ferlib.bench.frames import FOLLOWED, OURS, PLAIN, STEPS
 from ferlib.errors import FerlibError
@@ -20,16 +21,16 @@ from ferlib.samples.clips import crowd
 @pytest.mark.parametrize(("width", "height"), bench.SIZES)
 @pytest.mark.parametrize("faces", bench.FACES)
 def test_pictures_are_composed_of_faces_of_several_sizes(width, height, faces):
-    one, again, other = (bench_folder.compose(width, height, faces, seed=seed) for seed in (0, 0, 1))
-    assert (one.shape, one.dtype) == ((height, width, 3), np.uint8)
-    assert np.array_equal(one, again)
-    assert not np.array_equal(one, other)
+    picture, again, other = (bench_folder.compose(width, height, faces, seed=seed) for seed in (0, 0, 1))
+    assert (picture.shape, picture.dtype) == ((height, width, 3), np.uint8)
+    assert np.array_equal(picture, again)
+    assert not np.array_equal(picture, other)
 
 
 def test_the_faces_are_found(detector):
-    found = detector(bench_folder.compose(640, 480, 4))
-    assert len(found) == 4
-    assert all(one.box[2] - one.box[0] >= 50 for one in found)
+    detections = detector(bench_folder.compose(640, 480, 4))
+    assert len(detections) == 4
+    assert all(detection.box[2] - detection.box[0] >= 50 for detection in detections)
 
 
 class FakeClassifier:
@@ -54,10 +55,10 @@ def test_both_paths_find_the_same_faces_and_time_each_step(monkeypatch, detector
 
 def test_a_stream_is_followed_between_detections(detector):
     path, frames = bench.FollowedPath(EmotionPipeline(detector, FakeClassifier())), list(crowd(320, 240, 1, 3))
-    found = [path(frame) for frame in frames]
-    assert [faces for _, faces in found] == [1, 1, 1]
-    assert found[1][0]["detect"] < found[0][0]["detect"]  # the last net alone
-    assert set(found[0][0]) == set(STEPS)
+    (first, faces), (second, faces_again), _ = [path(frame) for frame in frames]
+    assert (faces, faces_again) == (1, 1)
+    assert second["detect"] < first["detect"]  # the last net alone
+    assert set(first) == set(STEPS)
 
 
 class Clock:
@@ -75,9 +76,9 @@ class Clock:
 @pytest.fixture
 def measured(monkeypatch):
     def classifier(name=None, engine=None, threads=None):
-        found = FakeClassifier()
-        found.engine = engine or "onnx"
-        return found
+        fake = FakeClassifier()
+        fake.engine = engine or "onnx"
+        return fake
 
     monkeypatch.setattr(bench, "load_classifier", classifier)
     monkeypatch.setattr(bench, "load_pipeline", lambda *_, **options: EmotionPipeline(None, classifier(**{})))
@@ -85,9 +86,9 @@ def measured(monkeypatch):
     monkeypatch.setattr(bench, "OurPath", lambda pipeline: Clock(10.0))
     monkeypatch.setattr(bench, "FollowedPath", lambda pipeline: Clock(5.0))
     monkeypatch.setattr(bench, "PlainPath", lambda model, **options: Clock(60.0 if options else 80.0))
-    monkeypatch.setattr(bench, "code_commit", lambda: "0")
+    monkeypatch.setattr(bench_machine, "code_commit", lambda: "0")
     few = {"sizes": ((64, 48), (80, 60)), "faces": (1, 4), "threads": (1,), "rounds": 3, "warm_up": 1}
-    return bench.compare(None, **few)
+    return bench.compare_frame_times(None, **few)
 
 
 def test_medians_and_ratios_of_every_setting(measured):
@@ -108,7 +109,7 @@ def test_the_threads_are_given_back(measured):
     import torch
 
     before = torch.get_num_threads()
-    bench.compare(None, sizes=((64, 48),), faces=(1,), threads=(before + 1,), rounds=1, warm_up=1)
+    bench.compare_frame_times(None, sizes=((64, 48),), faces=(1,), threads=(before + 1,), rounds=1, warm_up=1)
     assert torch.get_num_threads() == before
 
 
@@ -116,9 +117,9 @@ def test_the_text_has_every_part(measured):
     engines = {"torch": {"load": 9.0, "first": 5.0, "p50": 4.0, "p95": 5.0, "times_as_fast_as_torch": 1.0}}
     ways = {"plain loop": {"pictures_per_second": 5.0}, "threads": {"pictures_per_second": 30.0}}
     folder = {"ways": ways, "times_as_fast": {"plain loop": 1.0, "threads": 6.0}, "megabytes": {"4": 300.0, "8": 301.0}}
-    text = bench_text.render(measured | {"classifier": engines, "folder": folder})
-    for words in ("tiny on onnx", "64x48", "8.0x", "plain, 40 px", "6.0 x the plain loop", "301 MB at 8 pictures"):
-        assert words in text
+    text = bench_text.render_live(measured | {"classifier": engines, "folder": folder})
+    for part in ("tiny on onnx", "64x48", "8.0x", "plain, 40 px", "6.0 x the plain loop", "301 MB at 8 pictures"):
+        assert part in text
 
 
 def test_engines_take_turns(monkeypatch):
@@ -133,11 +134,11 @@ def test_engines_take_turns(monkeypatch):
             return super().predict_proba(faces)
 
     monkeypatch.setattr(bench_engines, "usable_engines", lambda model: ["onnx", "torch"])
-    monkeypatch.setattr(bench, "load_classifier", lambda name, engine, threads: Counting(engine))
-    found = bench_engines.compare_engines("m", rounds=3, warm_up=1)
+    monkeypatch.setattr(bench_engines, "load_classifier", lambda name, engine, threads: Counting(engine))
+    measured = bench_engines.compare_engines("m", rounds=3, warm_up=1)
     assert calls == ["onnx", "torch"] * 5
-    assert set(found["onnx"]) == {"load", "first", "p50", "p95", "times_as_fast_as_torch"}
-    assert found["torch"]["times_as_fast_as_torch"] == 1
+    assert set(measured["onnx"]) == {"load", "first", "p50", "p95", "times_as_fast_as_torch"}
+    assert measured["torch"]["times_as_fast_as_torch"] == 1
 
 
 def test_a_folder_has_as_many_pictures_as_asked(tmp_path, monkeypatch):
@@ -150,16 +151,16 @@ def test_a_folder_has_as_many_pictures_as_asked(tmp_path, monkeypatch):
 
 
 def test_both_ways_score_a_whole_folder(tmp_path, monkeypatch, pipeline):
-    from ferlib.scoring.workers import Threads
+    from ferlib.scoring.workers import ThreadWorkers
 
     bench_folder.write_folder(tmp_path, 2)
-    monkeypatch.setattr(bench_folder, "make_workers", lambda count, kind, **_: (pipeline, Threads([pipeline])))
+    monkeypatch.setattr(bench_folder, "make_workers", lambda count, kind, **_: (pipeline, ThreadWorkers([pipeline])))
     monkeypatch.setattr(bench_folder, "PlainPath", lambda model: Clock(1.0))
     for way in ("threads", "plain loop"):
-        found = bench_folder.WAYS[way](tmp_path, None)
-        assert found["pictures"] == 2
-        assert found["pictures_per_second"] > 0
-        assert found["megabytes"] is None or found["megabytes"] > 50
+        measured = bench_folder.WAYS[way](tmp_path, None)
+        assert measured["pictures"] == 2
+        assert measured["pictures_per_second"] > 0
+        assert measured["megabytes"] is None or measured["megabytes"] > 50
 
 
 def test_folders_are_compared(monkeypatch):
@@ -167,18 +168,18 @@ def test_folders_are_compared(monkeypatch):
 
     def run(command, **_):
         way, place = command[3], command[4]
-        told = {
+        row = {
             "pictures": int(place.rsplit("/", 1)[1]), "pictures_per_second": speeds[way], "seconds": 1,
             "megabytes": 300.0,
         }  # fmt: skip
-        return subprocess.CompletedProcess(command, 0, json.dumps(told) + "\n", "")
+        return subprocess.CompletedProcess(command, 0, json.dumps(row) + "\n", "")
 
     monkeypatch.setattr(bench_folder, "write_folder", lambda folder, count: None)
     monkeypatch.setattr(subprocess, "run", run)
-    monkeypatch.setattr(bench, "code_commit", lambda: "0")
-    found = bench_folder.compare_folders(counts=(3, 6), few=2)
-    assert found["times_as_fast"] == {"plain loop": 1.0, "threads": 6.0, "processes": 4.0}
-    assert found["megabytes"] == {"3": 300.0, "6": 300.0}
+    monkeypatch.setattr(bench_machine, "code_commit", lambda: "0")
+    measured = bench_folder.compare_folders(counts=(3, 6), few=2)
+    assert measured["times_as_fast"] == {"plain loop": 1.0, "threads": 6.0, "processes": 4.0}
+    assert measured["megabytes"] == {"3": 300.0, "6": 300.0}
 
 
 def test_a_measurement_that_fails_is_named(monkeypatch):
@@ -191,15 +192,15 @@ def test_a_measurement_that_fails_is_named(monkeypatch):
 
 def test_what_the_speed_costs_is_measured_and_told(monkeypatch, make):
     monkeypatch.setattr(
-        bench, "load_pipeline", lambda *_, **o: EmotionPipeline(bench.FaceDetector(40), make.classifier())
+        accuracy, "load_pipeline", lambda *_, **__: EmotionPipeline(accuracy.FaceDetector(40), make.classifier())
     )
-    monkeypatch.setattr(bench, "CLIPS", ("standing",))
-    monkeypatch.setattr(bench, "composed_pictures", lambda: [bench_folder.compose(320, 240, 1)])
-    found = accuracy.compare_accuracy()
-    assert found["agreement"]["least"] > 0.9
-    assert set(found["following"]) == {"standing"}
-    json.dumps(found, allow_nan=False)
-    text = bench_text.render({"accuracy": found})
+    monkeypatch.setattr(accuracy, "CLIPS", ("standing",))
+    monkeypatch.setattr(accuracy, "composed_pictures", lambda: [bench_folder.compose(320, 240, 1)])
+    measured = accuracy.compare_accuracy()
+    assert measured["agreement"]["least"] > 0.9
+    assert set(measured["following"]) == {"standing"}
+    json.dumps(measured, allow_nan=False)
+    text = bench_text.render_live({"accuracy": measured})
     assert "our detector beside facenet-pytorch's" in text
     assert "following, standing: " in text
 
@@ -208,6 +209,6 @@ def test_what_the_speed_costs_is_measured_and_told(monkeypatch, make):
 def test_memory_is_that_of_the_process_and_not_of_the_one_that_started_it():
     held = np.ones(150_000_000)  # 1.2 GB here
     code = "from ferlib.bench.folder import peak_memory; print(peak_memory())"
-    told = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    own_peak = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert bench_folder.peak_memory() > held.nbytes / 1024**2
-    assert 20 < told < held.nbytes / 1024**2
+    assert 20 < own_peak < held.nbytes / 1024**2

@@ -4,8 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ferlib.bench import models, training
-from ferlib.errors import FerlibError
+from ferlib.bench import machine, models, training
 from ferlib.models.checkpoints import Checkpoint
 from ferlib.models.networks import build_model
 from ferlib.models.preprocessing import Preprocessing
@@ -16,7 +15,7 @@ def tiny_checkpoint(name, size):
 
 
 def tiny_settings():
-    config = training.settings("convnext_alone")
+    config = training.bench_config("convnext_alone")
     pre = replace(config.preprocessing, size=40)
     return replace(config, epochs=2, stem="conv", sizes=((0.0, 32), (0.5, 40)), preprocessing=pre)
 
@@ -46,17 +45,17 @@ def test_each_measurement_is_a_process_that_may_preload_a_library(monkeypatch):
         asked.append((command[3:], env.get("LD_PRELOAD")))
         return subprocess.CompletedProcess(command, 0, "a line of a library\n250.0\n", "")
 
-    monkeypatch.setattr(training, "code_commit", lambda: "0")
+    monkeypatch.setattr(machine, "code_commit", lambda: "0")
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(training, "tcmalloc_path", lambda: "libtcmalloc.so")
     monkeypatch.setenv("LD_PRELOAD", "libother.so")
     heard: list[str] = []
-    found = training.compare_loops("convnext_alone", 512, rounds=2, say=heard.append)
+    measured = training.compare_loops("convnext_alone", 512, rounds=2, say=heard.append)
     assert [preload for _, preload in asked] == ([None, "libtcmalloc.so"] * 2 + ["libtcmalloc.so"] * 3) * 2
     assert asked[0][0] == ["usual", "convnext_alone", "512"]
     assert asked[-1][0] == ["ours, whole recipe, bf16", "convnext_alone", "512"]
-    assert found["times_as_fast"] == dict.fromkeys(training.LOOPS, 1.0)
-    assert found["pictures_per_second"] == dict.fromkeys(training.LOOPS, 250.0)
+    assert measured["times_as_fast"] == dict.fromkeys(training.LOOPS, 1.0)
+    assert measured["pictures_per_second"] == dict.fromkeys(training.LOOPS, 250.0)
     assert heard[0] == "round 1 of 2, usual: 250.0 pictures a second"
     assert len(heard) == 2 * len(training.LOOPS)
 
@@ -67,22 +66,17 @@ def test_without_tcmalloc_its_rows_are_left_out(monkeypatch):
         "ours, whole recipe, bf16": 300.0,
     }  # fmt: skip
     monkeypatch.setattr(training, "tcmalloc_path", lambda: None)
-    monkeypatch.setattr(training, "_measure", lambda name, *rest: speeds[name])
-    found = training.compare_loops(rounds=1)
-    assert found["pictures_per_second"] == speeds
-    assert found["times_as_fast"]["ours, glibc malloc"] == pytest.approx(1.8)
-    assert "2.30 x the usual loop" in training.render_loops(found)
-
-
-def test_a_loop_that_fails_is_named():
-    with pytest.raises(FerlibError, match=r"the loop 'usual' could not be measured \(.*no recipe 'x'.*\)"):
-        training._measure("usual", "x", 128, None)
+    monkeypatch.setattr(training, "_speed_in_process", lambda name, *rest: speeds[name])
+    measured = training.compare_loops(rounds=1)
+    assert measured["pictures_per_second"] == speeds
+    assert measured["times_as_fast"]["ours, glibc malloc"] == pytest.approx(1.8)
+    assert "2.30 x the usual loop" in training.render_loops(measured)
 
 
 def test_models_take_turns_and_threads_are_given_back():
     threads = torch.get_num_threads()
-    found = models.compare_models([tiny_checkpoint("a", 24), tiny_checkpoint("b", 48)], rounds=5, warm_up=1)
-    assert found["models"]["a"]["milliseconds"] > 0
-    assert found["models"]["b"]["multiply_adds"] > 3 * found["models"]["a"]["multiply_adds"]
+    measured = models.compare_models([tiny_checkpoint("a", 24), tiny_checkpoint("b", 48)], rounds=5, warm_up=1)
+    assert measured["models"]["a"]["milliseconds"] > 0
+    assert measured["models"]["b"]["multiply_adds"] > 3 * measured["models"]["a"]["multiply_adds"]
     assert torch.get_num_threads() == threads
-    assert "ms a face" in models.render_models(found)
+    assert "ms a face" in models.render_models(measured)

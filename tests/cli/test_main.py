@@ -310,7 +310,7 @@ def test_bench_live_records_what_it_prints(ferlib, monkeypatch, tmp_path):
     from ferlib.bench import accuracy, engines, folder, frames
 
     monkeypatch.setattr(paths, "PUBLISHED", tmp_path)
-    monkeypatch.setattr(frames, "compare", lambda model, engine, **how: {"model": model, "rounds": how.get("rounds")})
+    monkeypatch.setattr(frames, "compare_frame_times", lambda model, engine, **how: {"model": model, "rounds": how.get("rounds")})
     monkeypatch.setattr(engines, "compare_engines", lambda model, **how: {})
     monkeypatch.setattr(folder, "compare_folders", lambda model, **how: {"few": how.get("few")})
     monkeypatch.setattr(accuracy, "compare_accuracy", lambda model, engine: {"missed": 0})

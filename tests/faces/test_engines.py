@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from facenet_pytorch import MTCNN
 
-from ferlib.bench.detectors import agreement, composed_pictures
+from ferlib.bench.detectors import composed_pictures, detector_agreement
 from ferlib.data.drawn.face import draw_face
 from ferlib.errors import FerlibError
 from ferlib.faces.detector import FaceDetector
@@ -28,7 +28,7 @@ def check(found):
 
 def test_both_engines_find_the_same_faces(detector, reference):
     assert (detector.engine, reference.engine) == ("onnx", "torch")
-    found = agreement(reference, detector, composed_pictures(count=6))
+    found = detector_agreement(reference, detector, composed_pictures(count=6))
     assert found["pictures"] == 9
     assert found["faces"] >= 30
     check(found)
@@ -36,7 +36,7 @@ def test_both_engines_find_the_same_faces(detector, reference):
 
 def test_both_find_the_same_small_faces():
     pictures = [cv2.resize(picture, (320, 240), interpolation=cv2.INTER_AREA) for picture in composed_pictures(1, 3)]
-    found = agreement(FaceDetector(20, engine="torch"), FaceDetector(20), pictures)
+    found = detector_agreement(FaceDetector(20, engine="torch"), FaceDetector(20), pictures)
     assert found["faces"] >= 10
     check(found)
 
@@ -44,7 +44,7 @@ def test_both_find_the_same_small_faces():
 def test_both_say_the_same_of_drawn_faces(detector, reference):
     drawn = [draw_face(name, np.random.default_rng(index)) for index, name in enumerate(("happy", "angry", "neutral"))]
     wide = [cv2.resize(face, (150, 150), interpolation=cv2.INTER_CUBIC) for face in drawn]
-    check(agreement(reference, detector, [np.repeat(np.hstack(wide)[..., None], 3, axis=2)]))
+    check(detector_agreement(reference, detector, [np.repeat(np.hstack(wide)[..., None], 3, axis=2)]))
 
 
 def test_the_reference_is_facenet_pytorch_as_it_is(photo, reference):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ferlib.bench.streams import flicker, measure_smoothing, smooth
+from ferlib.bench.streams import flicker, measure_smoothing, smooth_sequence
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.live.smoothing import LabelSmoother
@@ -19,14 +19,14 @@ def test_the_first_frame_counts_as_it_is():
 
 
 def test_a_time_constant_of_zero_takes_each_frame_as_it_is():
-    means, labels = smooth(np.stack([HAPPY, SAD, HAPPY]), [0, 0.1, 0.2], time_constant=0, margin=0)
+    means, labels = smooth_sequence(np.stack([HAPPY, SAD, HAPPY]), [0, 0.1, 0.2], time_constant=0, margin=0)
     np.testing.assert_array_equal(means, np.stack([HAPPY, SAD, HAPPY]))
     assert [EMOTIONS[label] for label in labels] == ["happy", "sad", "happy"]
 
 
 def test_means_are_the_documented_weighted_means_and_stay_probabilities():
     times, probabilities, _ = expressions(2, 10)
-    means, _ = smooth(probabilities, times, time_constant=0.4)
+    means, _ = smooth_sequence(probabilities, times, time_constant=0.4)
     weights = np.exp(-(times[-1] - times) / 0.4)
     np.testing.assert_allclose(means[-1], weights @ probabilities / weights.sum(), rtol=1e-5)
     np.testing.assert_allclose(means.sum(axis=1), 1, rtol=1e-5)
@@ -35,19 +35,19 @@ def test_means_are_the_documented_weighted_means_and_stay_probabilities():
 @pytest.mark.parametrize("rate", [10, 30, 100])
 def test_after_one_time_constant_a_step_has_come_63_percent_of_its_way_at_any_frame_rate(rate):
     times = np.arange(round(5 * rate) + 1) / rate
-    means, _ = smooth(np.where(times[:, None] <= 4.5, HAPPY, SAD), times, time_constant=0.5)
+    means, _ = smooth_sequence(np.where(times[:, None] <= 4.5, HAPPY, SAD), times, time_constant=0.5)
     assert means[-1] @ SAD == pytest.approx(1 - np.exp(-1), abs=0.01)
 
 
 def test_the_label_changes_only_with_a_lead():
     even = 0.48 * HAPPY + 0.52 * SAD
-    assert smooth(np.stack([HAPPY, even]), [0, 100], margin=0.08)[1].tolist() == [EMOTIONS.index("happy")] * 2
+    assert smooth_sequence(np.stack([HAPPY, even]), [0, 100], margin=0.08)[1].tolist() == [EMOTIONS.index("happy")] * 2
     clear = 0.4 * HAPPY + 0.6 * SAD
-    assert smooth(np.stack([HAPPY, clear]), [0, 100], margin=0.08)[1][1] == EMOTIONS.index("sad")
+    assert smooth_sequence(np.stack([HAPPY, clear]), [0, 100], margin=0.08)[1][1] == EMOTIONS.index("sad")
 
 
 def test_a_time_that_goes_back_is_the_same_moment():
-    means, _ = smooth(np.stack([HAPPY, SAD]), [10, 3])
+    means, _ = smooth_sequence(np.stack([HAPPY, SAD]), [10, 3])
     np.testing.assert_allclose(means[1], (HAPPY + SAD) / 2)
 
 
