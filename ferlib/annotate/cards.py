@@ -6,7 +6,6 @@ from functools import cache
 from math import ceil
 from pathlib import Path
 
-import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
 from ferlib.annotate.words import labels
@@ -30,6 +29,8 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
         size: height of the text, pixels.
         bold: the bold weight.
     """
+    import matplotlib  # slow to import, and only drawing needs it
+
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", name)), size)
 

@@ -1,4 +1,4 @@
-"""The command that opens an application."""
+"""``ferlib app``: the applications in the browser."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,13 +6,15 @@ from typing import Annotated
 import typer
 
 
-def web_app(
+def app_command(
     notebook: Annotated[
-        bool, typer.Option("--notebook", help="The live demo of notebook 05 instead, with videos (Voila).")
+        bool, typer.Option("--notebook", help="Serve the live demo of notebook 05 instead, with videos (Voila).")
     ] = False,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: 8501; with --notebook 8866.")] = None,
-    dark: Annotated[bool, typer.Option("--dark", help="The dark theme.")] = False,
-    browser: Annotated[bool, typer.Option(help="Open a window.")] = True,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port; default: 8501, with --notebook 8866.")
+    ] = None,
+    dark: Annotated[bool, typer.Option("--dark", help="Use the dark theme.")] = False,
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
     ip: Annotated[
         str | None,
         typer.Option(help="With --notebook: address to listen on; any but this machine's own needs a token."),
@@ -21,20 +23,20 @@ def web_app(
         str | None, typer.Option(help="With --notebook: browser, device, none, or a video, picture or folder.")
     ] = None,
 ) -> None:
-    """Pictures, snapshots and the live camera in the browser, on this machine only, until Ctrl-C.
+    """Serve pictures, snapshots and the live camera in the browser, on this machine only, until Ctrl-C.
 
     It needs the extra `app` (`pip install -e ".[app]"`; `make setup` brings it). `ferlib app --notebook` needs nothing
-    more and serves the live demo of notebook 05, with tracks, time line, videos and other cameras.
+    more, and serves the live demo of notebook 05 with tracks, time line, videos and other cameras.
     """
     if notebook:
-        from ferlib.apps.jupyter import voila as notebook_app
+        from ferlib.apps.jupyter import voila
 
         if source is not None and Path(source).exists():
             source = str(Path(source).resolve())  # the notebook runs in a folder of its own
-        notebook_app.serve(ip or "127.0.0.1", port or notebook_app.PORT, source, dark, browser)
+        voila.serve(ip or "127.0.0.1", port or voila.PORT, source, dark, browser)
         return
     if ip is not None or source is not None:
         raise typer.BadParameter("these belong to --notebook", param_hint="--ip and --source")
-    from ferlib.apps.page import launch as page
+    from ferlib.apps.page import launch
 
-    page.serve(port or page.PORT, dark, browser)
+    launch.serve(port or launch.PORT, dark, browser)

@@ -8,21 +8,21 @@ from typing import Annotated
 
 import typer
 
-from ferlib.cli.options import Json
+from ferlib.cli.options import JsonOption, PublishOption
 from ferlib.errors import FerlibError
 
-data_app = typer.Typer(no_args_is_help=True, help="Get the FER2013+ data set, and look at what you have.")
+data_app = typer.Typer(no_args_is_help=True, help="Get the FER2013+ data set, and check what you have.")
 
 
-@data_app.command()
-def fetch(
-    images: Annotated[bool, typer.Option(help="Get the images (needs a Kaggle login).")] = True,
+@data_app.command("fetch")
+def fetch_command(
+    images: Annotated[bool, typer.Option(help="Get the images, too (needs a Kaggle login).")] = True,
 ) -> None:
-    """Download FER2013 with kagglehub and the FER+ labels into data/raw; goes on where it stopped."""
+    """Download FER2013 with kagglehub and the FER+ labels into data/raw; an interrupted download goes on."""
     from ferlib import paths
-    from ferlib.data.fetch import fetch as fetch_data
+    from ferlib.data.fetch import fetch
 
-    fetch_data(images=images)
+    fetch(images=images)
     if not images:
         typer.echo("The labels of FER+ are in data/raw; 'ferlib data fetch' gets the images, too.")
         return
@@ -34,20 +34,16 @@ def fetch(
         typer.echo("FERLIB_DATA names another folder, which is read in its place; unset it to use data/raw.")
 
 
-@data_app.command()
-def check(
-    as_json: Json = False,
-    publish: Annotated[bool, typer.Option("--publish", help="Record it in data/published.")] = False,
-) -> None:
-    """What was found: counts per split, class and rule, copies and leaks, and what is wrong."""
+@data_app.command("check")
+def check_command(as_json: JsonOption = False, publish: PublishOption = False) -> None:
+    """Check the data set: counts per split, class and rule, copies and leaks, and what is wrong."""
     from ferlib import paths
-    from ferlib.data.check import check as check_data
-    from ferlib.data.check import record, render
+    from ferlib.data import check, check_report
 
     started = time.perf_counter()
-    report = check_data(paths.data_root())
+    report = check.check(paths.data_root())
     if publish and not report.official:
         raise FerlibError("this is not the official data, so it cannot be published; leave --publish out.")
     if publish:
-        record(report, paths.PUBLISHED, time.perf_counter() - started)
-    typer.echo(json.dumps(report.to_dict()) if as_json else render(report))
+        check.record(report, paths.PUBLISHED, time.perf_counter() - started)
+    typer.echo(json.dumps(report.to_dict()) if as_json else check_report.render(report))

@@ -1,4 +1,4 @@
-"""The main job on the one photo that the installation carries."""
+"""``ferlib demo``: the main job on the one photo that the installation carries."""
 
 import sys
 from pathlib import Path
@@ -16,12 +16,15 @@ SAMPLE_NAME = "the bundled photo (astronaut Eileen Collins, NASA, public domain)
 def run_demo(
     target: str | Path | None = None, *, pipeline: EmotionPipeline | None = None, out: TextIO | None = None
 ) -> Path:
-    """Find and classify the face in the bundled photo: a table on `out`, an annotated picture in `target`.
+    """Find and classify the face in the bundled photo, print a table, and write an annotated picture.
 
     Args:
-        target: a PNG file; None means ``data/runs/demo.png`` in the project.
-        pipeline: None loads the shipped one.
-        out: None means standard output.
+        target: the PNG file that is written; None: ``demo.png`` among the runs.
+        pipeline: finds and classifies the face; None loads the shipped one.
+        out: gets the table; None: standard output.
+
+    Returns:
+        The file that was written.
     """
     target, out = Path(target or paths.RUNS / "demo.png"), out or sys.stdout
     image = sample_picture()

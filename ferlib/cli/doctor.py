@@ -8,158 +8,180 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-from packaging.requirements import Requirement  # matplotlib and accelerate bring it
+from packaging.requirements import Requirement  # onnxruntime brings it
 
 from ferlib import paths
 from ferlib.errors import FerlibError
+from ferlib.text import table
 
 STATES = ("ok", "note", "problem")
-"""``note``: something optional is missing. ``problem``: something that ferlib needs."""
+"""States of a finding. ``note``: something optional is missing. ``problem``: something that ferlib needs is missing."""
 
 PURPOSES = {
     "app": "the application in the browser, ferlib app",
     "dev": "tests and checks; only the browser tests use Chromium",
     "fetch": "ferlib data fetch",
+    "notebooks": "the notebooks as published, and figures",
     "openvino": "another engine for the classifier",
     "parquet": "tables as Parquet",
     "ray": "folders beyond one machine",
+    "train": "training, and models beside the shipped one",
     "transfer": "training from weights learnt elsewhere",
 }
+"""Purpose of each extra."""
+
+_SIGNS = {"ok": "ok", "note": "--", "problem": "!!"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report."""
+    """One line of the report.
+
+    Attributes:
+        name: what was looked at.
+        state: one of `STATES`.
+        found: what was found.
+        advice: what to do about it; empty when all is well.
+    """
 
     name: str
-    state: str  # one of `STATES`
+    state: str
     found: str
-    advice: str = ""  # what to do; empty when all is well
+    advice: str = ""
 
 
 def examine() -> list[Finding]:
-    """Everything that is looked at, in the order of the report; a check that fails by itself is a problem too."""
+    """Run all checks, in the order of the report; a check that fails by itself is a problem too."""
     checks: tuple[Callable[[], list[Finding]], ...] = (
-        versions, packages, torch_build, weights, detector, data_set, camera, extras, writable,
+        check_versions, check_packages, check_torch, check_weights, check_detector, check_data_set, check_camera,
+        check_extras, check_folders,
     )  # fmt: skip
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for check in checks:
         try:
-            found += check()
+            findings += check()
         except Exception as error:  # a broken package may raise anything when it is imported
-            what = check.__name__.replace("_", " ")
-            found.append(Finding(what, "problem", f"{type(error).__name__}: {error}", "run 'make setup' again"))
-    return found
+            name = check.__name__.removeprefix("check_").replace("_", " ")
+            advice = _reinstall("run 'make setup' again")
+            findings.append(Finding(name, "problem", f"{type(error).__name__}: {error}", advice))
+    return findings
 
 
-def healthy(findings: list[Finding]) -> bool:
-    """True when nothing that is needed is missing."""
-    return all(one.state != "problem" for one in findings)
+def is_healthy(findings: list[Finding]) -> bool:
+    """Whether nothing that is needed is missing."""
+    return all(finding.state != "problem" for finding in findings)
 
 
 def as_dict(findings: list[Finding]) -> dict:
-    """JSON-ready."""
-    return {"healthy": healthy(findings), "findings": [asdict(one) for one in findings]}
+    """Convert the report into what ``--json`` prints."""
+    return {"healthy": is_healthy(findings), "findings": [asdict(finding) for finding in findings]}
 
 
-def render(findings: list[Finding]) -> str:
-    """Text for people, without colours: a line a finding, and below it what to do."""
-    signs = {"ok": "ok", "note": "--", "problem": "!!"}
-    wide = max(len(one.name) for one in findings)
-    lines = []
-    for one in findings:
-        lines.append(f"{signs[one.state]}  {one.name:<{wide}}  {one.found}")
-        if one.advice:
-            lines.append(f"    {'':<{wide}}  -> {one.advice}")
-    bad = sum(one.state == "problem" for one in findings)
-    lines += ["", "All that is needed is here." if bad == 0 else f"{bad} problem{'s' if bad > 1 else ''}, marked !!."]
-    return "\n".join(lines)
+def render_findings(findings: list[Finding]) -> str:
+    """Render the report as text without colours: a line a finding, and below it what to do."""
+    rows = []
+    for finding in findings:
+        rows.append((_SIGNS[finding.state], finding.name, finding.found))
+        if finding.advice:
+            rows.append(("", "", f"-> {finding.advice}"))
+    problems = sum(finding.state == "problem" for finding in findings)
+    verdict = f"{problems} problem{'s' if problems > 1 else ''}, marked !!."
+    lines = table(None, rows, ("<", "<", "<"), indent="")
+    return "\n".join([*lines, "", verdict if problems else "All that is needed is here."])
 
 
-def versions() -> list[Finding]:
-    """Of ferlib, Python and the system."""
-    told = f"ferlib {metadata.version('ferlib')}, Python {platform.python_version()}, {platform.platform(terse=True)}"
-    return [Finding("versions", "ok", told)]
+def check_versions() -> list[Finding]:
+    """Give the versions of ferlib, Python and the system."""
+    versions = f"ferlib {metadata.version('ferlib')}, Python {platform.python_version()}"
+    return [Finding("versions", "ok", f"{versions}, {platform.platform(terse=True)}")]
 
 
-def packages() -> list[Finding]:
-    """The dependencies of pyproject.toml: installed, and in their ranges."""
-    wanted = [one for one in _requirements() if _applies(one, "")]
-    bad = [said for one in wanted if (said := _lacking(one))]
-    if bad:
-        return [Finding("packages", "problem", "; ".join(bad), "run 'make setup', or: pip install -e .")]
-    return [Finding("packages", "ok", f"all {len(wanted)} that are needed")]
+def check_packages() -> list[Finding]:
+    """Check that the dependencies are installed, and in their ranges."""
+    needed = [requirement for requirement in _requirements() if _applies(requirement, "")]
+    complaints = [complaint for requirement in needed if (complaint := _complaint(requirement))]
+    if complaints:
+        advice = _reinstall("run 'make setup', or: pip install -e .")
+        return [Finding("packages", "problem", "; ".join(complaints), advice)]
+    return [Finding("packages", "ok", f"all {len(needed)} that are needed")]
 
 
-def torch_build() -> list[Finding]:
-    """Version, GPU and threads of torch, and whether torchvision fits."""
-    import torch
+def check_torch() -> list[Finding]:
+    """Give version, GPU and threads of torch, which only training needs, and check that torchvision fits."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return [Finding("torch", "note", "not installed; only training and further models need it", _install("train"))]
     import torchvision
 
     try:
         torchvision.ops.nms(torch.zeros(0, 4), torch.zeros(0), 0.5)
     except (RuntimeError, AttributeError) as error:
-        told = f"{torch.__version__}, with torchvision {torchvision.__version__} that does not fit ({error})"
-        return [Finding("torch", "problem", told, "install the pair of requirements.lock: 'make setup'")]
-    built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
+        pair = f"{torch.__version__}, with torchvision {torchvision.__version__} that does not fit ({error})"
+        return [Finding("torch", "problem", pair, "install the pair of requirements.lock: 'make setup'")]
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU in use"
     threads = f"{torch.get_num_threads()} of {os.cpu_count()} threads"
-    return [Finding("torch", "ok", f"{torch.__version__} ({built} build), {gpu}, {threads}")]
+    return [Finding("torch", "ok", f"{torch.__version__} ({build} build), {gpu}, {threads}")]
 
 
-def weights() -> list[Finding]:
-    """The shipped checkpoints, each loaded; the default one is needed."""
+def check_weights() -> list[Finding]:
+    """Check the files of each model that is here, and load the default one as ``ferlib predict`` does."""
+    from ferlib.inference.loading import load_classifier
     from ferlib.models import checkpoints
 
+    again = _reinstall("get it again: git checkout ferlib/weights data/checkpoints")
     names, findings = checkpoints.available(), []
     if checkpoints.DEFAULT_MODEL not in names:
-        told = f"{checkpoints.DEFAULT_MODEL} is not in {paths.relative(paths.CHECKPOINTS)}"
-        findings.append(Finding("weights", "problem", told, "get it again: git checkout data/checkpoints"))
+        missing = f"{checkpoints.DEFAULT_MODEL} is not in {paths.relative(paths.WEIGHTS)}"
+        findings.append(Finding("weights", "problem", missing, again))
     for name in names:
         try:
-            loaded = checkpoints.load(name)
+            about, _ = checkpoints.describe(name)
+            if name == checkpoints.DEFAULT_MODEL:
+                load_classifier(name)
         except FerlibError as error:
-            findings.append(Finding("weights", "problem", str(error), "git checkout data/checkpoints"))
+            findings.append(Finding("weights", "problem", str(error), again))
         else:
-            accuracy = loaded.about.get("scores", {}).get("valid", {}).get("accuracy")
-            told = name if accuracy is None else f"{name}, {accuracy:.1%} of valid"
-            findings.append(Finding("weights", "ok", told))
+            accuracy = about.get("scores", {}).get("valid", {}).get("accuracy")
+            found = name if accuracy is None else f"{name}, {accuracy:.1%} of valid"
+            findings.append(Finding("weights", "ok", found))
     return findings
 
 
-def detector() -> list[Finding]:
-    """The weights of MTCNN, which come with facenet-pytorch."""
-    import facenet_pytorch
+def check_detector() -> list[Finding]:
+    """Load the nets of MTCNN, which come with the package."""
+    from ferlib.faces.detector import FaceDetector
 
-    folder = Path(facenet_pytorch.__file__).parent / "data"
-    lost = [name for name in ("pnet.pt", "rnet.pt", "onet.pt") if not (folder / name).is_file()]
-    if lost:
-        again = "pip install --force-reinstall --no-deps facenet-pytorch==2.5.3"
-        return [Finding("face detector", "problem", f"without {', '.join(lost)}", again)]
+    try:
+        FaceDetector()
+    except FerlibError as error:
+        again = _reinstall("get it again: git checkout ferlib/weights")
+        return [Finding("face detector", "problem", str(error), again)]
     return [Finding("face detector", "ok", "MTCNN's three nets")]
 
 
-def data_set() -> list[Finding]:
-    """FER2013+, which only training, evaluation anew and the full notebooks need."""
+def check_data_set() -> list[Finding]:
+    """Look for FER2013+, which only training, evaluation anew and the full notebooks need."""
     from ferlib.data.readers import detect_form, lacking
 
-    get = "'ferlib data fetch' gets it, 'ferlib data check' looks at what you have"
-    named = bool(os.environ.get("FERLIB_DATA"))
+    advice = "'ferlib data fetch' gets it, 'ferlib data check' looks at what you have"
+    is_named = bool(os.environ.get("FERLIB_DATA"))
     try:
         root = paths.data_root()
         form = detect_form(root)
-        if wrong := lacking(root, form):
-            return [Finding("data set", "problem", f"{form} in {root}, but {wrong}", get)]
+        if complaint := lacking(root, form):
+            return [Finding("data set", "problem", f"{form} in {root}, but {complaint}", advice)]
         return [Finding("data set", "ok", f"{form} in {root}")]
     except FerlibError as error:
-        return [Finding("data set", "problem" if named else "note", str(error), get)]
+        return [Finding("data set", "problem" if is_named else "note", str(error), advice)]
 
 
-def camera() -> list[Finding]:
-    """A camera at this machine; the applications use the browser's, wherever that runs."""
+def check_camera() -> list[Finding]:
+    """Try the camera of this machine; the applications use the browser's, wherever that runs."""
     if sys.platform.startswith("linux") and not any(Path("/dev").glob("video*")):
-        other = "plug one in; photos and videos need none, and a remote browser brings its own"
-        return [Finding("camera", "note", "none at this machine", other)]
+        advice = "plug one in; photos and videos need none, and a remote browser brings its own"
+        return [Finding("camera", "note", "none at this machine", advice)]
     import cv2
 
     capture = cv2.VideoCapture(0)
@@ -168,49 +190,59 @@ def camera() -> list[Finding]:
             return [Finding("camera", "ok", "camera 0 gives pictures")]
     finally:
         capture.release()
-    why = "close other programs that use it, and look at the rights: group 'video', or the privacy settings"
-    return [Finding("camera", "note", "camera 0 gives no picture", why)]
+    advice = "close other programs that use it, and look at the rights: group 'video', or the privacy settings"
+    return [Finding("camera", "note", "camera 0 gives no picture", advice)]
 
 
-def extras() -> list[Finding]:
-    """The optional packages, extra by extra; Chromium is needed by the browser tests only, so it is not looked for."""
+def check_extras() -> list[Finding]:
+    """Check the optional packages, extra by extra; Chromium, which only the browser tests need, is not looked for."""
     findings = []
     for extra in metadata.metadata("ferlib").get_all("Provides-Extra") or []:
-        wanted = [one for one in _requirements() if _applies(one, extra) and not _applies(one, "")]
-        bad = [said for one in wanted if (said := _lacking(one))]
-        purpose = PURPOSES.get(extra, "")
-        name = f"extra {extra}"
-        if bad:
-            findings.append(Finding(name, "note", f"{'; '.join(bad)} ({purpose})", f'pip install -e ".[{extra}]"'))
+        needed = [r for r in _requirements() if _applies(r, extra) and not _applies(r, "")]
+        complaints = [complaint for requirement in needed if (complaint := _complaint(requirement))]
+        purpose, name = PURPOSES.get(extra, ""), f"extra {extra}"
+        if complaints:
+            findings.append(Finding(name, "note", f"{'; '.join(complaints)} ({purpose})", _install(extra)))
         else:
             findings.append(Finding(name, "ok", purpose))
     return findings
 
 
-def writable() -> list[Finding]:
-    """Whether runs and caches can be written."""
+def check_folders() -> list[Finding]:
+    """Check that runs and caches can be written."""
     folder = paths.RUNS
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if os.access(nearest, os.W_OK):
         return [Finding("folders", "ok", f"{paths.relative(folder)} can be written")]
-    return [Finding("folders", "problem", f"{nearest} cannot be written", "change its rights, or clone into your home")]
+    advice = "change its rights, or set FERLIB_HOME to a folder of your own"
+    return [Finding("folders", "problem", f"{nearest} cannot be written", advice)]
+
+
+def _install(extra: str) -> str:
+    """Command that installs an extra."""
+    return f'pip install -e ".[{extra}]"' if paths.IN_CHECKOUT else f"pip install 'ferlib[{extra}]'"
+
+
+def _reinstall(in_checkout: str) -> str:
+    """Advice for a damaged installation: `in_checkout`, or elsewhere to install the package again."""
+    return in_checkout if paths.IN_CHECKOUT else "install it again: pip install --force-reinstall ferlib"
 
 
 def _requirements() -> list[Requirement]:
     return [Requirement(line) for line in metadata.requires("ferlib") or []]
 
 
-def _applies(wanted: Requirement, extra: str) -> bool:
-    """Whether it is wanted on this machine, with that extra."""
-    return wanted.marker is None or wanted.marker.evaluate({"extra": extra})
+def _applies(requirement: Requirement, extra: str) -> bool:
+    """Whether a package is needed on this machine, with that extra."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
 
 
-def _lacking(wanted: Requirement) -> str:
+def _complaint(requirement: Requirement) -> str:
     """What is wrong with a package, empty when nothing is."""
     try:
-        version = metadata.version(wanted.name)
+        version = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:
-        return f"{wanted.name} is not installed"
-    if not wanted.specifier.contains(version, prereleases=True):
-        return f"{wanted.name} is {version}, not {wanted.specifier}"
+        return f"{requirement.name} is not installed"
+    if not requirement.specifier.contains(version, prereleases=True):
+        return f"{requirement.name} is {version}, not {requirement.specifier}"
     return ""

@@ -1,4 +1,4 @@
-"""The command line: thin commands over the package; every import that is slow happens inside its command."""
+"""Entry point of the command line; every import that is slow happens inside its command."""
 
 import io
 import json
@@ -10,28 +10,28 @@ from typing import Annotated
 
 import typer
 
-from ferlib.cli.apps import web_app
+from ferlib.cli.apps import app_command
 from ferlib.cli.bench import bench_app
 from ferlib.cli.data import data_app
-from ferlib.cli.evaluate import evaluate
-from ferlib.cli.export import export
-from ferlib.cli.options import Json
-from ferlib.cli.predict import predict
-from ferlib.cli.study import figures, notebooks, study
-from ferlib.cli.train import publish, train
+from ferlib.cli.evaluate import evaluate_command
+from ferlib.cli.export import export_command
+from ferlib.cli.options import JsonOption
+from ferlib.cli.predict import predict_command
+from ferlib.cli.study import figures_command, notebooks_command, study_command
+from ferlib.cli.train import publish_command, train_command
 from ferlib.errors import FerlibError
 
 EPILOG = """
 Examples:
 
-- `ferlib demo`: the whole way once, on a photo that came with the installation
+- `ferlib demo`: everything once, on a photo that comes with the package
 - `ferlib predict photo.jpg`: your own pictures; `--csv faces.csv --annotate out/` for tables and boxes
 - `ferlib app`: pictures and camera in the browser
 - `ferlib doctor`: what is installed and found, and what to do about the rest
 - `ferlib evaluate --split test`: how good the shipped model is
 
-`ferlib COMMAND --help` says more. The data set is found through the environment variable FERLIB_DATA.
-Status: 0 done, 1 something failed and was named, 2 wrong usage, 130 interrupted. NO_COLOR=1 switches colours off.
+`ferlib COMMAND --help` says more. The environment variable FERLIB_DATA names the folder of the data set.
+Exit status: 0 done, 1 something failed and was named, 2 wrong usage, 130 interrupted. NO_COLOR=1 switches colours off.
 Completion with the tab key: `ferlib --install-completion`, then open a new terminal.
 """
 
@@ -43,13 +43,10 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     epilog=EPILOG,
 )
-app.add_typer(data_app, name="data")
-app.add_typer(bench_app, name="bench")
-app.command()(export)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
         from ferlib import __version__
 
         typer.echo(f"ferlib {__version__}")
@@ -59,42 +56,50 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Find every face in a picture and say which of eight emotions it shows, with probabilities."""
 
 
-app.command()(predict)
-
-
-@app.command()
-def demo(
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where the annotated picture goes.")] = None,
+@app.command("demo")
+def demo_command(
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File of the annotated picture; default: demo.png among the runs."),
+    ] = None,
 ) -> None:
-    """The main job on the picture that the installation carries: a public-domain photo of an astronaut."""
+    """Find the face in the photo that comes with the package, a public-domain picture of an astronaut."""
     from ferlib.cli.demo import run_demo
 
     run_demo(out)
 
 
-@app.command()
-def doctor(as_json: Json = False) -> None:
-    """What is installed and found here, and what to do about the rest; the status is 1 when something is missing."""
-    from ferlib.cli import doctor as looks
+@app.command("doctor")
+def doctor_command(as_json: JsonOption = False) -> None:
+    """Check what is installed and found here, and say what to do about the rest; exit status 1 for a problem."""
+    from ferlib.cli import doctor
 
-    findings = looks.examine()
-    typer.echo(json.dumps(looks.as_dict(findings)) if as_json else looks.render(findings))
-    raise typer.Exit(0 if looks.healthy(findings) else 1)
+    findings = doctor.examine()
+    typer.echo(json.dumps(doctor.as_dict(findings)) if as_json else doctor.render_findings(findings))
+    raise typer.Exit(0 if doctor.is_healthy(findings) else 1)
 
 
-app.command("app")(web_app)
-for command in (evaluate, train, publish, study, figures, notebooks):
-    app.command()(command)
+app.command("predict")(predict_command)
+app.command("app")(app_command)
+app.command("evaluate")(evaluate_command)
+app.command("export")(export_command)
+app.command("train")(train_command)
+app.command("publish")(publish_command)
+app.command("study")(study_command)
+app.command("figures")(figures_command)
+app.command("notebooks")(notebooks_command)
+app.add_typer(data_app, name="data")
+app.add_typer(bench_app, name="bench")
 
 
 def main() -> None:
-    """Entry point: errors that people can mend become one sentence and status 1."""
+    """Run the command line; an error that people can mend becomes one sentence and exit status 1."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name that the terminal cannot write is no reason to stop
         sys.stdout.reconfigure(errors="backslashreplace")
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters about a picture is said in our own words
@@ -107,7 +112,10 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at the end
         sys.exit(1)
     except OSError as error:
-        what, why = error.filename, error.strerror or error
-        told = f"{what} cannot be used ({why}); check the name and your rights" if what else f"the system says: {why}"
-        print(f"ferlib: {told}.", file=sys.stderr)
+        reason = error.strerror or error
+        if error.filename:
+            sentence = f"{error.filename} cannot be used ({reason}); check the name and your rights"
+        else:
+            sentence = f"the system says: {reason}"
+        print(f"ferlib: {sentence}.", file=sys.stderr)
         sys.exit(1)

@@ -8,39 +8,46 @@ import typer
 
 from ferlib import paths
 
+ENGINE_NAMES = ("onnx", "int8", "openvino", "torch")
+"""`loading.ENGINES`, written again because importing it would make each press of the tab key slow."""
+
 
 def checkpoint_names() -> list[str]:
-    """The shipped checkpoints, for the tab key; nothing heavy is imported."""
-    return sorted(path.stem for path in paths.CHECKPOINTS.glob("*.safetensors"))
+    """List the models that are here, for the tab key; nothing slow is imported."""
+    files = [path for folder in (paths.WEIGHTS, paths.CHECKPOINTS) for path in folder.glob("*.safetensors")]
+    return sorted({path.stem for path in files})
 
 
 def recipe_names() -> list[str]:
-    """The published recipes, for the tab key."""
+    """List the published recipes, for the tab key."""
     from ferlib.training.recipes import RECIPES
 
     return list(RECIPES)
 
 
-def teller(quiet: bool) -> Callable[[str], None]:
-    """What says on standard error how far long work has come, or with `quiet` nothing."""
+def progress_printer(quiet: bool) -> Callable[[str], None]:
+    """Make the function that prints the progress of long work on standard error.
+
+    Args:
+        quiet: it prints nothing.
+    """
     return (lambda _: None) if quiet else partial(typer.echo, err=True)
 
 
-ENGINES = ("onnx", "int8", "openvino", "torch")
-"""`classifier.ENGINES`, which cannot be imported here: torch would be loaded for each press of the tab key."""
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Model = Annotated[
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+ModelOption = Annotated[
     str | None,
     typer.Option(
-        "--model", help="Checkpoint in data/checkpoints; default: the shipped one.", autocompletion=checkpoint_names
-    ),
-]
-Engine = Annotated[
-    str | None,
-    typer.Option(
-        "--engine", metavar="|".join(ENGINES), help="What runs the model; default: ONNX Runtime.",
-        autocompletion=lambda: list(ENGINES),
+        "--model", metavar="NAME|FILE", help="Model to use, by name or .safetensors file; default: the shipped one.",
+        autocompletion=checkpoint_names,
     ),
 ]  # fmt: skip
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors, and show no progress.")]
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", metavar="|".join(ENGINE_NAMES), help="What runs the model; default: ONNX Runtime.",
+        autocompletion=lambda: list(ENGINE_NAMES),
+    ),
+]  # fmt: skip
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors, and no progress.")]
+PublishOption = Annotated[bool, typer.Option("--publish", help="Record the result in data/published.")]

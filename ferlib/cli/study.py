@@ -6,32 +6,36 @@ from typing import Annotated
 
 import typer
 
-from ferlib.cli.options import Json, Quiet, teller
+from ferlib.cli.options import JsonOption, QuietOption, progress_printer
 from ferlib.errors import FerlibError
 
 
-def study(
+def study_command(
     name: Annotated[str | None, typer.Argument(help="A published model; default: the shipped one.")] = None,
     risk: Annotated[float, typer.Option(min=0.001, max=0.999, help="Share of wrong answers to allow.")] = 0.1,
     images: Annotated[int, typer.Option(min=1, help="Test images for robustness and the live path.")] = 1000,
-    quiet: Quiet = False,
-    as_json: Json = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Evaluate a published model in full: calibrate it on valid, then measure test once. Takes some minutes.
 
-    Temperature and threshold go into the checkpoint's sidecar, the numbers into `data/published/NAME/study.json`.
+    Temperature and threshold go into the model's sidecar, the numbers into `data/published/NAME/study.json`.
     """
-    from ferlib.publishing import study as full
+    from ferlib.publishing import study
 
-    found = full.run(name, risk=risk, images=images, say=teller(quiet))
+    report = study.run_study(name, risk=risk, images=images, say=progress_printer(quiet))
     if as_json or not quiet:
-        typer.echo(json.dumps(found) if as_json else full.render(found))
+        typer.echo(json.dumps(report) if as_json else study.render_study(report))
 
 
-def figures(
-    model: Annotated[str | None, typer.Option("--model", help="Whose figures; default: the shipped one.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Name of one figure, without number and suffix.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: figures/.")] = None,
+def figures_command(
+    model: Annotated[
+        str | None, typer.Option("--model", help="Model whose figures are drawn; default: the shipped one.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Draw this figure only (name without number and suffix).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write to; default: figures/.")] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Write vector PDF instead of PNG.")] = False,
 ) -> None:
     """Draw the figures of the evaluation from data/published; equal numbers give equal files."""
@@ -46,9 +50,11 @@ def figures(
         raise FerlibError(f"nothing is published yet for the figure {', '.join(sorted(missing))}.")
 
 
-def notebooks(
-    profile: Annotated[str, typer.Argument(metavar="published|smoke|full", help="Which settings.")] = "published",
-    only: Annotated[list[str] | None, typer.Option(help="Name of one notebook, without suffix.")] = None,
+def notebooks_command(
+    profile: Annotated[
+        str, typer.Argument(metavar="published|smoke|full", help="Parameters to run them with.")
+    ] = "published",
+    only: Annotated[list[str] | None, typer.Option(help="Run this notebook only (name without suffix).")] = None,
 ) -> None:
     """Run the notebooks in order, headless: as published, on drawn faces (smoke), or with real training (full)."""
     from ferlib.notebooks.runner import run

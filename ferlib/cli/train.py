@@ -5,21 +5,25 @@ from typing import Annotated
 
 import typer
 
-from ferlib.cli.options import Json, Quiet, recipe_names
-
-Replace = Annotated[bool, typer.Option("--replace", help="Overwrite what was published under this name.")]
+from ferlib.cli.options import JsonOption, QuietOption, recipe_names
 
 
-def train(
+def train_command(
     recipe: Annotated[
         str, typer.Argument(help="A published recipe, for example custom_cnn.", autocompletion=recipe_names)
     ],
-    name: Annotated[str | None, typer.Option(help="Folder under data/runs; default: the recipe's name.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of weights, order and augmentation.")] = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Another length than the recipe's.")] = None,
-    precision: Annotated[str | None, typer.Option(metavar="no|fp16|bf16", help="Of the forward pass.")] = None,
-    quiet: Quiet = False,
-    as_json: Json = False,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the run, a folder under data/runs; default: the recipe's name.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="Seed of initial weights, order of images and augmentation.")
+    ] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Number of epochs; default: the recipe's.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="no|fp16|bf16", help="Mixed precision of the forward pass; default: no.")
+    ] = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Train a published recipe on FERLIB_DATA. Interrupted anywhere, the same command goes on from the last epoch.
 
@@ -44,17 +48,16 @@ def train(
         )
 
 
-def publish(
+def publish_command(
     name: Annotated[str, typer.Argument(help="A finished run.")],
-    replace: Replace = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite what was published under this name.")] = False,
     weights: Annotated[
         bool, typer.Option("--weights/--no-weights", help="Ship the weights, or the predictions alone.")
     ] = True,
 ) -> None:
-    """Ship a finished run: weights, predictions on valid and test, scores. Test is read here, once a model."""
-    from ferlib.publishing import publish as publication
-    from ferlib.publishing import rescore
+    """Publish a finished run: weights, predictions on valid and test, scores. Test is read here, once a model."""
+    from ferlib.publishing import publish, rescore
 
-    publication.publish(name, replace=replace, weights=weights)
+    publish.publish(name, replace=replace, weights=weights)
     for split in ("valid", "test"):
         typer.echo(rescore.render_evaluation(rescore.evaluate_model(name, split)))

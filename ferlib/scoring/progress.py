@@ -7,11 +7,13 @@ last line that was cut off does not count, and a file with another header is beg
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ferlib.live.tracking import TrackedFace, Tracker
 from ferlib.pipeline import EmotionPipeline, Face
 from ferlib.scoring.workers import ScoredPicture
+
+if TYPE_CHECKING:
+    from ferlib.live.tracking import TrackedFace
 
 ENDING = ".part.jsonl"
 _PICTURES_FORM = 1  # of the lines; a file with another number is begun afresh
@@ -168,7 +170,7 @@ class VideoLog(_ProgressFile):
         """Keep the index of a frame that could not be decoded."""
         self._append({"frame": frame, "damaged": True})
 
-    def tracked(self, smoothing: float) -> Iterator[tuple[int, float, list[TrackedFace]]]:
+    def tracked(self, smoothing: float) -> Iterator[tuple[int, float, list["TrackedFace"]]]:
         """Track the faces of all frames that could be decoded.
 
         Args:
@@ -177,6 +179,8 @@ class VideoLog(_ProgressFile):
         Yields:
             Index and time (seconds) of each frame, and its faces.
         """
+        from ferlib.live.tracking import Tracker  # brings scipy, which pictures do not need
+
         tracker = Tracker(time_constant=smoothing)
         with open(self.path, "rb") as handle:
             next(handle)  # the header

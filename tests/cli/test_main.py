@@ -49,12 +49,38 @@ def test_help_names_every_command(ferlib):
         assert command in out
 
 
-def test_help_needs_no_torch():
-    code = (
-        "import sys; sys.argv = ['ferlib', '--help']\nfrom ferlib import cli\n"
-        "try:\n cli.main()\nexcept SystemExit:\n pass\nsys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
+LOADED = """
+import sys, importlib
+sys.argv = ["ferlib", "--help"]
+for name in {modules!r}:
+    importlib.import_module(name)
+if {help!r}:
+    from ferlib.cli.main import main
+    try:
+        main()
+    except SystemExit:
+        pass
+print("LOADED", *sys.modules)
+"""
+
+
+def loaded_modules(*modules, show_help=False):
+    """Names of the modules that a fresh interpreter has after these imports, and after ``ferlib --help``."""
+    code = LOADED.format(modules=modules, help=show_help)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.rpartition("LOADED")[2].split())
+
+
+def test_help_imports_nothing_slow():
+    loaded = loaded_modules(show_help=True)
+    assert not loaded & {"torch", "numpy", "cv2", "onnxruntime", "PIL", "tqdm"}
+    ours = {name for name in loaded if name.partition(".")[0] == "ferlib" and not name.startswith("ferlib.cli")}
+    assert ours == {"ferlib", "ferlib.errors", "ferlib.paths"}
+
+
+def test_prediction_imports_no_package_of_training():
+    loaded = loaded_modules("ferlib.cli.predict", "ferlib.scoring.pictures", "ferlib.scoring.video")
+    assert not loaded & {"torch", "torchvision", "timm", "matplotlib", "sklearn", "pandas"}
 
 
 def test_predict_json_of_the_shipped_model(ferlib, photo, tmp_path):
@@ -300,9 +326,9 @@ def test_a_folder_is_read_by_as_many_workers_as_there_are_cores(ferlib, photo, m
 def test_export_says_how_far_the_graph_is_from_torch(ferlib, tmp_path):
     status, out, err = ferlib("export", "custom_cnn", "--out", tmp_path / "a.onnx", "--json")
     assert (status, err) == (0, "writing the graph\n")
-    found = json.loads(out)
-    assert found["max_difference"] < 1e-4
-    assert found["bytes"] == (tmp_path / "a.onnx").stat().st_size
+    report = json.loads(out)
+    assert report["max_difference"] < 1e-4
+    assert report["bytes"] == (tmp_path / "a.onnx").stat().st_size
     assert ferlib("export", "none")[0] == 1
 
 
@@ -310,21 +336,23 @@ def test_bench_live_records_what_it_prints(ferlib, monkeypatch, tmp_path):
     from ferlib.bench import accuracy, engines, folder, frames
 
     monkeypatch.setattr(paths, "PUBLISHED", tmp_path)
-    monkeypatch.setattr(frames, "compare_frame_times", lambda model, engine, **how: {"model": model, "rounds": how.get("rounds")})
+    monkeypatch.setattr(
+        frames, "compare_frame_times", lambda model, engine, **how: {"model": model, "rounds": how.get("rounds")}
+    )
     monkeypatch.setattr(engines, "compare_engines", lambda model, **how: {})
     monkeypatch.setattr(folder, "compare_folders", lambda model, **how: {"few": how.get("few")})
     monkeypatch.setattr(accuracy, "compare_accuracy", lambda model, engine: {"missed": 0})
     status, out, _ = ferlib("bench", "live", "--model", "m", "--folder", "--accuracy", "--json", "--publish")
-    wanted = {"model": "m", "rounds": None, "classifier": {}, "accuracy": {"missed": 0}, "folder": {"few": None}}
-    assert (status, json.loads(out)) == (0, wanted)
-    assert json.loads((tmp_path / "bench_live.json").read_text()) == wanted
+    expected = {"model": "m", "rounds": None, "classifier": {}, "accuracy": {"missed": 0}, "folder": {"few": None}}
+    assert (status, json.loads(out)) == (0, expected)
+    assert json.loads((tmp_path / "bench_live.json").read_text()) == expected
     quick = json.loads(ferlib("bench", "live", "--quick", "--folder", "--json")[1])
     assert (quick["rounds"], quick["folder"]) == (2, {"few": 2})
     for few in (["--quick", "--folder", "--accuracy"], ["--folder"], []):  # would replace the whole by a part of it
-        status, _, told = ferlib("bench", "live", "--publish", *few)
+        status, _, err = ferlib("bench", "live", "--publish", *few)
         assert status == 2
-        assert "what is recorded is all of it" in " ".join(told.replace("│", " ").split())
-    assert json.loads((tmp_path / "bench_live.json").read_text()) == wanted
+        assert "what is recorded is all of it" in " ".join(err.replace("│", " ").split())
+    assert json.loads((tmp_path / "bench_live.json").read_text()) == expected
     assert "folder" not in json.loads(ferlib("bench", "live", "--json")[1])
 
 
@@ -353,7 +381,7 @@ def test_the_tab_key_completes_commands_models_recipes_and_engines(typed, offere
 
 
 def test_the_engines_on_the_command_line_are_those_that_there_are():
-    assert cli_options.ENGINES == loading.ENGINES
+    assert cli_options.ENGINE_NAMES == loading.ENGINES
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "export", "predict"])
@@ -412,9 +440,9 @@ def terminal_output(arguments, **variables):
     pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
     master, slave = pty.openpty()
     hidden = {"NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"}
-    kept = {name: value for name, value in os.environ.items() if name not in hidden}
+    inherited = {name: value for name, value in os.environ.items() if name not in hidden}
     command = [sys.executable, "-m", "ferlib.cli", *arguments]
-    environment = {**kept, "TERM": "xterm-256color", "COLUMNS": "100", **variables}
+    environment = {**inherited, "TERM": "xterm-256color", "COLUMNS": "100", **variables}
     process = subprocess.Popen(command, stdout=slave, stderr=slave, stdin=slave, env=environment)
     os.close(slave)
     text = b""
