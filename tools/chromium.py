@@ -183,7 +183,9 @@ def run_notebook(page, lab: str, name: str, seconds: int) -> dict:
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs') }")
     wait_for_lab(page, lambda state: not state["images"] and not any(state["counts"]), PATIENCE)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
-    return wait_for_lab(page, lambda state: state["kernel"] == "idle" and all(state["counts"]), seconds)
+    # A cell that fails ends the run: the state says so at once.
+    ready = lambda state: state["kernel"] == "idle" and (all(state["counts"]) or state["errors"])  # noqa: E731
+    return wait_for_lab(page, ready, seconds)
 
 
 def screenshot(page, name: str) -> None:
