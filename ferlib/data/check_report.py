@@ -78,7 +78,11 @@ class Report:
 
 
 def render(report: Report) -> str:
-    """Format a report as text for people, at most `REPORT_WIDTH` columns wide; a longer folder name is not cut."""
+    """Format a report as text for people, at most `REPORT_WIDTH` columns wide; a longer folder name is not cut.
+
+    Args:
+        report: the counts.
+    """
     official = "that of the official data" if report.official else "not that of the official data"
     lines = [
         f"FER2013+ in {report.folder}",

@@ -73,7 +73,14 @@ class Copies:
 
 
 def pixel_hashes(images: np.ndarray) -> np.ndarray:
-    """Compute the hex SHA-256 of each (H, W) uint8 image, (N,) strings."""
+    """Compute the hex SHA-256 of each image's pixels.
+
+    Args:
+        images: (N, H, W) uint8.
+
+    Returns:
+        (N,) strings.
+    """
     return np.array(
         [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest() for image in images], dtype="<U64"
     )

@@ -152,7 +152,15 @@ def open_folder(root: str | Path | None = None) -> DataFolder:
 
 
 def load_train_valid(root: str | Path | None = None, labels: str = "label.csv") -> FerData:
-    """Load train and valid, without any image or vote of test; see `load_all` for the arguments."""
+    """Load train and valid, without any image or vote of test.
+
+    Args:
+        root: the data folder; None means `paths.data_root()`.
+        labels: ``"label.csv"`` (the default protocol) or ``"fer2013new.csv"``.
+
+    Raises:
+        FerlibError: no data, or data that cannot be used.
+    """
     return load_all(root, labels).without_test()
 
 

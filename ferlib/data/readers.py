@@ -14,15 +14,13 @@
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-import cv2
 import numpy as np
 
 from ferlib.data import kaggle_csv, label_files
-from ferlib.data.kaggle_csv import IMAGE_SIZE
 from ferlib.data.labels import COLUMN_OF_EMOTION, INDEX, emotion_of_folder
+from ferlib.data.rows import Rows, decode_grey, is_image
 from ferlib.errors import FerlibError
 
 SPLITS = ("train", "valid", "test")
@@ -32,41 +30,6 @@ _SPLIT_NAMES = {
     "publictest": "valid", "test": "test", "testing": "test", "privatetest": "test",
 }  # fmt: skip
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".webp"}
-
-
-@dataclass
-class Rows:
-    """Rows of a data folder, as parallel lists.
-
-    Attributes:
-        ids: names of the images.
-        images: (48, 48) uint8 each, grey.
-        votes: (10,) uint8 each.
-        splits: ``"train"``, ``"valid"`` or ``"test"``.
-        problems: sentences about faults that do not keep the data from being used.
-        labels: name of the label file that was read, "" for class folders.
-    """
-
-    ids: list[str] = field(default_factory=list)
-    images: list[np.ndarray] = field(default_factory=list)
-    votes: list[np.ndarray] = field(default_factory=list)
-    splits: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    labels: str = ""
-
-    def add(self, name: str, image: np.ndarray, votes: np.ndarray, split: str) -> None:
-        """Append one image.
-
-        Args:
-            name: its id.
-            image: (48, 48) uint8.
-            votes: (10,) uint8.
-            split: ``"train"``, ``"valid"`` or ``"test"``.
-        """
-        self.ids.append(name)
-        self.images.append(image)
-        self.votes.append(votes)
-        self.splits.append(split)
 
 
 def detect_form(root: Path) -> str:
@@ -200,7 +163,7 @@ def _join(rows: Rows, images: dict[str, bytes], votes: dict, split: str, folder:
         if count:
             rows.problems.append(f"{folder}: {count:,} {problem} ({labels})")
     for name in sorted(set(votes) & set(images)):
-        rows.add(PurePosixPath(name).stem, _decode_grey(images[name], f"{folder}/{name}", rows), votes[name], split)
+        rows.add(PurePosixPath(name).stem, decode_grey(images[name], f"{folder}/{name}", rows), votes[name], split)
 
 
 def _zip_images(root: Path, folder: str) -> tuple[dict[str, bytes], str | None]:
@@ -226,18 +189,10 @@ def _zip_images(root: Path, folder: str) -> tuple[dict[str, bytes], str | None]:
 
 def _folder_images(root: Path, folder: str) -> tuple[dict[str, bytes], str | None]:
     path = root / folder
-    images = {file.name: file.read_bytes() for file in path.iterdir() if _is_image(file, {".png"})}
+    images = {file.name: file.read_bytes() for file in path.iterdir() if is_image(file, {".png"})}
     labels = path / "label.csv"
     with label_files.readable(f"{folder}/label.csv"):
         return images, labels.read_text(encoding="utf-8-sig") if labels.is_file() else None
-
-
-def _is_image(path: Path, suffixes: set[str]) -> bool:
-    """Whether a file is an image by its name; hidden files are none.
-
-    macOS leaves ``._name.png`` beside ``name.png`` on disks of other systems.
-    """
-    return path.suffix.lower() in suffixes and not path.name.startswith(".")
 
 
 def _labels_beside(root: Path, folder: str) -> dict[str, np.ndarray]:
@@ -308,22 +263,9 @@ def _read_class_folders(root: Path) -> Rows:
         votes = np.zeros(10, dtype=np.uint8)
         votes[COLUMN_OF_EMOTION[INDEX[emotion]]] = 10
         for path in sorted(folder.iterdir()):
-            if _is_image(path, _IMAGE_SUFFIXES):
+            if is_image(path, _IMAGE_SUFFIXES):
                 name = f"{split}/{emotion}/{path.stem}"
-                rows.add(name, _decode_grey(path.read_bytes(), path.name, rows), votes, split)
+                rows.add(name, decode_grey(path.read_bytes(), path.name, rows), votes, split)
     absent = [split for split in SPLITS if split not in rows.splits]
     rows.problems += [f"no images for the split {split}" for split in absent]
     return rows
-
-
-def _decode_grey(data: bytes, where: str, rows: Rows) -> np.ndarray:
-    """Decode a picture as (48, 48) uint8; other sizes are resized (area), and noted once among the problems."""
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
-    if image is None:
-        raise FerlibError(f"{where} is not a readable picture; get the file again.")
-    if image.shape != (IMAGE_SIZE, IMAGE_SIZE):
-        note = f"pictures that are not {IMAGE_SIZE}x{IMAGE_SIZE} were resized (first: {where})"
-        if not any(problem.startswith("pictures that are not") for problem in rows.problems):
-            rows.problems.append(note)
-        image = cv2.resize(image, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_AREA)
-    return image

@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 
 from ferlib.data.drawn.expressions import EXPRESSIONS, Expression
+from ferlib.data.drawn.pen import CIRCLE, SPAN, Pen, ellipse
 from ferlib.data.labels import EMOTIONS, INDEX
 from ferlib.errors import FerlibError
 
 _OVERSAMPLING = 4  # scale at which a face is drawn before it is averaged down
-_FIXED_POINT = 4  # fractional bits of the coordinates that OpenCV gets
 
 _NEUTRAL = Expression()
 # Standard deviation of the variation that has nothing to do with the emotion.
@@ -47,49 +47,6 @@ class _Person:
     glasses: bool
 
 
-class _Pen:
-    """Pen that draws in face coordinates on a large canvas."""
-
-    def __init__(self, canvas: np.ndarray, scale: float, angle: float, centre: np.ndarray) -> None:
-        cosine, sine = math.cos(angle), math.sin(angle)
-        self._turn = np.array([[cosine, sine], [-sine, cosine]]) * scale * 2**_FIXED_POINT
-        self._shift = centre * 2**_FIXED_POINT
-        self._canvas, self._scale = canvas, scale
-
-    def fill(self, points: np.ndarray, grey: float) -> None:
-        """Fill a polygon.
-
-        Args:
-            points: (N, 2) corners in face coordinates.
-            grey: grey level.
-        """
-        cv2.fillPoly(self._canvas, [self._place(points)], grey, cv2.LINE_AA, _FIXED_POINT)
-
-    def line(self, points: Any, grey: float, width: float, closed: bool = False) -> None:
-        """Draw a polyline.
-
-        Args:
-            points: (N, 2) corners in face coordinates.
-            grey: grey level.
-            width: width of the line in face coordinates.
-            closed: join the last point with the first.
-        """
-        thickness = max(1, round(width * self._scale))
-        cv2.polylines(self._canvas, [self._place(points)], closed, grey, thickness, cv2.LINE_AA, _FIXED_POINT)
-
-    def _place(self, points: Any) -> np.ndarray:
-        return np.rint(np.asarray(points) @ self._turn + self._shift).astype(np.int32)
-
-
-_TURN = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-_CIRCLE = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)
-_SPAN = np.linspace(-1, 1, 21)
-
-
-def _ellipse(x: float, y: float, width: float, height: float) -> np.ndarray:
-    return _CIRCLE * (width, height) + (x, y)
-
-
 def draw_face(emotion: str, rng: np.random.Generator, size: int = 48) -> np.ndarray:
     """Draw one face, with another person, pose, light and strength of expression at every call.
 
@@ -111,7 +68,7 @@ def draw_face(emotion: str, rng: np.random.Generator, size: int = 48) -> np.ndar
     backdrop = (person.skin + rng.uniform(40, 215)) % 255  # never the grey of the skin
     canvas = np.full((side, side), backdrop, dtype=np.uint8)
     centre = side * (np.array([0.5, 0.52]) + rng.normal(0, 0.02, 2).clip(-0.05, 0.05))
-    pen = _Pen(canvas, side * rng.uniform(0.40, 0.47), math.radians(rng.normal(0, 6)), centre)
+    pen = Pen(canvas, side * rng.uniform(0.40, 0.47), math.radians(rng.normal(0, 6)), centre)
     _draw_head(pen, person)
     mirror = rng.choice((-1.0, 1.0))
     _draw_wrinkles(pen, person, expression, mirror)
@@ -174,50 +131,50 @@ def _draw_person(rng: np.random.Generator) -> _Person:
 
 
 def _head_outline(person: _Person) -> np.ndarray:
-    narrowing = 1 - person.jaw * _CIRCLE[:, 1:].clip(0) ** 2
-    return _CIRCLE * np.hstack([person.width * narrowing, np.ones_like(narrowing)])
+    narrowing = 1 - person.jaw * CIRCLE[:, 1:].clip(0) ** 2
+    return CIRCLE * np.hstack([person.width * narrowing, np.ones_like(narrowing)])
 
 
-def _draw_head(pen: _Pen, person: _Person) -> None:
+def _draw_head(pen: Pen, person: _Person) -> None:
     """Draw the hair behind, neck, ears, head, and the hair in front."""
     width, skin, hair = person.width, person.skin, person.hair
     if person.style == "long":
-        pen.fill(_ellipse(0, 0.1, width * 1.25, 1.2), hair)
+        pen.fill(ellipse(0, 0.1, width * 1.25, 1.2), hair)
         pen.fill(np.array([[-1.25, 0.1], [1.25, 0.1], [1.25, 2], [-1.25, 2]]) * (width, 1), hair)
     pen.fill(np.array([[-0.4, 0.6], [0.4, 0.6], [0.4, 1.5], [-0.4, 1.5]]), skin * 0.75)
     for x in (-width, width):
-        pen.fill(_ellipse(x, 0.02, 0.1, 0.2), skin * 0.82)
+        pen.fill(ellipse(x, 0.02, 0.1, 0.2), skin * 0.82)
     outline = _head_outline(person)
     pen.fill(outline, skin)
     if person.beard:
         jaw = outline[outline[:, 1] > 0.1]
-        rim = np.stack([0.5 * _SPAN[::-1], 0.55 - 0.3 * np.abs(_SPAN) ** 3], axis=1)
+        rim = np.stack([0.5 * SPAN[::-1], 0.55 - 0.3 * np.abs(SPAN) ** 3], axis=1)
         pen.fill(np.vstack([jaw, rim[::-1]]), 0.45 * skin + 0.55 * min(hair, skin))
     pen.line(outline, skin * 0.6, 0.02, closed=True)
     _draw_hair(pen, person)
 
 
-def _draw_hair(pen: _Pen, person: _Person) -> None:
+def _draw_hair(pen: Pen, person: _Person) -> None:
     """Draw the cap of hair between the top of the head and the hairline of the style."""
     hairline = {
-        "short": -0.62 - 0.12 * (1 - _SPAN**2),
-        "fringe": -0.55 + 0.02 * np.cos(9 * _SPAN),
-        "parted": -0.5 - 0.35 * np.exp(-((_SPAN + 0.4) ** 2) / 0.15),
-        "long": -0.45 - 0.38 * (1 - np.abs(_SPAN) ** 1.5),
-        "curly": -0.6 + 0.03 * np.cos(12 * _SPAN),
+        "short": -0.62 - 0.12 * (1 - SPAN**2),
+        "fringe": -0.55 + 0.02 * np.cos(9 * SPAN),
+        "parted": -0.5 - 0.35 * np.exp(-((SPAN + 0.4) ** 2) / 0.15),
+        "long": -0.45 - 0.38 * (1 - np.abs(SPAN) ** 1.5),
+        "curly": -0.6 + 0.03 * np.cos(12 * SPAN),
     }.get(person.style)
     if hairline is None:
         return
     angles = np.linspace(np.pi + 0.42, 2 * np.pi - 0.42, 25)
     top = np.stack([(person.width + 0.05) * np.cos(angles), 1.1 * np.sin(angles)], axis=1)
-    line = np.stack([person.width * 0.86 * _SPAN[::-1], hairline[::-1]], axis=1)
+    line = np.stack([person.width * 0.86 * SPAN[::-1], hairline[::-1]], axis=1)
     pen.fill(np.vstack([top, line]), person.hair)
     if person.style == "curly":
         for x, y in top[1:-1:3]:
-            pen.fill(_ellipse(x * 1.02, y, 0.17, 0.17), person.hair)
+            pen.fill(ellipse(x * 1.02, y, 0.17, 0.17), person.hair)
 
 
-def _draw_wrinkles(pen: _Pen, person: _Person, expression: Expression, mirror: float) -> None:
+def _draw_wrinkles(pen: Pen, person: _Person, expression: Expression, mirror: float) -> None:
     """Draw the nose, and the lines that an expression folds into the skin."""
     ink = person.skin * 0.5
 
@@ -239,25 +196,25 @@ def _draw_wrinkles(pen: _Pen, person: _Person, expression: Expression, mirror: f
         fold([(-0.26, y + 0.02), (0, y), (0.26, y + 0.02)], expression.forehead * 0.7, 0.03)
 
 
-def _draw_eye(pen: _Pen, person: _Person, expression: Expression, side: float, gaze: np.ndarray, raised: float) -> None:
+def _draw_eye(pen: Pen, person: _Person, expression: Expression, side: float, gaze: np.ndarray, raised: float) -> None:
     """Draw the eye and brow at x = `side` (-1 or 1); `raised` moves this brow and its lid only."""
     middle, height = side * 0.36, 0.125
-    outwards = _SPAN * side
-    bow = 1 - np.abs(_SPAN) ** 2.2
-    xs = middle + person.eye * _SPAN
+    outwards = SPAN * side
+    bow = 1 - np.abs(SPAN) ** 2.2
+    xs = middle + person.eye * SPAN
     upper = _EYE_LINE - height * (expression.eye_upper - raised) * bow * (1 + expression.eye_tilt * outwards)
     lower = _EYE_LINE + height * expression.eye_lower * bow
     upper = np.minimum(upper, lower)
     dark = min(person.hair, person.skin * 0.4, 60.0)
     pen.fill(np.vstack([np.stack([xs, upper], 1), np.stack([xs, lower], 1)[::-1]]), min(250, person.skin * 0.3 + 190))
     for radius, grey in ((expression.iris, 65), (expression.iris * 0.5, 10)):
-        iris = _ellipse(middle + gaze[0], _EYE_LINE - 0.01 + gaze[1] * 0.5, radius, radius)
+        iris = ellipse(middle + gaze[0], _EYE_LINE - 0.01 + gaze[1] * 0.5, radius, radius)
         low, high = np.interp(iris[:, 0], xs, upper), np.interp(iris[:, 0], xs, lower)
         pen.fill(np.stack([iris[:, 0], iris[:, 1].clip(low, high)], axis=1), grey)
     pen.line(np.stack([xs, lower], 1), person.skin * 0.6, 0.025)
     pen.line(np.stack([xs, upper], 1), dark, 0.05)
     if person.glasses:
-        pen.line(_ellipse(middle, _EYE_LINE, 0.27, 0.24), 40, 0.035, closed=True)
+        pen.line(ellipse(middle, _EYE_LINE, 0.27, 0.24), 40, 0.035, closed=True)
         pen.line([(side * 0.1, _EYE_LINE - 0.03), (0, _EYE_LINE - 0.05)], 40, 0.035)
         pen.line([(side * 0.63, _EYE_LINE - 0.03), (side * person.width, _EYE_LINE - 0.07)], 40, 0.035)
     along = np.linspace(0, 1, 9)
@@ -267,10 +224,10 @@ def _draw_eye(pen: _Pen, person: _Person, expression: Expression, side: float, g
     pen.line(np.stack([brow_x, brow_y], 1), min(person.hair, person.skin * 0.55), 0.085)
 
 
-def _draw_mouth(pen: _Pen, person: _Person, expression: Expression, mirror: float) -> None:
-    bow = 1 - np.abs(_SPAN) ** expression.square
-    corners = np.abs(_SPAN) ** 1.6 * (expression.corner + expression.one_corner * (_SPAN * mirror > 0))
-    xs = expression.mouth * _SPAN + mirror * 0.25 * abs(expression.one_corner)
+def _draw_mouth(pen: Pen, person: _Person, expression: Expression, mirror: float) -> None:
+    bow = 1 - np.abs(SPAN) ** expression.square
+    corners = np.abs(SPAN) ** 1.6 * (expression.corner + expression.one_corner * (SPAN * mirror > 0))
+    xs = expression.mouth * SPAN + mirror * 0.25 * abs(expression.one_corner)
     upper = _MOUTH_LINE + corners + expression.lip_upper * bow
     lower = np.maximum(_MOUTH_LINE + corners + expression.lip_lower * bow, upper)
     top, bottom = np.stack([xs, upper], 1), np.stack([xs, lower], 1)
@@ -291,7 +248,7 @@ def _draw_mouth(pen: _Pen, person: _Person, expression: Expression, mirror: floa
         row = np.stack([xs, np.minimum(upper + expression.teeth, lower)], 1)
         pen.fill(np.vstack([top, row[::-1]]), 240)
     elif gap > 0.2:
-        pen.fill(_ellipse(xs.mean(), _MOUTH_LINE + expression.lip_lower * 0.72, expression.mouth * 0.5, 0.06), 110)
+        pen.fill(ellipse(xs.mean(), _MOUTH_LINE + expression.lip_lower * 0.72, expression.mouth * 0.5, 0.06), 110)
 
 
 def _light(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
