@@ -1,6 +1,6 @@
-"""Confidence that one can use: calibration error, temperature, and when to say "not sure".
+"""Calibration: expected calibration error, temperature scaling, and the "not sure" threshold.
 
-What is fitted here (temperature, threshold) is fitted on the validation split only; a test in the suite guards it.
+Temperature and threshold are fitted on the validation split only; a test in the suite guards this.
 """
 
 from dataclasses import asdict, dataclass
@@ -10,26 +10,41 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from ferlib.errors import FerlibError
-from ferlib.evaluation.metrics import LEAST, bootstrap_mean, labelled
+from ferlib.evaluation.metrics import MIN_PROBABILITY, bootstrap_mean, labelled
 
 BINS = 15
-_LARGEST = 20.0  # temperatures lie within 1/20 and 20
+"""Number of equally wide bins of the calibration error."""
+
+_MAX_TEMPERATURE = 20.0  # temperatures lie between 1/20 and 20
 
 
 def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """(N, 8) float64: what the softmax gives when the logits behind `probabilities` are divided by `temperature`."""
-    logits = np.log(np.maximum(np.asarray(probabilities, np.float64), LEAST**2)) / temperature
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
-
-
-def fit_temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
-    """The temperature with the least cross-entropy against `targets` (Guo et al. 2017).
+    """Scale probabilities to another temperature: the softmax of their logits divided by it.
 
     Args:
         probabilities: (N, 8) of temperature 1.
-        targets: (N,) labels with -1 for none, or (N, 8) distributions whose rows sum to 1 (a zero row counts for
-            nothing).
+        temperature: divisor of the logits, above 0; more than 1 makes the probabilities more even.
+
+    Returns:
+        (N, 8) float64.
+    """
+    logits = np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_PROBABILITY**2)) / temperature
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def fit_temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    """Fit the temperature of least cross-entropy against labels or distributions (Guo et al. 2017).
+
+    Args:
+        probabilities: (N, 8) of temperature 1.
+        targets: (N,) labels with -1 for none, or (N, 8) distributions whose rows sum to 1; zero rows are left out.
+
+    Returns:
+        The temperature, between 1/20 and 20.
+
+    Raises:
+        ValueError: no image has a target.
     """
     targets = np.asarray(targets)
     if targets.ndim == 1:
@@ -37,20 +52,28 @@ def fit_temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
     counted = targets.any(axis=1)
     if not counted.any():
         raise ValueError("there is no labelled image to fit the temperature on")
-    kept, wanted = np.asarray(probabilities)[counted], targets[counted]
+    counted_probabilities, counted_targets = np.asarray(probabilities)[counted], targets[counted]
 
     def loss(log_temperature: float) -> float:
-        scaled = at_temperature(kept, np.exp(log_temperature))
-        return float(-(wanted * np.log(np.maximum(scaled, LEAST))).sum(axis=1).mean())
+        scaled = at_temperature(counted_probabilities, np.exp(log_temperature))
+        return float(-(counted_targets * np.log(np.maximum(scaled, MIN_PROBABILITY))).sum(axis=1).mean())
 
-    limit = np.log(_LARGEST)
+    limit = np.log(_MAX_TEMPERATURE)
     best = minimize_scalar(loss, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(best.x))
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Images of similar confidence: bounds, how many, their mean confidence, and how often they were right."""
+    """Images of similar confidence.
+
+    Attributes:
+        low: lower bound of the confidence, which is outside of the bin.
+        high: upper bound, which is inside.
+        n: number of images.
+        confidence: their mean confidence.
+        accuracy: share of them that was right.
+    """
 
     low: float
     high: float
@@ -60,58 +83,87 @@ class Bin:
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> list[Bin]:
-    """The non-empty ones of `bins` equally wide bins, (low, high] each; `right` is boolean or a share in 0..1."""
+    """Sort images into equally wide bins of confidence, (low, high] each.
+
+    Args:
+        confidence: (N,) confidence in 0..1.
+        right: (N,) whether the answer was right, boolean or a share in 0..1.
+        bins: number of bins.
+
+    Returns:
+        The bins that hold an image, in order.
+    """
     confidence, right = np.asarray(confidence, np.float64), np.asarray(right, np.float64)
     edges = np.linspace(0, 1, bins + 1)
-    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    bin_of = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
     return [
         Bin(
-            float(edges[index]), float(edges[index + 1]), int((place == index).sum()),
-            float(confidence[place == index].mean()), float(right[place == index].mean()),
+            float(edges[index]), float(edges[index + 1]), int((bin_of == index).sum()),
+            float(confidence[bin_of == index].mean()), float(right[bin_of == index].mean()),
         )
         for index in range(bins)
-        if (place == index).any()
+        if (bin_of == index).any()
     ]  # fmt: skip
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> float:
-    """Expected calibration error (Naeini et al. 2015): mean gap of confidence and accuracy, weighted by bin size."""
-    found = reliability(confidence, right, bins)
-    return sum(one.n * abs(one.confidence - one.accuracy) for one in found) / len(confidence)
+    """Compute the expected calibration error (Naeini et al. 2015): mean gap of confidence and accuracy over the bins.
+
+    Args:
+        confidence: (N,) confidence in 0..1.
+        right: (N,) whether the answer was right, boolean or a share in 0..1.
+        bins: number of bins, which are weighted by their images.
+    """
+    non_empty = reliability(confidence, right, bins)
+    return sum(part.n * abs(part.confidence - part.accuracy) for part in non_empty) / len(confidence)
 
 
-def calibrated(probabilities: np.ndarray, labels: np.ndarray, shares: np.ndarray, temperature: float) -> dict:
-    """Calibration of (N, 8) probabilities at one temperature, JSON-ready.
+def calibration_report(probabilities: np.ndarray, labels: np.ndarray, shares: np.ndarray, temperature: float) -> dict:
+    """Measure the calibration of probabilities at one temperature.
 
-    ``majority`` compares the confidence with how often the majority label is right (images that have one), ``votes``
-    with the share of the taggers' emotion votes that the named emotion got (`shares`, (N, 8); zero rows are left out).
-    Each has ``n``, ``ece``, ``mean_confidence``, ``mean_accuracy`` and the ``bins``.
+    Args:
+        probabilities: (N, 8) of temperature 1.
+        labels: (N,) majority labels, -1 for none.
+        shares: (N, 8) share of the taggers' emotion votes for each emotion; zero rows are left out.
+        temperature: temperature to which the probabilities are scaled first.
+
+    Returns:
+        JSON-ready. ``majority`` compares the confidence with how often the majority label is right, over the images
+        that have one; ``votes`` with the share of the votes that the predicted emotion got. Each has ``n``, ``ece``,
+        ``mean_confidence``, ``mean_accuracy`` and the ``bins``.
     """
     scaled = at_temperature(probabilities, temperature)
-    named, confidence = scaled.argmax(axis=1), scaled.max(axis=1)
-    agreed = np.asarray(shares)[np.arange(len(named)), named]
+    predicted, confidence = scaled.argmax(axis=1), scaled.max(axis=1)
+    agreed = np.asarray(shares)[np.arange(len(predicted)), predicted]
     has_label, has_votes = np.asarray(labels) >= 0, np.asarray(shares).any(axis=1)
     return {
         "temperature": temperature,
-        "majority": _described(confidence[has_label], named[has_label] == np.asarray(labels)[has_label]),
-        "votes": _described(confidence[has_votes], agreed[has_votes]),
+        "majority": _describe_bins(confidence[has_label], predicted[has_label] == np.asarray(labels)[has_label]),
+        "votes": _describe_bins(confidence[has_votes], agreed[has_votes]),
     }
 
 
-def _described(confidence: np.ndarray, right: np.ndarray) -> dict:
+def _describe_bins(confidence: np.ndarray, right: np.ndarray) -> dict:
     if not len(confidence):
         return {"n": 0, "ece": None, "mean_confidence": None, "mean_accuracy": None, "bins": []}
     return {
         "n": len(confidence), "ece": calibration_error(confidence, right),
         "mean_confidence": float(confidence.mean()), "mean_accuracy": float(np.mean(right)),
-        "bins": [asdict(one) for one in reliability(confidence, right)],
+        "bins": [asdict(part) for part in reliability(confidence, right)],
     }  # fmt: skip
 
 
 def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(coverage, risk, threshold) for answering the most confident images only, the fewest first.
+    """Compute the risk of answering only the most confident images, from the fewest to all.
 
-    Equal confidences are answered together, so that each row can be had by the rule "confidence >= threshold".
+    Equal confidences are answered together, so that each row follows from a rule "confidence >= threshold".
+
+    Args:
+        confidence: (N,) confidence.
+        right: (N,) whether the answer was right.
+
+    Returns:
+        Coverage, risk (share of wrong answers among the answered) and threshold, (R,) each.
     """
     order = np.argsort(-np.asarray(confidence), kind="stable")
     sorted_confidence = np.asarray(confidence, np.float64)[order]
@@ -122,9 +174,15 @@ def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray
 
 
 def choose_threshold(confidence: np.ndarray, right: np.ndarray, risk: float) -> float:
-    """The least confidence at which to answer, so that at most a share `risk` of the answers is wrong.
+    """Choose the least confidence at which to answer, so that few answers are wrong (El-Yaniv and Wiener 2010).
 
-    Of all such thresholds the one that answers most images (El-Yaniv and Wiener 2010).
+    Args:
+        confidence: (N,) confidence.
+        right: (N,) whether the answer was right.
+        risk: largest share of wrong answers, between 0 and 1.
+
+    Returns:
+        Of all such thresholds the one that answers most images.
 
     Raises:
         FerlibError: even the most confident images are wrong more often than `risk`.
@@ -139,7 +197,18 @@ def choose_threshold(confidence: np.ndarray, right: np.ndarray, risk: float) -> 
 
 
 def selective(confidence: np.ndarray, right: np.ndarray, answered: np.ndarray, seed: int = 0) -> dict:
-    """How many images are answered, and how often rightly, with a 95 % interval; `answered` is (N,) bool."""
+    """Score the answered images.
+
+    Args:
+        confidence: (N,) confidence.
+        right: (N,) whether the answer was right.
+        answered: (N,) bool, whether the image is answered.
+        seed: seed of the bootstrap.
+
+    Returns:
+        ``n``, ``answered`` and ``coverage``; where any is answered also ``accuracy``, its 95 % ``interval``, and
+        ``least``, the smallest confidence among them.
+    """
     right = np.asarray(right, bool)[answered]
     result: dict[str, Any] = {"n": len(answered), "answered": int(answered.sum()), "coverage": float(answered.mean())}
     if len(right):
@@ -149,24 +218,43 @@ def selective(confidence: np.ndarray, right: np.ndarray, answered: np.ndarray, s
 
 
 def most_confident(confidence: np.ndarray, share: float) -> np.ndarray:
-    """(N,) bool: the given share of images with the greatest confidence; of equal ones the first."""
-    chosen = np.zeros(len(confidence), bool)
-    chosen[np.argsort(-np.asarray(confidence), kind="stable")[: round(share * len(confidence))]] = True
-    return chosen
+    """Mark the images of greatest confidence; of equal ones the first.
+
+    Args:
+        confidence: (N,) confidence.
+        share: share of the images to mark, in 0..1.
+
+    Returns:
+        (N,) bool.
+    """
+    marked = np.zeros(len(confidence), bool)
+    marked[np.argsort(-np.asarray(confidence), kind="stable")[: round(share * len(confidence))]] = True
+    return marked
 
 
 def abstention(probabilities: np.ndarray, labels: np.ndarray, temperature: float, threshold: float) -> dict:
-    """What the shipped "not sure" rule and the 80 % most confident images give on one split, JSON-ready."""
-    kept, wanted = labelled(at_temperature(probabilities, temperature), labels)
-    confidence, right = kept.max(axis=1), kept.argmax(axis=1) == wanted
+    """Measure the shipped "not sure" rule and the 80 % most confident images on one split.
+
+    Args:
+        probabilities: (N, 8) of temperature 1.
+        labels: (N,) labels, -1 for none.
+        temperature: temperature of the model.
+        threshold: least calibrated confidence at which it answers.
+
+    Returns:
+        JSON-ready: ``at_threshold`` and ``most_confident_80`` as in `selective`, at most 200 points of the
+        risk-coverage ``curve``, and the ``area`` under it.
+    """
+    scaled, true_labels = labelled(at_temperature(probabilities, temperature), labels)
+    confidence, right = scaled.max(axis=1), scaled.argmax(axis=1) == true_labels
     coverage, risk, thresholds = risk_coverage(confidence, right)
-    shown = np.unique(np.linspace(0, len(coverage) - 1, min(200, len(coverage))).round().astype(int))
+    points = np.unique(np.linspace(0, len(coverage) - 1, min(200, len(coverage))).round().astype(int))
     return {
         "at_threshold": {"threshold": threshold, **selective(confidence, right, confidence >= threshold)},
         "most_confident_80": selective(confidence, right, most_confident(confidence, 0.8)),
         "curve": {
-            "coverage": coverage[shown].round(5).tolist(), "risk": risk[shown].round(5).tolist(),
-            "threshold": thresholds[shown].round(5).tolist(),
+            "coverage": coverage[points].round(5).tolist(), "risk": risk[points].round(5).tolist(),
+            "threshold": thresholds[points].round(5).tolist(),
         },
         "area": float(np.trapezoid(risk, coverage) + risk[0] * coverage[0]),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Models against each other on the same images: McNemar's test with Holm's correction, paired differences."""
+"""Comparison of models on the same images: McNemar's test with Holm's correction, paired differences."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -10,9 +10,19 @@ from ferlib.evaluation.metrics import bootstrap_mean
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
-    """Exact two-sided p-value that two models err equally often, from (N,) booleans "was right" on the same images.
+    """Test whether two models err equally often (McNemar 1947), by the exact binomial test.
 
-    Only images on which one is right and the other wrong say anything (McNemar 1947); 1.0 when there are none.
+    Only images on which one model is right and the other wrong count.
+
+    Args:
+        first: (N,) bool, whether the first model was right.
+        second: (N,) bool, the same of the second model on the same images.
+
+    Returns:
+        Two-sided p-value; 1.0 when the models are right on the same images.
+
+    Raises:
+        ValueError: other shapes.
     """
     first, second = np.asarray(first, bool), np.asarray(second, bool)
     if first.shape != second.shape:
@@ -23,7 +33,14 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """P-values adjusted for multiple comparisons (Holm 1979), which bounds the chance of any false alarm."""
+    """Adjust p-values for multiple comparisons (Holm 1979), which bounds the chance of any false alarm.
+
+    Args:
+        p_values: p-values of all comparisons.
+
+    Returns:
+        (N,) adjusted p-values in the same order.
+    """
     values = np.asarray(p_values, np.float64)
     order = np.argsort(values, kind="stable")
     factors = np.arange(len(values), 0, -1)
@@ -33,11 +50,16 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return result
 
 
-def compare(right: Mapping[str, np.ndarray], seed: int = 0) -> list[dict]:
-    """Every pair of models, from ``{model: (N,) was right}`` on the same labelled images.
+def compare_models(right: Mapping[str, np.ndarray], seed: int = 0) -> list[dict]:
+    """Compare every pair of models.
 
-    Each row has ``first``, ``second``, the accuracy ``difference`` (first minus second) with its paired 95 % bootstrap
-    ``interval``, McNemar's ``p`` and Holm's ``p_adjusted`` over all pairs given.
+    Args:
+        right: ``{model: (N,) bool, whether it was right}`` on the same labelled images.
+        seed: seed of the bootstrap.
+
+    Returns:
+        One row a pair with ``first``, ``second``, ``n``, the accuracy ``difference`` (first minus second) with its
+        paired 95 % bootstrap ``interval``, McNemar's ``p`` and Holm's ``p_adjusted`` over all pairs given.
     """
     pairs = list(combinations(right, 2))
     p_values = [mcnemar(right[first], right[second]) for first, second in pairs]

@@ -1,4 +1,4 @@
-"""What a network costs, counted: parameters and multiply-adds. `bench` measures the time."""
+"""Cost of a network, counted: parameters and multiply-adds. `bench` measures the time."""
 
 import torch
 from torch import nn
@@ -8,12 +8,21 @@ from ferlib.models.checkpoints import Checkpoint
 
 
 def model_cost(checkpoint: Checkpoint) -> dict:
-    """Parameters, multiply-adds of one face by torch's own counter, and the input's side in pixels."""
-    pre = checkpoint.preprocessing
-    return _count(checkpoint.model, pre.channels, pre.size)
+    """Count the cost of a checkpoint; see `count_cost`."""
+    return count_cost(checkpoint.model, checkpoint.preprocessing.channels, checkpoint.preprocessing.size)
 
 
-def _count(model: nn.Module, channels: int, size: int) -> dict:
+def count_cost(model: nn.Module, channels: int, size: int) -> dict:
+    """Count the cost of a network for one face.
+
+    Args:
+        model: the network.
+        channels: channels of its input.
+        size: side of its input, pixels.
+
+    Returns:
+        ``parameters``, ``multiply_adds`` by torch's own counter, and ``input``, the side in pixels.
+    """
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, channels, size, size))
     return {

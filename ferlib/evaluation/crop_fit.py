@@ -1,4 +1,4 @@
-"""How well a crop brings back FER2013's own framing."""
+"""Crop fit: agreement of a crop with FER2013's own framing."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,33 +9,51 @@ import numpy as np
 from ferlib.errors import FerlibError
 from ferlib.faces.cropping import CropSpec, crop_face
 from ferlib.faces.detector import Detection, FaceDetector
+from ferlib.models.preprocessing import FACE_SIZE
 
 
 @dataclass(frozen=True)
 class CropAgreement:
-    """What `measure_crop_agreement` found for one spec."""
+    """Agreement of one crop with FER2013's framing.
+
+    Attributes:
+        spec: the crop.
+        detection_rate: share of the pasted faces that the detector found; the other figures are of these.
+        agreement: share of faces for which crop and original get the same class; None without a classifier.
+        pixel_difference: mean absolute difference of crop and original in grey levels of 0..255.
+    """
 
     spec: CropSpec
-    detection_rate: float  # share of the pasted faces that the detector found; the rest counts for found faces only
-    agreement: float | None  # share for which crop and original get the same class; None without a classifier
-    pixel_difference: float  # mean absolute difference of crop and original in grey levels of 0..255
+    detection_rate: float
+    agreement: float | None
+    pixel_difference: float
 
 
 def paste_face(
     face: np.ndarray, size: float, centre: tuple[float, float], roll: float = 0.0, canvas: tuple[int, int] = (480, 640)
 ) -> np.ndarray:
-    """A (48, 48) uint8 grey face, `size` pixels wide and turned by `roll` radians clockwise, in a (H, W, 3) picture.
+    """Paste a face into a picture.
 
     Its own border, repeated and blurred, fills the rest: surroundings without an edge that a detector could take for a
     face, and no second face.
+
+    Args:
+        face: (48, 48) uint8 grey.
+        size: width of the pasted face, pixels.
+        centre: its centre in the picture, (x, y) in pixels.
+        roll: its turn clockwise, radians.
+        canvas: height and width of the picture, pixels.
+
+    Returns:
+        (H, W, 3) uint8.
     """
     scale = size / face.shape[0]
     turn = scale * np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
     middle = (np.array(face.shape[::-1]) - 1) / 2
     matrix = np.column_stack([turn, np.asarray(centre) - 0.5 - turn @ middle])
-    wide = cv2.warpAffine(face, matrix, canvas[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    pasted = cv2.warpAffine(face, matrix, canvas[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     inside = cv2.warpAffine(np.full_like(face, 255), matrix, canvas[::-1], flags=cv2.INTER_NEAREST) > 0
-    picture = np.where(inside, wide, cv2.GaussianBlur(wide, (0, 0), size / 8))
+    picture = np.where(inside, pasted, cv2.GaussianBlur(pasted, (0, 0), size / 8))
     return np.repeat(picture[..., None], 3, axis=2)
 
 
@@ -43,10 +61,17 @@ def place_and_find(
     face: np.ndarray, detector: FaceDetector, random: np.random.Generator, sizes: tuple[float, float] = (96.0, 200.0),
     roll: float = 0.0,
 ) -> tuple[np.ndarray, Detection | None]:  # fmt: skip
-    """Paste a (48, 48) uint8 face into a picture of 640x480 and detect it: the picture, and the face found there.
+    """Paste a face at a random place of a picture of 640x480 and detect it.
 
-    Place, width (within `sizes`, pixels) and turn (up to `roll` degrees either way) are drawn from `random`. The
-    detection nearest to the face counts; None when there is none within half its width.
+    Args:
+        face: (48, 48) uint8 grey.
+        detector: the face detector.
+        random: source of place, width and turn.
+        sizes: least and largest width of the pasted face, pixels.
+        roll: largest turn to either side, degrees.
+
+    Returns:
+        The picture, and the detection nearest to the face; None when there is none within half its width.
     """
     size = random.uniform(*sizes)
     centre = (random.uniform(size, 640 - size), random.uniform(0.7 * size, 480 - 0.7 * size))
@@ -65,28 +90,42 @@ def measure_crop_agreement(
     roll: float = 0.0,
     seed: int = 0,
 ) -> list[CropAgreement]:
-    """How well each spec brings back FER2013's own framing.
+    """Measure how well each crop brings back FER2013's own framing.
 
-    Each of `images` (N, 48, 48) uint8 is pasted into a picture of 640x480 at a random place, at a random width within
-    `sizes` pixels, turned by up to `roll` degrees either way; then it is detected and cropped. `predict` maps
-    (N, 48, 48) uint8 to (N, classes) scores; the original's class counts as the truth, whatever its label is.
+    Each image is pasted into a picture (`place_and_find`), detected and cropped; the class of the original counts as
+    the truth, whatever its label is.
+
+    Args:
+        images: (N, 48, 48) uint8.
+        specs: the crops.
+        detector: the face detector.
+        predict: (N, 48, 48) uint8 faces -> (N, classes) scores; None for no classifier.
+        sizes: least and largest width of a pasted face, pixels.
+        roll: largest turn to either side, degrees.
+        seed: seed of place, width and turn.
+
+    Returns:
+        The agreement of each crop, in the order of `specs`.
+
+    Raises:
+        FerlibError: the detector found none of the faces.
     """
     random = np.random.default_rng(seed)
-    found: list[tuple[int, np.ndarray, Detection]] = []
+    detected: list[tuple[int, np.ndarray, Detection]] = []
     for index, face in enumerate(images):
         picture, detection = place_and_find(face, detector, random, sizes, roll)
         if detection is not None:
-            found.append((index, picture, detection))
-    if not found:
+            detected.append((index, picture, detection))
+    if not detected:
         raise FerlibError("The detector found none of the pasted faces; give it more of them.")
-    originals = images[[index for index, _, _ in found]]
-    wanted = None if predict is None else predict(originals).argmax(axis=1)
+    originals = images[[index for index, _, _ in detected]]
+    original_classes = None if predict is None else predict(originals).argmax(axis=1)
     rows = []
     for spec in specs:
-        crops = np.stack([crop_face(picture, detection, spec) for _, picture, detection in found])
-        same = None if predict is None else float((predict(crops).argmax(axis=1) == wanted).mean())
+        crops = np.stack([crop_face(picture, detection, spec, size=FACE_SIZE) for _, picture, detection in detected])
+        same = None if predict is None else float((predict(crops).argmax(axis=1) == original_classes).mean())
         difference = float(np.abs(crops.astype(np.int16) - originals).mean())
-        rows.append(CropAgreement(spec, len(found) / len(images), same, difference))
+        rows.append(CropAgreement(spec, len(detected) / len(images), same, difference))
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Labels that a model's out-of-sample predictions doubt, by confident learning (Northcutt et al. 2021)."""
+"""Label noise: labels that out-of-sample predictions contradict, by confident learning (Northcutt et al. 2021)."""
 
 import numpy as np
 from cleanlab.filter import find_label_issues
@@ -6,13 +6,18 @@ from cleanlab.filter import find_label_issues
 from ferlib.data.labels import EMOTIONS
 
 SPREAD = ("all agree", "8 or 9 of 10", "6 or 7", "5 or fewer")
-"""How many of the ten taggers chose the majority label."""
+"""Bands of how many of the ten taggers chose the majority label."""
 
 
 def doubted_labels(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(N,) bool: the labels that cleanlab's filter "prune by noise rate" doubts; a label of -1 is never doubted.
+    """Find doubtful labels by cleanlab's filter "prune by noise rate"; classes that no label names are left out.
 
-    The predictions must be of images that the model did not learn from. Classes that no label names are left out.
+    Args:
+        probabilities: (N, 8) predictions for images that the model did not learn from.
+        labels: (N,) labels; -1 for none, which is never doubted.
+
+    Returns:
+        (N,) bool.
     """
     labels = np.asarray(labels)
     counted = np.flatnonzero(labels >= 0)
@@ -20,16 +25,22 @@ def doubted_labels(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     classes, renamed = np.unique(labels[counted], return_inverse=True)
     if len(classes) < 2:
         return doubted
-    kept = np.maximum(np.asarray(probabilities, np.float64)[np.ix_(counted, classes)], 1e-12)
-    kept /= kept.sum(axis=1, keepdims=True)
-    doubted[counted] = find_label_issues(renamed, kept, filter_by="prune_by_noise_rate", n_jobs=1)
+    predictions = np.maximum(np.asarray(probabilities, np.float64)[np.ix_(counted, classes)], 1e-12)
+    predictions /= predictions.sum(axis=1, keepdims=True)
+    doubted[counted] = find_label_issues(renamed, predictions, filter_by="prune_by_noise_rate", n_jobs=1)
     return doubted
 
 
 def doubt_table(probabilities: np.ndarray, labels: np.ndarray, majority_votes: np.ndarray) -> dict:
-    """How many labels are doubted, by class and by how split the taggers were, JSON-ready.
+    """Count the doubted labels, by class and by how many taggers agreed.
 
-    `majority_votes`: (N,) the number of votes that the majority label got.
+    Args:
+        probabilities: (N, 8) predictions for images that the model did not learn from.
+        labels: (N,) labels, -1 for none.
+        majority_votes: (N,) number of votes that the majority label got.
+
+    Returns:
+        JSON-ready: ``n``, ``doubted``, and ``images`` and ``doubted`` under ``by_class`` and ``by_agreement``.
     """
     doubted, labels = doubted_labels(probabilities, labels), np.asarray(labels)
     counted = labels >= 0
@@ -39,13 +50,13 @@ def doubt_table(probabilities: np.ndarray, labels: np.ndarray, majority_votes: n
         "n": int(counted.sum()),
         "doubted": int(doubted.sum()),
         "by_class": {
-            emotion: _count(doubted, counted & (labels == index)) for index, emotion in enumerate(EMOTIONS)
+            emotion: _count_doubted(doubted, counted & (labels == index)) for index, emotion in enumerate(EMOTIONS)
         },
         "by_agreement": {
-            name: _count(doubted, counted & band) for name, band in zip(SPREAD, bands, strict=True)
+            name: _count_doubted(doubted, counted & band) for name, band in zip(SPREAD, bands, strict=True)
         },
     }  # fmt: skip
 
 
-def _count(doubted: np.ndarray, mask: np.ndarray) -> dict:
+def _count_doubted(doubted: np.ndarray, mask: np.ndarray) -> dict:
     return {"images": int(mask.sum()), "doubted": int(doubted[mask].sum())}

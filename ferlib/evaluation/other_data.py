@@ -1,7 +1,7 @@
-"""A model on another data set: any tree with one folder a class, such as CK+48, RAF-DB or AffectNet unpacked.
+"""Evaluation on another data set: any tree with one folder a class, such as CK+48, RAF-DB or AffectNet unpacked.
 
 The folders' names are mapped to our emotions (`labels.emotion_of_folder`); numbered folders need the name of the data
-set whose numbering they follow. What has no counterpart is named and left out.
+set whose numbering they follow. Folders without a counterpart are reported and left out.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from ferlib.data.labels import EMOTIONS, INDEX, emotion_of_folder
 from ferlib.errors import FerlibError
-from ferlib.evaluation.scores import score
+from ferlib.evaluation.scores import score_predictions
 from ferlib.faces.pictures import find_pictures, load_picture
+from ferlib.models.preprocessing import FACE_SIZE
 
 NUMBERED = {
     "rafdb": {"1": "surprise", "2": "fear", "3": "disgust", "4": "happy", "5": "sad", "6": "angry", "7": "neutral"},
@@ -23,20 +24,21 @@ NUMBERED = {
                   "7": "contempt"},
     "fer2013": {"0": "angry", "1": "disgust", "2": "fear", "3": "happy", "4": "sad", "5": "surprise", "6": "neutral"},
 }  # fmt: skip
-"""What numbered folders mean, from each data set's own documentation."""
+"""Emotions of numbered folders, from each data set's own documentation."""
 
 _BATCH = 256  # pictures in memory at once
-_SIDE = 112  # pixels; pictures are brought to this size before the preprocessing, which makes them smaller
+_SIDE = 112  # pixels; pictures are resized to it before the preprocessing, which makes them smaller
 
 
 @dataclass(frozen=True, eq=False)
 class ClassTree:
-    """The pictures of a tree with one folder a class.
+    """Pictures of a tree with one folder a class.
 
     Attributes:
-        files: paths of the pictures; ids: (N,) the same relative to the tree, with forward slashes.
+        files: paths of the pictures.
+        ids: (N,) paths relative to the tree, with forward slashes.
         labels: (N,) class indices.
-        left_out: folders with pictures that name none of our emotions -> how many pictures.
+        left_out: number of pictures in each folder that names none of our emotions.
     """
 
     files: list[Path]
@@ -44,18 +46,18 @@ class ClassTree:
     labels: np.ndarray
     left_out: dict[str, int]
 
-    def only(self, kept: np.ndarray) -> "ClassTree":
-        """The tree with those pictures for which the (N,) bool `kept` is True."""
-        files = [path for path, keep in zip(self.files, kept, strict=True) if keep]
-        return replace(self, files=files, ids=self.ids[kept], labels=self.labels[kept])
+    def select(self, mask: np.ndarray) -> "ClassTree":
+        """Select pictures by a (N,) bool mask."""
+        files = [path for path, selected in zip(self.files, mask, strict=True) if selected]
+        return replace(self, files=files, ids=self.ids[mask], labels=self.labels[mask])
 
 
 def find_classes(folder: Path, numbering: str | None = None) -> ClassTree:
-    """Every picture below `folder` with the emotion of the nearest folder above it that names one.
+    """Find every picture of a tree with the emotion of the nearest folder above it that names one.
 
     Args:
-        folder: for example with ``test/3_happy/x.jpg`` or ``happy/x.jpg`` in it.
-        numbering: a key of `NUMBERED`, for folders that are called ``1``, ``2`` and so on.
+        folder: root of the tree, with files such as ``test/3_happy/x.jpg`` or ``happy/x.jpg``.
+        numbering: key of `NUMBERED`, for folders that are called ``1``, ``2`` and so on.
 
     Raises:
         FerlibError: no such folder, no pictures, or no folder that names an emotion.
@@ -69,7 +71,7 @@ def find_classes(folder: Path, numbering: str | None = None) -> ClassTree:
     left_out: dict[str, int] = {}
     for path in find_pictures(folder):
         above = path.relative_to(folder).parts[:-1]
-        emotion = next(filter(None, (_emotion(name, numbering) for name in reversed(above))), None)
+        emotion = next(filter(None, (_emotion_of(name, numbering) for name in reversed(above))), None)
         if emotion is None:
             name = "/".join(above) or "."
             left_out[name] = left_out.get(name, 0) + 1
@@ -87,19 +89,21 @@ def find_classes(folder: Path, numbering: str | None = None) -> ClassTree:
 def evaluate_tree(
     tree: ClassTree, predict: Callable[[np.ndarray], np.ndarray], find: Callable[[np.ndarray], np.ndarray | None] | None
 ) -> tuple[dict, ClassTree, np.ndarray]:
-    """Scores of a model on a class tree, the tree as far as it could be read, and its (N, 8) probabilities.
+    """Score a model on a class tree.
+
+    A picture without a face counts as a wrong answer; one that cannot be read does not count.
 
     Args:
-        tree: of `find_classes`.
+        tree: pictures and their classes, from `find_classes`.
         predict: (N, S, S, 3) uint8 RGB or (N, S, S) grey faces -> (N, 8) probabilities.
-        find: picture -> its face as the live path crops it, or None when there is none, which counts as wrong. None:
-            the pictures are faces already, and are only brought to one size.
+        find: picture -> its face as the live path crops it, or None where there is none. None for pictures that are
+            faces already, which are only resized.
 
     Returns:
-        ``n``, ``classes`` present, and ``scores`` twice (`Scores.to_dict`): ``eight`` with all eight emotions allowed,
-        ``present`` with the probabilities of the absent ones set to zero; ``not_found`` pictures without a face;
-        ``left_out`` folders; ``unreadable`` sentences. A picture without a face counts as a wrong answer under both,
-        one that cannot be read does not count.
+        The report, the tree without unreadable pictures, and its (N, 8) probabilities. The JSON-ready report has
+        ``n``, the ``classes`` present, `Scores.to_dict` under ``eight`` (all eight emotions allowed) and ``present``
+        (the probabilities of absent emotions set to zero), the number of faces ``not_found``, the folders
+        ``left_out``, and a sentence for each picture that is ``unreadable``.
 
     Raises:
         FerlibError: no picture can be read.
@@ -112,91 +116,103 @@ def evaluate_tree(
         faces: list[np.ndarray | None] = []
         for number, path in enumerate(tree.files[start : start + _BATCH], start):
             try:
-                faces.append(_face(path, find))
+                faces.append(_load_face(path, find))
             except FerlibError as error:
                 unreadable[number] = str(error)
                 faces.append(None)
-        places = [start + place for place, face in enumerate(faces) if face is not None]
-        if places:
-            probabilities[places] = predict(np.stack([face for face in faces if face is not None]))
-            missed[places] = False
+        detected = [start + offset for offset, face in enumerate(faces) if face is not None]
+        if detected:
+            probabilities[detected] = predict(np.stack([face for face in faces if face is not None]))
+            missed[detected] = False
     if len(unreadable) == len(tree.files):
         raise FerlibError(f"no picture of the tree can be read; the first one: {unreadable[0]}")
-    kept = ~np.isin(np.arange(len(tree.files)), list(unreadable))
-    tree, probabilities, missed = tree.only(kept), probabilities[kept], missed[kept]
+    readable = ~np.isin(np.arange(len(tree.files)), list(unreadable))
+    tree, probabilities, missed = tree.select(readable), probabilities[readable], missed[readable]
     present = np.unique(tree.labels)
     allowed = np.isin(np.arange(len(EMOTIONS)), present)
-    found = {
+    report = {
         "n": len(tree.files), "classes": [EMOTIONS[index] for index in present], "not_found": int(missed.sum()),
         "left_out": tree.left_out, "unreadable": list(unreadable.values()),
-        "eight": score(_wrong(probabilities, tree.labels, missed), tree.labels).to_dict(),
-        "present": score(_wrong(probabilities * allowed, tree.labels, missed), tree.labels).to_dict(),
+        "eight": score_predictions(_miss(probabilities, tree.labels, missed), tree.labels).to_dict(),
+        "present": score_predictions(_miss(probabilities * allowed, tree.labels, missed), tree.labels).to_dict(),
     }  # fmt: skip
-    return found, tree, _wrong(probabilities, tree.labels, missed)
+    return report, tree, _miss(probabilities, tree.labels, missed)
 
 
-def render_tree(found: dict) -> str:
-    """`evaluate_folder`'s result as a few lines for people."""
-    lines = [f"{found['model']} on {found['folder']}: {found['n']:,} pictures of {', '.join(found['classes'])}"]
+def render_tree(report: dict) -> str:
+    """Render the report of `evaluate_folder` as a few lines for people."""
+    lines = [f"{report['model']} on {report['folder']}: {report['n']:,} pictures of {', '.join(report['classes'])}"]
     for title, key in (("all eight allowed", "eight"), ("only these allowed", "present")):
-        row = found[key]
+        row = report[key]
         low, high = row["accuracy_interval"]
         lines.append(
             f"  {title:<19} accuracy {row['accuracy']:.2%} (95 % {low:.2%} to {high:.2%})   "
             f"macro-F1 {row['macro_f1']:.3f}"
         )
-    for emotion in found["classes"]:
-        row = found["present"]["per_class"][emotion]
+    for emotion in report["classes"]:
+        row = report["present"]["per_class"][emotion]
         lines.append(f"    {emotion:<9} recall {row['recall']:.2%} of {row['support']:,}")
-    if found["not_found"]:
-        lines.append(f"  no face found in {found['not_found']:,} pictures, which count as wrong")
-    lines += [f"  left out: {sentence}" for sentence in found["unreadable"]]
-    if found["left_out"]:
-        told = ", ".join(f"{folder} ({count:,})" for folder, count in found["left_out"].items())
-        lines.append(f"  left out, no emotion of ours: {told}")
+    if report["not_found"]:
+        lines.append(f"  no face found in {report['not_found']:,} pictures, which count as wrong")
+    lines += [f"  left out: {sentence}" for sentence in report["unreadable"]]
+    if report["left_out"]:
+        folders = ", ".join(f"{folder} ({count:,})" for folder, count in report["left_out"].items())
+        lines.append(f"  left out, no emotion of ours: {folders}")
     return "\n".join(lines)
 
 
 def evaluate_folder(
     folder: Path, model: str | None = None, *, numbering: str | None = None, detect: bool = False
 ) -> tuple[dict, ClassTree, np.ndarray]:
-    """`evaluate_tree` of a shipped model, with the tree and the probabilities.
+    """Score a shipped model on a folder with one folder a class.
 
-    With `detect` the pictures go through the camera's detector and crop; of several faces the largest counts.
+    Args:
+        folder: root of the tree.
+        model: name of the model; None for the shipped default.
+        numbering: as in `find_classes`.
+        detect: whether the pictures go through the camera's detector and crop; of several faces the largest counts.
+
+    Returns:
+        As `evaluate_tree`; the report also has ``model``, ``folder`` and ``detect``.
+
+    Raises:
+        FerlibError: as `find_classes` and `evaluate_tree`, or no such model.
     """
     from ferlib.inference.loading import load_classifier
 
     tree, classifier = find_classes(folder, numbering), load_classifier(model, engine="torch")
-    find = _finder() if detect else None
-    found, tree, probabilities = evaluate_tree(tree, classifier.predict_proba, find)
-    return {"model": classifier.name, "folder": folder.name, "detect": detect, **found}, tree, probabilities
+    find = _largest_face_finder() if detect else None
+    report, tree, probabilities = evaluate_tree(tree, classifier.predict_proba, find)
+    return {"model": classifier.name, "folder": folder.name, "detect": detect, **report}, tree, probabilities
 
 
-def _finder() -> Callable[[np.ndarray], np.ndarray | None]:
+def _largest_face_finder() -> Callable[[np.ndarray], np.ndarray | None]:
     from ferlib.faces.cropping import crop_face
     from ferlib.faces.detector import FaceDetector
 
     detector = FaceDetector()
 
     def largest(picture: np.ndarray) -> np.ndarray | None:
-        found = detector(picture)
-        area = [(one.box[2] - one.box[0]) * (one.box[3] - one.box[1]) for one in found]
-        return crop_face(picture, found[int(np.argmax(area))]) if found else None
+        detections = detector(picture)
+        if not detections:
+            return None
+        areas = [(face.box[2] - face.box[0]) * (face.box[3] - face.box[1]) for face in detections]
+        return crop_face(picture, detections[int(np.argmax(areas))], size=FACE_SIZE)
 
     return largest
 
 
-def _face(path: Path, find: Callable[[np.ndarray], np.ndarray | None] | None) -> np.ndarray | None:
+def _load_face(path: Path, find: Callable[[np.ndarray], np.ndarray | None] | None) -> np.ndarray | None:
     picture = load_picture(path)
     return cv2.resize(picture, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) if find is None else find(picture)
 
 
-def _emotion(folder: str, numbering: str | None) -> str | None:
+def _emotion_of(folder: str, numbering: str | None) -> str | None:
     if numbering is not None and folder in NUMBERED[numbering]:
         return NUMBERED[numbering][folder]
     return emotion_of_folder(folder)
 
 
-def _wrong(probabilities: np.ndarray, labels: np.ndarray, missed: np.ndarray) -> np.ndarray:
-    """Missed rows name a class that is not theirs, so that they count as errors: the next one in class order."""
+def _miss(probabilities: np.ndarray, labels: np.ndarray, missed: np.ndarray) -> np.ndarray:
+    """Let missed rows predict the next class after their own, so that they count as errors."""
     return np.where(missed[:, None], np.eye(len(EMOTIONS))[(labels + 1) % len(EMOTIONS)], probabilities)

@@ -1,4 +1,4 @@
-"""How accuracy falls when faces are blurred, noisy, dark, turned, covered or small: ten changes at five strengths."""
+"""Robustness: accuracy on faces that are blurred, noisy, dark, turned, covered or small, in five strengths each."""
 
 from collections.abc import Callable
 
@@ -14,58 +14,58 @@ _EYES, _MOUTH = 0.39, 0.77  # height of eyes and mouth in FER2013's frame, share
 
 
 def blur(face: np.ndarray, sigma: float, _: np.random.Generator) -> np.ndarray:
-    """Gaussian blur; sigma in pixels."""
+    """Blur by a Gaussian; sigma in pixels."""
     return cv2.GaussianBlur(face, (0, 0), sigma)
 
 
 def noise(face: np.ndarray, deviation: float, generator: np.random.Generator) -> np.ndarray:
-    """Gaussian noise; standard deviation in grey levels."""
+    """Add Gaussian noise; standard deviation in grey levels."""
     return _to_bytes(face + generator.normal(0, deviation, face.shape))
 
 
 def low_light(face: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
-    """A share of the light, with the photon noise of a sensor that counts 1,000 electrons at white."""
+    """Leave a share of the light, with the photon noise of a sensor that counts 1,000 electrons at white."""
     electrons = generator.poisson(face / 255 * share * 1000)
     return _to_bytes(electrons / 1000 * 255)
 
 
 def contrast(face: np.ndarray, factor: float, _: np.random.Generator) -> np.ndarray:
-    """Contrast times a factor around the face's mean."""
+    """Multiply the contrast by a factor around the face's mean."""
     mean = face.mean()
     return _to_bytes((face - mean) * factor + mean)
 
 
 def jpeg(face: np.ndarray, quality: float, _: np.random.Generator) -> np.ndarray:
-    """JPEG and back at a quality of 1 to 100."""
+    """Compress as JPEG, quality 1 to 100, and decompress."""
     data = cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))
 
 
 def rotation(face: np.ndarray, degrees: float, generator: np.random.Generator) -> np.ndarray:
-    """Turned by so many degrees to either side; the border is repeated."""
+    """Rotate by so many degrees to either side; the border is repeated."""
     side = face.shape[0]
     turn = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), degrees * generator.choice([-1, 1]), 1.0)
     return cv2.warpAffine(face, turn, (side, side), borderMode=cv2.BORDER_REPLICATE)
 
 
 def cover_eyes(face: np.ndarray, share: float, _: np.random.Generator) -> np.ndarray:
-    """A mid-grey bar over the eyes, `share` of the face high."""
+    """Cover the eyes with a mid-grey bar, `share` of the face high."""
     return _cover(face, _EYES, share)
 
 
 def cover_mouth(face: np.ndarray, share: float, _: np.random.Generator) -> np.ndarray:
-    """A mid-grey bar over the mouth, `share` of the face high."""
+    """Cover the mouth with a mid-grey bar, `share` of the face high."""
     return _cover(face, _MOUTH, share)
 
 
 def low_resolution(face: np.ndarray, side: float, _: np.random.Generator) -> np.ndarray:
-    """Seen `side` pixels wide, then enlarged again."""
+    """Shrink to a width of `side` pixels, then enlarge again."""
     small = cv2.resize(face, (int(side), int(side)), interpolation=cv2.INTER_AREA)
     return cv2.resize(small, face.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def tint(face: np.ndarray, strength: float, generator: np.random.Generator) -> np.ndarray:
-    """Coloured light: each of red, green and blue loses up to `strength` of its light; an RGB face."""
+    """Colour the light: red, green and blue lose up to `strength` each; the face becomes RGB."""
     light = 1 - strength * generator.random(3)
     return _to_bytes(face[..., None] * light)
 
@@ -82,43 +82,66 @@ CHANGES: dict[str, tuple[Change, tuple[float, ...], str]] = {
     "low resolution": (low_resolution, (32, 24, 16, 12, 8), "pixels wide"),
     "tint": (tint, (0.1, 0.2, 0.4, 0.6, 0.8), "largest loss of a colour"),
 }
-"""Name -> (what is done, strengths from weak to strong, what the strength means)."""
+"""Name -> (change, strengths from weak to strong, unit of the strength)."""
 
 
 def change_faces(faces: np.ndarray, name: str, strength: float, seed: int = 0) -> np.ndarray:
-    """(N, 48, 48) or (N, 48, 48, 3) uint8: each face changed; the same seed gives the same faces."""
+    """Apply a change to each face; the same seed gives the same faces.
+
+    Args:
+        faces: (N, 48, 48) uint8.
+        name: key of `CHANGES`.
+        strength: strength in the unit of the change.
+        seed: seed of the random changes.
+
+    Returns:
+        (N, 48, 48) or (N, 48, 48, 3) uint8.
+    """
     change, _, _ = CHANGES[name]
     generator = np.random.default_rng(seed)
     return np.stack([change(np.ascontiguousarray(face), strength, generator) for face in faces])
 
 
-def robustness(
+def measure_robustness(
     predict: Callable[[np.ndarray], np.ndarray], faces: np.ndarray, labels: np.ndarray, seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> dict:  # fmt: skip
-    """Accuracy under every change at every strength, on the same images, JSON-ready.
+    """Measure the accuracy under every change at every strength, on the same images.
 
     Args:
         predict: (N, H, W) or (N, H, W, 3) uint8 faces -> (N, 8) probabilities.
-        faces: (N, 48, 48) uint8; labels: (N,) class indices, all of them 0 or more.
-        seed: of the random changes.
-        progress: is told the name of each change as its turn comes.
+        faces: (N, 48, 48) uint8.
+        labels: (N,) class indices, all of them 0 or more.
+        seed: seed of the random changes.
+        progress: gets the name of each change as it begins.
+
+    Returns:
+        JSON-ready: ``n``, the accuracy on ``clean`` faces with its interval, and under ``changes`` unit, strengths,
+        accuracies and intervals of each change.
     """
     clean = predict(faces).argmax(axis=1) == labels
-    found: dict = {"n": len(labels), "clean": rate(clean), "changes": {}}
+    result: dict = {"n": len(labels), "clean": rate(clean), "changes": {}}
     for name, (_, strengths, unit) in CHANGES.items():
         if progress:
             progress(name)
         hits = [predict(change_faces(faces, name, strength, seed)).argmax(axis=1) == labels for strength in strengths]
-        found["changes"][name] = {"unit": unit, "strengths": list(strengths), **_columns(map(rate, hits))}
-    return found
+        result["changes"][name] = {"unit": unit, "strengths": list(strengths), **_columns(map(rate, hits))}
+    return result
 
 
-def some_labelled(labels: np.ndarray, most: int, seed: int = 0) -> np.ndarray:
-    """Indices of at most `most` images with a label, drawn at random without replacement, in order."""
-    labelled = np.flatnonzero(np.asarray(labels) >= 0)
-    chosen = np.random.default_rng(seed).permutation(labelled)[:most]
-    return np.sort(chosen)
+def draw_labelled(labels: np.ndarray, most: int, seed: int = 0) -> np.ndarray:
+    """Draw images with a label at random, without replacement.
+
+    Args:
+        labels: (N,) labels, -1 for none.
+        most: largest number of images.
+        seed: seed of the draw.
+
+    Returns:
+        Sorted indices of the images.
+    """
+    candidates = np.flatnonzero(np.asarray(labels) >= 0)
+    return np.sort(np.random.default_rng(seed).permutation(candidates)[:most])
 
 
 def _columns(rows) -> dict[str, list]:

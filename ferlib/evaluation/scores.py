@@ -1,4 +1,4 @@
-"""Scores with their uncertainty, from stored probabilities and labels."""
+"""Scores of predictions with their uncertainty."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,18 @@ from ferlib.evaluation.metrics import accuracy, confusion_of, interval, macro_f1
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What one model reaches on one set of labelled images.
+    """Scores of one model on one set of labelled images.
 
     Attributes:
-        n: images scored.
-        accuracy, macro_f1: in 0..1; macro-F1 is the mean over the classes that occur in the labels.
-        accuracy_interval, macro_f1_interval: 95 % bootstrap percentile intervals over images.
-        recall, precision, f1, support: (8,) per class in class order; NaN where undefined.
+        n: number of images scored.
+        accuracy: share of right predictions, in 0..1.
+        accuracy_interval: 95 % bootstrap percentile interval over images.
+        macro_f1: mean F1 over the classes that occur in the labels, in 0..1.
+        macro_f1_interval: 95 % bootstrap percentile interval over images.
+        recall: (8,) in class order; NaN where undefined.
+        precision: (8,) likewise.
+        f1: (8,) likewise.
+        support: (8,) labelled images of each class.
         confusion: (8, 8) counts, rows are labels, columns predictions.
     """
 
@@ -32,7 +37,7 @@ class Scores:
     confusion: np.ndarray
 
     def to_dict(self) -> dict:
-        """JSON-ready form; undefined per-class values are null."""
+        """Return the JSON-ready form; undefined per-class values are None."""
         return {
             "n": self.n,
             "accuracy": self.accuracy,
@@ -52,11 +57,16 @@ class Scores:
         }
 
 
-def score(probabilities: np.ndarray, labels: np.ndarray, seed: int = 0) -> Scores:
-    """Score (N, 8) probabilities against (N,) class indices.
+def score_predictions(probabilities: np.ndarray, labels: np.ndarray, seed: int = 0) -> Scores:
+    """Score predictions against labels.
 
-    Rows with a label of -1 (dropped by the voting rule) are left out. The bootstrap resamples images; since every
-    score here depends only on the confusion matrix, that is one multinomial draw of the matrix for each resample.
+    The bootstrap resamples images; since every score here depends on the confusion matrix alone, that is one
+    multinomial draw of the matrix for each resample.
+
+    Args:
+        probabilities: (N, 8) predictions.
+        labels: (N,) class indices; rows with -1 (dropped by the voting rule) are left out.
+        seed: seed of the bootstrap.
 
     Raises:
         ValueError: shapes that do not match, or nothing to score.

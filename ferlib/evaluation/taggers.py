@@ -1,4 +1,4 @@
-"""Models and people against the ten taggers' votes: the human line, distances of distributions, the protocols."""
+"""Models and people against the ten taggers' votes: human line, distances of distributions, FER+ protocols."""
 
 from itertools import pairwise
 
@@ -6,19 +6,27 @@ import numpy as np
 
 from ferlib.data.labels import COLUMN_OF_EMOTION, EMOTIONS, INDEX
 from ferlib.data.votes import emotion_shares, hard_labels, targets
-from ferlib.evaluation.metrics import LEAST, bootstrap_mean, rate
-from ferlib.evaluation.scores import score
+from ferlib.evaluation.metrics import MIN_PROBABILITY, bootstrap_mean, rate
+from ferlib.evaluation.scores import score_predictions
 
 PROTOCOL_RULES = ("majority", "crossentropy", "multi_target", "argmax")
+"""Label rules of the FER+ protocols in `protocol_table`."""
+
 AGREEMENT_EDGES = (0.0, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.001)
+"""Bounds of the bands of agreement, shares of all votes."""
 
 
 def human_line(votes: np.ndarray) -> dict:
-    """How well one tagger does on images with a majority label; (N, 10) votes in the order of `VOTE_COLUMNS`.
+    """Measure how well one tagger does on images with a majority label.
 
-    ``against_majority``: the chance that a tagger picked at random voted for the majority label. This flatters the
-    tagger, whose own vote is in the majority. ``against_others``: the chance that the vote is the most frequent one
-    among the other nine, all ten columns counted; where k columns tie there, a vote for one of them counts 1/k.
+    Args:
+        votes: (N, 10) votes in the order of `labels.VOTE_COLUMNS`.
+
+    Returns:
+        JSON-ready. ``against_majority``: the chance that a tagger picked at random voted for the majority label; this
+        flatters the tagger, whose own vote is in the majority. ``against_others``: the chance that the vote is the most
+        frequent one among the other nine, all ten columns counted; where k columns tie there, a vote for one of them
+        counts 1/k. Both have a 95 % bootstrap interval; ``n`` is the number of images.
     """
     votes = np.asarray(votes, np.int64)
     labels = hard_labels(votes)
@@ -43,27 +51,50 @@ def human_line(votes: np.ndarray) -> dict:
 
 
 def entropy(shares: np.ndarray) -> np.ndarray:
-    """(N,) entropy of (N, K) distributions in nats: the least cross-entropy that any model could reach."""
+    """Compute the (N,) entropy of (N, K) distributions in nats, the least cross-entropy that any model can reach."""
     return -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=1)
 
 
 def cross_entropy(shares: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """(N,) cross-entropy of `probabilities` against the votes' `shares`, in nats."""
-    return -(shares * np.log(np.maximum(probabilities, LEAST))).sum(axis=1)
+    """Compute the cross-entropy of predictions against distributions.
+
+    Args:
+        shares: (N, K) distributions of the votes.
+        probabilities: (N, K) predictions.
+
+    Returns:
+        (N,) nats.
+    """
+    return -(shares * np.log(np.maximum(probabilities, MIN_PROBABILITY))).sum(axis=1)
 
 
 def js_divergence(shares: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """(N,) Jensen-Shannon divergence in nats, between 0 and log 2."""
+    """Compute the Jensen-Shannon divergence of predictions and distributions.
+
+    Args:
+        shares: (N, K) distributions of the votes.
+        probabilities: (N, K) predictions.
+
+    Returns:
+        (N,) nats, between 0 and log 2.
+    """
     middle = (shares + probabilities) / 2
     halves = (cross_entropy(side, middle) - entropy(side) for side in (shares, probabilities))
     return sum(halves) / 2
 
 
 def distribution_scores(probabilities: np.ndarray, votes: np.ndarray) -> dict:
-    """How far (N, 8) probabilities are from the shares of the taggers' emotion votes, JSON-ready.
+    """Measure the distance of predictions from the distribution of the taggers' emotion votes.
 
-    All images with an emotion vote count, also those without a majority. KL divergence is the soft cross-entropy above
-    its floor, the votes' own entropy.
+    All images with an emotion vote count, also those without a majority.
+
+    Args:
+        probabilities: (N, 8) predictions.
+        votes: (N, 10) votes in the order of `labels.VOTE_COLUMNS`.
+
+    Returns:
+        JSON-ready, in nats: ``soft_cross_entropy``, its ``floor`` (the votes' own entropy), their difference (the KL
+        divergence, ``kl``) and the Jensen-Shannon divergence ``js``.
     """
     shares = emotion_shares(votes)
     counted = shares.any(axis=1)
@@ -81,10 +112,17 @@ def distribution_scores(probabilities: np.ndarray, votes: np.ndarray) -> dict:
 
 
 def accuracy_by_agreement(probabilities: np.ndarray, votes: np.ndarray) -> list[dict]:
-    """Accuracy on the taggers' most frequent emotion, by the share of all votes that it got.
+    """Measure the accuracy on the taggers' most frequent emotion, by the share of all votes that it got.
 
-    Images of all kinds count as long as one emotion leads alone; ``human`` is the same share averaged: what one
-    tagger at random reaches there.
+    Images of all kinds count as long as one emotion leads alone.
+
+    Args:
+        probabilities: (N, 8) predictions.
+        votes: (N, 10) votes in the order of `labels.VOTE_COLUMNS`.
+
+    Returns:
+        JSON-ready rows, one a band of agreement with images: ``low``, ``high``, ``n``, ``accuracy``, ``interval``, and
+        ``human``, the mean share of votes, which a tagger at random reaches.
     """
     votes = np.asarray(votes, np.int64)
     emotions = votes[:, list(COLUMN_OF_EMOTION)]
@@ -106,10 +144,10 @@ def accuracy_by_agreement(probabilities: np.ndarray, votes: np.ndarray) -> list[
 
 
 def protocol_table(probabilities: np.ndarray, ids: np.ndarray, votes_by_file: dict[str, dict]) -> list[dict]:
-    """The same predictions scored under each common FER+ protocol, so that they can be set beside any paper.
+    """Score the same predictions under each common FER+ protocol, for comparison with any paper.
 
     Args:
-        probabilities: (N, 8).
+        probabilities: (N, 8) predictions.
         ids: (N,) image names.
         votes_by_file: ``{label file: {"ids": (M,), "votes": (M, 10)}}``.
 
@@ -119,37 +157,38 @@ def protocol_table(probabilities: np.ndarray, ids: np.ndarray, votes_by_file: di
         equal ones the first in class order. Seven classes: images labelled contempt are left out, and contempt is
         never predicted.
     """
-    place = {name: index for index, name in enumerate(np.asarray(ids).tolist())}
+    index_of = {name: index for index, name in enumerate(np.asarray(ids).tolist())}
     rows = []
-    for file, held in votes_by_file.items():
-        known = np.array([name in place for name in held["ids"].tolist()], bool)
-        order = np.array([place[name] for name in held["ids"][known].tolist()], np.int64)
-        probable, votes = np.asarray(probabilities)[order], held["votes"][known]
+    for file, labelled in votes_by_file.items():
+        known = np.array([name in index_of for name in labelled["ids"].tolist()], bool)
+        order = np.array([index_of[name] for name in labelled["ids"][known].tolist()], np.int64)
+        predictions, votes = np.asarray(probabilities)[order], labelled["votes"][known]
         for rule in PROTOCOL_RULES:
-            rows.append({"labels": file, "rule": rule, "classes": 8, **_under(probable, votes, rule)})
-        rows.append({"labels": file, "rule": "majority", "classes": 7, **_seven(probable, votes)})
+            rows.append({"labels": file, "rule": rule, "classes": 8, **_score_under_rule(predictions, votes, rule)})
+        rows.append({"labels": file, "rule": "majority", "classes": 7, **_score_seven_classes(predictions, votes)})
     return rows
 
 
-def _under(probabilities: np.ndarray, votes: np.ndarray, rule: str) -> dict:
+def _score_under_rule(probabilities: np.ndarray, votes: np.ndarray, rule: str) -> dict:
     if rule == "multi_target":
-        wanted, named = targets(votes, rule), probabilities.argmax(axis=1)
-        return _rate((wanted[np.arange(len(named)), named] > 0)[wanted.any(axis=1)])
+        target_rows, predicted = targets(votes, rule), probabilities.argmax(axis=1)
+        hits = target_rows[np.arange(len(predicted)), predicted] > 0
+        return _rate_or_nothing(hits[target_rows.any(axis=1)])
     labels = hard_labels(votes, rule)
     if not (labels >= 0).any():
-        return _rate(labels[:0])
-    scores = score(probabilities, labels)  # the same interval as everywhere
+        return _rate_or_nothing(labels[:0])
+    scores = score_predictions(probabilities, labels)  # the same interval as everywhere
     return {"n": scores.n, "accuracy": scores.accuracy, "interval": list(scores.accuracy_interval)}
 
 
-def _seven(probabilities: np.ndarray, votes: np.ndarray) -> dict:
+def _score_seven_classes(probabilities: np.ndarray, votes: np.ndarray) -> dict:
     labels = hard_labels(votes)
     counted = (labels >= 0) & (labels != INDEX["contempt"])
-    without = probabilities * (np.arange(len(EMOTIONS)) != INDEX["contempt"])
-    return _rate((without.argmax(axis=1) == labels)[counted])
+    without_contempt = probabilities * (np.arange(len(EMOTIONS)) != INDEX["contempt"])
+    return _rate_or_nothing((without_contempt.argmax(axis=1) == labels)[counted])
 
 
-def _rate(hits: np.ndarray) -> dict:
+def _rate_or_nothing(hits: np.ndarray) -> dict:
     if not len(hits):
         return {"n": 0, "accuracy": None, "interval": None}
     return {"n": len(hits), **rate(hits)}

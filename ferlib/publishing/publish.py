@@ -1,4 +1,4 @@
-"""Published models: shipped weights with their predictions and scores, and the one function that reads test.
+"""Publishing of a finished run: shipped weights with their predictions and scores.
 
 Every choice (epoch, settings, temperature) is made on valid before a model comes here. Test is scored once, when a
 model is published; later calls can only check that the stored numbers come out again.
@@ -14,22 +14,29 @@ from ferlib.errors import FerlibError
 from ferlib.files import atomic_path, write_json
 from ferlib.inference.classifier import Classifier
 from ferlib.models import checkpoints
-from ferlib.publishing.splits import protocol_of, same_data, score_test, score_valid
-from ferlib.publishing.store import is_published, summarise
+from ferlib.publishing.splits import open_same_data, protocol_of, score_test, score_valid
+from ferlib.publishing.store import is_published, scores_by_part
 from ferlib.training.config import TrainConfig
 from ferlib.training.run_files import saved_run
 from ferlib.training.runs import check_name, read_run
 
 
 def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
-    """Turn a finished run into a published model: shipped weights, predictions on valid and test, scores, history.
+    """Publish a finished run: shipped weights, predictions on valid and test, scores, history.
 
     Writes under ``data/published/NAME`` ``predictions_valid.npz`` and ``predictions_test.npz`` (ids, majority labels,
     probabilities, leaked flags) and ``history.csv``, then ``data/checkpoints/NAME.safetensors`` and ``.json``, and
     last ``metrics.json``, which makes the name a published one. The predictions are those of the shipped
-    half-precision weights. Returns the metrics. Without `weights` none are shipped: for runs of which only the numbers
-    are wanted, such as further seeds. What was made with the weights that are replaced (the study, its heat maps, the
-    report of the export) is removed.
+    half-precision weights. Results of weights that are replaced (the study, its heat maps, the report of the export)
+    are removed.
+
+    Args:
+        name: name of the run.
+        replace: whether to overwrite a model that is published under this name.
+        weights: whether to ship the weights. Without them only the numbers are published, as for further seeds.
+
+    Returns:
+        The content of ``metrics.json``.
 
     Raises:
         FerlibError: the run is unfinished, its files do not belong together, or it was trained on other data than
@@ -41,9 +48,9 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
         raise FerlibError(f"{name!r} is published already; choose another name, or say --replace.")
     if not weights and (paths.CHECKPOINTS / f"{name}.safetensors").is_file():
         raise FerlibError(f"the weights of {name!r} are shipped and would not fit the new numbers; ship the new ones.")
-    same_data(about["data_hash"], f"the run {name} was trained on")
+    data_set = open_same_data(about["data_hash"], f"the run {name} was trained on")
     config = TrainConfig.from_dict(about["config"])
-    best = _best(name, config, about)
+    best = _best_weights(name, config, about)
     protocol = protocol_of(about["data_hash"], about["data"])
     sidecar = {
         "model": config.model_arguments(), "preprocessing": config.preprocessing.to_dict(), "temperature": 1.0,
@@ -51,13 +58,13 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
         **{key: about[key] for key in ("data", "data_hash", "code_commit", "best_epoch", "seconds", "config")},
     }  # fmt: skip
     classifier = Classifier(checkpoints.as_shipped(name, best, sidecar))
-    predictions = {"valid": score_valid(classifier)[0], "test": score_test(classifier)[0]}
-    scores = {split: summarise(found) for split, found in predictions.items()}
-    for made in ("metrics.json", "study.json", "attribution.npz", "export.json"):
-        (folder / made).unlink(missing_ok=True)
-    for split, found in predictions.items():
+    results = {"valid": score_valid(classifier, data_set), "test": score_test(classifier, data_set)}
+    scores = {split: scores_by_part(result.predictions) for split, result in results.items()}
+    for outdated in ("metrics.json", "study.json", "attribution.npz", "export.json"):
+        (folder / outdated).unlink(missing_ok=True)
+    for split, result in results.items():
         with atomic_path(folder / f"predictions_{split}.npz") as temporary:
-            np.savez_compressed(temporary, **found)  # type: ignore[arg-type]  # its flag is no array
+            np.savez_compressed(temporary, **result.predictions)  # type: ignore[arg-type]  # its flag is no array
     with atomic_path(folder / "history.csv") as temporary:
         shutil.copyfile(paths.RUNS / name / "history.csv", temporary)
     if weights:
@@ -68,8 +75,8 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
     return metrics
 
 
-def _best(name: str, config: TrainConfig, about: dict) -> dict[str, torch.Tensor]:
-    """State dict of the epoch that valid chose; what ``run.json`` says must be of the same training."""
+def _best_weights(name: str, config: TrainConfig, about: dict) -> dict[str, torch.Tensor]:
+    """State dict of the epoch that valid chose; ``run.json`` must be of the same training."""
     saved = saved_run(paths.RUNS / name, config, about["data_hash"])
     if saved is None or saved["best"]["epoch"] != about["best_epoch"]:
         raise FerlibError(f"run.json and checkpoint.pt of {name} are of two trainings; delete the folder, train again.")

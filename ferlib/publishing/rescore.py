@@ -4,18 +4,26 @@ import numpy as np
 
 from ferlib.inference.loading import load_classifier
 from ferlib.models import checkpoints
-from ferlib.publishing.splits import same_data, score_test, score_valid
-from ferlib.publishing.store import published_metrics, published_predictions, summarise
+from ferlib.publishing.splits import open_same_data, score_test, score_valid
+from ferlib.publishing.store import published_metrics, published_predictions, scores_by_part
 
-_PARTS = (("leak_free", "leak-free"), ("leaked", "leaked"))
+_PART_TITLES = {"leak_free": "leak-free", "leaked": "leaked"}
 
 
 def evaluate_model(name: str | None, split: str, *, recompute: bool = False) -> dict:
-    """Scores of a published model on ``"valid"`` or ``"test"``, with what they were measured on.
+    """Score a published model on a split.
 
-    The keys of `Scores.to_dict` are those of all images; ``leak_free`` and ``leaked`` hold the same for those parts.
-    They come from the stored predictions, which need no data. With `recompute` the shipped weights are run again on
-    the data set, and ``max_difference`` says how far any probability is from the stored one.
+    The scores come from the stored predictions, which need no data, or from the model itself.
+
+    Args:
+        name: name of the model; None for the shipped default.
+        split: ``"valid"`` or ``"test"``.
+        recompute: whether to run the shipped weights on the data set again.
+
+    Returns:
+        `Scores.to_dict` of all images beside ``model``, ``split``, ``protocol``, ``seed`` and ``source``;
+        ``leak_free`` and ``leaked`` hold the scores of these parts. With `recompute` also ``max_difference``, the
+        largest difference of any probability from the stored one.
 
     Raises:
         FerlibError: no such published model, or `recompute` on other data than it was published with.
@@ -27,29 +35,29 @@ def evaluate_model(name: str | None, split: str, *, recompute: bool = False) -> 
         "source": "stored predictions",
     }  # fmt: skip
     if recompute:
-        same_data(metrics["run"]["data_hash"], f"{name} was published with")
-        classifier = load_classifier(name, engine="torch")
-        again, _ = score_test(classifier) if split == "test" else score_valid(classifier)
-        difference = float(np.abs(again["probabilities"] - predictions["probabilities"]).max())
+        data_set = open_same_data(metrics["run"]["data_hash"], f"{name} was published with")
+        score_split = score_test if split == "test" else score_valid
+        recomputed = score_split(load_classifier(name, engine="torch"), data_set).predictions
+        difference = float(np.abs(recomputed["probabilities"] - predictions["probabilities"]).max())
         about |= {"source": "recomputed", "max_difference": difference}
-        predictions = again
-    parts = summarise(predictions)
+        predictions = recomputed
+    parts = scores_by_part(predictions)
     return {**about, **parts.pop("all"), **parts}
 
 
 def render_evaluation(result: dict) -> str:
-    """`evaluate_model`'s result as a few lines for people."""
+    """Render the result of `evaluate_model` as a few lines for people."""
     head = f"{result['model']} (seed {result['seed']}) on {result['split']}: {result['protocol']}; {result['source']}"
     if "max_difference" in result:
         head += f", at most {result['max_difference']:.1e} from the stored probabilities"
-    parts = [_line(title, result[part]) for part, title in _PARTS if part in result]
-    return "\n".join([head, _line("all images", result), *parts])
+    parts = [_score_line(title, result[part]) for part, title in _PART_TITLES.items() if part in result]
+    return "\n".join([head, _score_line("all images", result), *parts])
 
 
-def _line(title: str, scores: dict) -> str:
+def _score_line(title: str, scores: dict) -> str:
     low, high = scores["accuracy_interval"]
-    f_low, f_high = scores["macro_f1_interval"]
+    f1_low, f1_high = scores["macro_f1_interval"]
     return (
         f"  {title:<11} n = {scores['n']:>5,}   accuracy {scores['accuracy']:.2%} "
-        f"(95 % {low:.2%} to {high:.2%})   macro-F1 {scores['macro_f1']:.3f} ({f_low:.3f} to {f_high:.3f})"
+        f"(95 % {low:.2%} to {high:.2%})   macro-F1 {scores['macro_f1']:.3f} ({f1_low:.3f} to {f1_high:.3f})"
     )

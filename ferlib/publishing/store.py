@@ -6,28 +6,46 @@ import numpy as np
 
 from ferlib import paths
 from ferlib.errors import FerlibError
-from ferlib.evaluation.scores import score
+from ferlib.evaluation.scores import score_predictions
 from ferlib.training.runs import check_name
 
 
 def is_published(name: str) -> bool:
-    """Whether a model is published; a half-written one is not."""
+    """Return whether a model is published; a half-written one is not.
+
+    Args:
+        name: name of the model.
+    """
     return (paths.PUBLISHED / name / "metrics.json").is_file()
 
 
-def summarise(predictions: dict[str, np.ndarray]) -> dict:
-    """Scores of all images of a split, and of its leak-free and leaked parts, JSON-ready."""
+def scores_by_part(predictions: dict[str, np.ndarray]) -> dict:
+    """Score all images of a split, and its leak-free and leaked parts.
+
+    Args:
+        predictions: arrays as in `splits.Split.predictions`.
+
+    Returns:
+        `Scores.to_dict` under ``all``, ``leak_free`` and ``leaked``; a part without labelled images is left out.
+    """
     leaked = predictions["leaked"]
     parts = {"all": np.ones(len(leaked), bool), "leak_free": ~leaked, "leaked": leaked}
     return {
-        part: score(predictions["probabilities"][mask], predictions["labels"][mask]).to_dict()
+        part: score_predictions(predictions["probabilities"][mask], predictions["labels"][mask]).to_dict()
         for part, mask in parts.items()
         if (predictions["labels"][mask] >= 0).any()
     }
 
 
 def published_metrics(name: str) -> dict:
-    """``metrics.json`` of a published model."""
+    """Read ``metrics.json`` of a published model.
+
+    Args:
+        name: name of the model.
+
+    Raises:
+        FerlibError: there is no such published model.
+    """
     path = paths.PUBLISHED / check_name(name) / "metrics.json"
     if not path.is_file():
         raise FerlibError(f"there is no published model {name!r}; 'ferlib publish {name}' makes one of a finished run.")
@@ -35,7 +53,18 @@ def published_metrics(name: str) -> dict:
 
 
 def published_predictions(name: str, split: str) -> dict[str, np.ndarray]:
-    """The stored predictions of a published model on ``"valid"`` or ``"test"``; see `Split` for the arrays."""
+    """Read the stored predictions of a published model.
+
+    Args:
+        name: name of the model.
+        split: ``"valid"`` or ``"test"``.
+
+    Returns:
+        Arrays as in `splits.Split.predictions`.
+
+    Raises:
+        FerlibError: there are no such predictions.
+    """
     path = paths.PUBLISHED / check_name(name) / f"predictions_{split}.npz"
     if not path.is_file():
         raise FerlibError(f"there are no published predictions of {name!r} on {split}; publish the run again.")

@@ -1,8 +1,8 @@
-"""The full evaluation of one model: everything that notebook 04 and its figures show, computed once and stored.
+"""Full evaluation of one model: everything that notebook 04 and its figures show, computed once and stored.
 
-First the temperature and the threshold are chosen on valid (`choose`). Then valid and test are read once, by
-`publication.measure_splits`, and everything is measured while they are read. What is stored are numbers, average maps
-and curves: no image, no single face's map, and no tagger's vote.
+First the temperature and the threshold are chosen on valid (`choose_on_valid`). Then `splits.measure_splits` reads
+valid and test once and takes all measures. Numbers, average maps and curves are stored: no image, no single face's map,
+and no tagger's vote.
 """
 
 import time
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from ferlib import paths
+from ferlib.data.data_set import DataSet, open_data_set
 from ferlib.data.labels import COLUMN_OF_EMOTION
 from ferlib.data.votes import emotion_shares
 from ferlib.errors import FerlibError
@@ -30,30 +31,30 @@ from ferlib.models import checkpoints
 from ferlib.models.checkpoints import Checkpoint
 from ferlib.provenance import code_commit
 from ferlib.publishing import splits, store
-from ferlib.publishing.splits import Split
+from ferlib.publishing.splits import Split, SplitResult
 
 RISK = 0.10
 """Share of wrong answers that the "not sure" threshold aims at, on valid."""
 
 IMAGES = 1000
-"""Labelled test images, drawn at random, that robustness and live path are measured on."""
+"""Number of labelled test images, drawn at random, for robustness and live path."""
 
 SEED = 0
-"""Of the bootstrap, the random changes, and the draw of images."""
+"""Seed of the bootstrap, the random changes, and the draw of images."""
 
 TOLERANCE = 1e-3
-"""Largest difference of a probability from the stored one that another machine's arithmetic explains."""
+"""Largest difference from a stored probability that the arithmetic of another machine explains."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What is chosen on valid, and only there.
+    """Choices that are made on valid, and only there.
 
     Attributes:
-        temperature: minimises the log-loss against the majority labels; `predict` and the camera use it.
-        temperature_votes: minimises the cross-entropy against the taggers' emotion votes; reported only.
+        temperature: temperature of least log-loss against the majority labels; `predict` and the camera use it.
+        temperature_votes: temperature of least cross-entropy against the taggers' emotion votes; only reported.
         threshold: least calibrated confidence at which the model answers.
-        risk: the share of wrong answers that the threshold was chosen for.
+        risk: share of wrong answers for which the threshold was chosen.
     """
 
     temperature: float
@@ -62,13 +63,22 @@ class Choices:
     risk: float
 
 
-def choose(checkpoint: Checkpoint, root: Path | None = None, risk: float = RISK) -> Choices:
-    """Temperature and threshold of a model, from the validation split alone."""
-    _, measured = splits.score_valid(Classifier(checkpoint), root, {"choices": partial(_choices, risk=risk)})
-    return measured["choices"]
+def choose_on_valid(checkpoint: Checkpoint, data_set: DataSet, risk: float = RISK) -> Choices:
+    """Choose temperature and threshold of a model from the validation split alone.
+
+    Args:
+        checkpoint: the model.
+        data_set: the open data.
+        risk: share of wrong answers to choose the threshold for.
+
+    Raises:
+        FerlibError: no threshold gives so few wrong answers.
+    """
+    valid = splits.score_valid(Classifier(checkpoint), data_set, {"choices": partial(_fit_choices, risk=risk)})
+    return valid.measures["choices"]
 
 
-def _choices(valid: Split, risk: float) -> Choices:
+def _fit_choices(valid: Split, risk: float) -> Choices:
     raw, labels = valid.predictions["probabilities"], valid.predictions["labels"]
     temperature = calibration.fit_temperature(raw, labels)
     scaled = calibration.at_temperature(raw, temperature)[labels >= 0]
@@ -78,21 +88,24 @@ def _choices(valid: Split, risk: float) -> Choices:
     return Choices(temperature, on_votes, threshold, risk)
 
 
-def run(
+def run_study(
     name: str | None = None, *, root: Path | None = None, results: Path | None = None, risk: float = RISK,
     images: int = IMAGES, say: Callable[[str], None] = lambda _: None,
 ) -> dict:  # fmt: skip
     """Evaluate a shipped model and write ``study.json`` and ``attribution.npz`` into the folder `results` / NAME.
 
     Args:
-        name: a checkpoint; None: the default one.
-        root: the data folder; None: `paths.data_root()`.
-        results: None: ``data/published``. There the data must be what the model was published with, and temperature
-            and threshold go into the checkpoint's sidecar, where `predict` and the camera find them. In any other
-            folder the predictions are written too, and the sidecar stays as it is.
+        name: name of a checkpoint; None for the default one.
+        root: the data folder; None for `paths.data_root()`.
+        results: folder of all results; None for ``data/published``. There the data must be the one that the model was
+            published with, and temperature and threshold go into the checkpoint's sidecar, where `predict` and the
+            camera find them. In any other folder the predictions are written too, and the sidecar stays as it is.
         risk: share of wrong answers to choose the threshold for.
-        images: labelled test images for robustness and live path.
-        say: is told what is being done.
+        images: number of labelled test images for robustness and live path.
+        say: gets the name of each step as it begins.
+
+    Returns:
+        The content of ``study.json``.
 
     Raises:
         FerlibError: no such model, other data than it was published with, or predictions that are not the stored ones.
@@ -102,27 +115,29 @@ def run(
     published = results is None
     folder = (paths.PUBLISHED if results is None else results) / checkpoint.name
     if published:
-        stored = store.published_metrics(checkpoint.name)
-        splits.same_data(stored["run"]["data_hash"], f"{checkpoint.name} was published with", root)
+        data_hash = store.published_metrics(checkpoint.name)["run"]["data_hash"]
+        data_set = splits.open_same_data(data_hash, f"{checkpoint.name} was published with", root)
+    else:
+        data_set = open_data_set(root)
     say("choosing temperature and threshold on valid")
-    chosen = choose(checkpoint, root, risk)
+    chosen = choose_on_valid(checkpoint, data_set, risk)
     tuned = replace(
         checkpoint, temperature=chosen.temperature, about={**checkpoint.about, "threshold": chosen.threshold}
     )
-    common = {"report": partial(_report, chosen=chosen)}
+    common = {"report": partial(_report_split, chosen=chosen)}
     say("reading test")
-    read = splits.measure_splits(
-        Classifier(tuned), root, {"valid": common, "test": common | _test_measures(tuned, images, say)}
+    splits_measured = splits.measure_splits(
+        Classifier(tuned), data_set, {"valid": common, "test": common | _image_measures(tuned, images, say)}
     )
     if published:
-        _check_stored(checkpoint.name, read)
-    attribution = read["test"][1].pop("attribution")
+        _check_stored(checkpoint.name, splits_measured)
+    attribution = splits_measured["test"].measures.pop("attribution")
     study: dict[str, Any] = {
         "model": checkpoint.name,
-        "about": _about(checkpoint, root) | {"images": images, "code_commit": commit},
+        "about": _provenance(checkpoint, data_set) | {"images": images, "code_commit": commit},
         "chosen_on_valid": chosen.__dict__,
         "cost": model_cost(checkpoint),
-        **{split: {**measured.pop("report"), **measured} for split, (_, measured) in read.items()},
+        **{split: measures.pop("report") | measures for split, (_, measures) in splits_measured.items()},
     }
     study["about"]["seconds"] = round(time.perf_counter() - started, 1)
     if published:  # first, so that no report names choices which the shipped model does not have
@@ -130,12 +145,12 @@ def run(
             checkpoint.name, temperature=chosen.temperature, threshold=chosen.threshold,
             chosen_on="valid", threshold_risk=chosen.risk,
         )  # fmt: skip
-    _write(folder, study, attribution, {} if published else {split: found for split, (found, _) in read.items()})
+    _write_study(folder, study, attribution, {} if published else splits_measured)
     return study
 
 
-def render(study: dict) -> str:
-    """The main numbers of a study as a few lines for people."""
+def render_study(study: dict) -> str:
+    """Render the main numbers of a study as a few lines for people."""
     chosen, test = study["chosen_on_valid"], study["test"]
     ece = {name: test["calibration"][name]["majority"]["ece"] for name in ("raw", "scaled")}
     at, top = test["abstention"]["at_threshold"], test["abstention"]["most_confident_80"]
@@ -157,16 +172,16 @@ def render(study: dict) -> str:
     )
 
 
-def _report(split: Split, chosen: Choices) -> dict:
-    """What needs only the predictions and the votes of a split; the same for valid and test."""
-    found = split.predictions
-    raw, labels, leaked = found["probabilities"], found["labels"], found["leaked"]
+def _report_split(split: Split, chosen: Choices) -> dict:
+    """Measures that need only the predictions and the votes of a split; the same for valid and test."""
+    predictions = split.predictions
+    raw, labels, leaked = predictions["probabilities"], predictions["labels"], predictions["leaked"]
     scaled = calibration.at_temperature(raw, chosen.temperature)
     shares = emotion_shares(split.votes)
     majority = split.votes[np.arange(len(labels)), np.array(COLUMN_OF_EMOTION)[np.maximum(labels, 0)]]
     temperatures = {"raw": 1.0, "scaled": chosen.temperature, "scaled to votes": chosen.temperature_votes}
     return {
-        "scores": store.summarise(found)["all"] | {"more": more_scores(scaled, labels, SEED)},
+        "scores": store.scores_by_part(predictions)["all"] | {"more": more_scores(scaled, labels, SEED)},
         "log_loss_raw": more_scores(raw, labels, SEED)["log_loss"],
         "leaks": leak_scores(raw, labels, leaked, SEED),
         "human": taggers.human_line(split.votes),
@@ -175,54 +190,54 @@ def _report(split: Split, chosen: Choices) -> dict:
             for name, value in temperatures.items()
         },
         "by_agreement": taggers.accuracy_by_agreement(raw, split.votes),
-        "protocols": taggers.protocol_table(raw, found["ids"], split.votes_by_file),
+        "protocols": taggers.protocol_table(raw, predictions["ids"], split.votes_by_file),
         "calibration": {
-            name: calibration.calibrated(raw, labels, shares, value) for name, value in temperatures.items()
+            name: calibration.calibration_report(raw, labels, shares, value) for name, value in temperatures.items()
         },
         "abstention": calibration.abstention(raw, labels, chosen.temperature, chosen.threshold),
         "label_noise": label_noise.doubt_table(raw, labels, majority),
     }  # fmt: skip
 
 
-def _test_measures(tuned: Checkpoint, images: int, say: Callable[[str], None]) -> dict[str, Callable[[Split], Any]]:
-    """What needs the images of test."""
+def _image_measures(tuned: Checkpoint, images: int, say: Callable[[str], None]) -> dict[str, Callable[[Split], Any]]:
+    """Measures that need the images of test."""
     predict = Classifier(tuned).predict_proba
 
-    def drawn(split: Split) -> tuple[np.ndarray, np.ndarray]:
+    def draw_faces(split: Split) -> tuple[np.ndarray, np.ndarray]:
         labels = split.predictions["labels"]
-        chosen = robustness.some_labelled(labels, images, SEED)
-        return split.images[chosen], labels[chosen]
+        indices = robustness.draw_labelled(labels, images, SEED)
+        return split.images[indices], labels[indices]
 
-    def broken(split: Split) -> dict:
-        return robustness.robustness(
-            predict, *drawn(split), seed=SEED, progress=lambda name: say(f"robustness: {name}")
+    def changed(split: Split) -> dict:
+        return robustness.measure_robustness(
+            predict, *draw_faces(split), seed=SEED, progress=lambda name: say(f"robustness: {name}")
         )
 
     def live(split: Split) -> list[dict]:
-        from ferlib.evaluation.live_path import ROLL, live_path
+        from ferlib.evaluation.live_path import ROLL, measure_live_path
         from ferlib.faces.detector import FaceDetector
 
         say("live path")
         detector = FaceDetector()
-        return [live_path(predict, *drawn(split), detector, roll=roll, seed=SEED) for roll in (0.0, ROLL)]
+        return [measure_live_path(predict, *draw_faces(split), detector, roll=roll, seed=SEED) for roll in (0.0, ROLL)]
 
     def attribution(split: Split) -> dict[str, np.ndarray]:
         say("attribution")
         return mean_maps(tuned, split.images, split.predictions["labels"])
 
-    return {"robustness": broken, "live_path": live, "attribution": attribution}
+    return {"robustness": changed, "live_path": live, "attribution": attribution}
 
 
-def _check_stored(name: str, read: dict) -> None:
-    """The shipped weights must give the published predictions, or the report would be of another model."""
-    for split, (found, _) in read.items():
+def _check_stored(name: str, splits_measured: dict[str, SplitResult]) -> None:
+    """Check that the shipped weights give the published predictions; else the report would be of another model."""
+    for split, (predictions, _) in splits_measured.items():
         stored = store.published_predictions(name, split)
-        same = np.array_equal(stored["ids"], found["ids"])
-        if same and not all(np.array_equal(stored[key], found[key]) for key in ("labels", "leaked")):
+        same = np.array_equal(stored["ids"], predictions["ids"])
+        if same and not all(np.array_equal(stored[key], predictions[key]) for key in ("labels", "leaked")):
             raise FerlibError(
                 f"the labels or leaks of {split} are not those of {name} any more; publish the run again."
             )
-        difference = np.abs(stored["probabilities"] - found["probabilities"]).max() if same else 1.0
+        difference = np.abs(stored["probabilities"] - predictions["probabilities"]).max() if same else 1.0
         if difference > TOLERANCE:
             raise FerlibError(
                 f"{name} gives other probabilities on {split} than the published ones (by {difference:.2g}); "
@@ -230,22 +245,23 @@ def _check_stored(name: str, read: dict) -> None:
             )
 
 
-def _about(checkpoint: Checkpoint, root: Path | None) -> dict:
-    from ferlib.data import ferplus
-
-    data, config = ferplus.load_train_valid(root), checkpoint.about.get("config", {})
+def _provenance(checkpoint: Checkpoint, data_set: DataSet) -> dict:
+    config = checkpoint.about.get("config", {})
     return {
-        "protocol": splits.protocol_of(data.content_hash, data.source), "data": data.source,
-        "data_hash": data.content_hash, "weights_sha256": checkpoint.about["weights_sha256"],
+        "protocol": splits.protocol_of(data_set.content_hash, data_set.source), "data": data_set.source,
+        "data_hash": data_set.content_hash, "weights_sha256": checkpoint.about["weights_sha256"],
         "clean": config.get("clean"), "seed_of_training": config.get("seed"), "seed": SEED,
         "torch": torch.__version__, "threads": torch.get_num_threads(),
     }  # fmt: skip
 
 
-def _write(folder: Path, study: dict, attribution: dict[str, np.ndarray], predictions: dict) -> None:
-    for split, found in predictions.items():
+def _write_study(
+    folder: Path, study: dict, attribution: dict[str, np.ndarray], splits_measured: dict[str, SplitResult]
+) -> None:
+    """Write study, attribution and the predictions of the splits given."""
+    for split, (predictions, _) in splits_measured.items():
         with atomic_path(folder / f"predictions_{split}.npz") as temporary:
-            np.savez_compressed(temporary, **found)
+            np.savez_compressed(temporary, **predictions)  # type: ignore[arg-type]  # its flag is no array
     with atomic_path(folder / "attribution.npz") as temporary:
         np.savez_compressed(temporary, **attribution)  # type: ignore[arg-type]  # its flag is no array
     write_json(folder / "study.json", study)

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ferlib.evaluation.cost import _count
+from ferlib.evaluation.cost import count_cost
 from ferlib.models.networks import build_model
 from ferlib.training.config import TrainConfig
 from ferlib.training.optim import freeze_pretrained, make_optimizer
@@ -22,7 +22,7 @@ def stem_table(model: str, stems: Sequence[str], size: int) -> pd.DataFrame:
         network: Any = build_model(model, channels=3, stem=stem).eval()
         with torch.inference_mode():
             maps = network.stem(torch.zeros(1, 3, size, size))
-        found = _count(network, 3, size)
+        found = count_cost(network, 3, size)
         rows[stem or "patches of 4x4"] = {
             "maps after the stem": f"{maps.shape[1]} of {maps.shape[2]}x{maps.shape[3]}",
             "ConvNeXt blocks": sum(len(getattr(stage, "blocks", ())) for stage in network.stages),

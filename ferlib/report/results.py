@@ -14,8 +14,8 @@ from ferlib.data.labels import EMOTIONS
 from ferlib.data.votes import hard_labels
 from ferlib.errors import FerlibError
 from ferlib.evaluation import taggers
-from ferlib.evaluation.comparison import compare
-from ferlib.evaluation.scores import score
+from ferlib.evaluation.comparison import compare_models
+from ferlib.evaluation.scores import score_predictions
 from ferlib.files import write_json
 from ferlib.inference.classifier import Classifier
 from ferlib.models import checkpoints
@@ -92,7 +92,7 @@ def retrain(name: str, config: TrainConfig, folder: Path, *, root: Path | None =
     classifier = Classifier(checkpoints.as_shipped(name, best["state"], sidecar))
     data = ferplus.load_train_valid(root)
     valid = data.where(data.split == "valid")
-    scores = score(classifier.predict_proba(np.asarray(valid.images)), hard_labels(valid.votes)).to_dict()
+    scores = score_predictions(classifier.predict_proba(np.asarray(valid.images)), hard_labels(valid.votes)).to_dict()
     history = pd.DataFrame(best["history"])
     where = f"{data.source}, majority label"
     found = Result(name, config, history, {"valid": scores}, float(history["seconds"].sum()), best["epoch"], where)
@@ -112,16 +112,17 @@ def ensemble(names: Sequence[str], split: str) -> dict:
     found = _same_images(names, split)
     logs = np.mean([np.log(np.clip(one["probabilities"], 1e-12, 1.0)) for one in found], axis=0)
     together = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return score(together / together.sum(axis=1, keepdims=True), found[0]["labels"]).to_dict()
+    return score_predictions(together / together.sum(axis=1, keepdims=True), found[0]["labels"]).to_dict()
 
 
 def paired_table(names: Sequence[str], split: str = "test") -> pd.DataFrame:
     """Each published model beside those before it on the same images: difference in points, interval, and p-value.
 
-    `comparison.compare` on the stored predictions; p by McNemar's exact test with Holm's correction over all pairs.
+    `comparison.compare_models` on the stored predictions; p by McNemar's exact test with Holm's correction over all
+    pairs.
     """
     right = _right(list(reversed(names)), split)  # so that the later one comes first
-    return as_table(compare(right)).add_prefix(f"{split}: ")
+    return as_table(compare_models(right)).add_prefix(f"{split}: ")
 
 
 def change_table(base: str, others: Mapping[str, str], splits: Sequence[str] = ("valid", "test")) -> pd.DataFrame:
@@ -144,7 +145,7 @@ def change_table(base: str, others: Mapping[str, str], splits: Sequence[str] = (
 
 def _change(before: np.ndarray, after: np.ndarray) -> str:
     """From which images were named rightly: the difference in points with its paired interval."""
-    found = compare({"after": after, "before": before})[0]
+    found = compare_models({"after": after, "before": before})[0]
     low, high = found["interval"]
     return f"{100 * found['difference']:+.2f} ({100 * low:+.1f} to {100 * high:+.1f})"
 

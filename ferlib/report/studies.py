@@ -9,10 +9,10 @@ import numpy as np
 
 from ferlib import paths
 from ferlib.errors import FerlibError
-from ferlib.evaluation.comparison import compare
+from ferlib.evaluation.comparison import compare_models
 from ferlib.evaluation.leakage import leak_scores
 from ferlib.models import checkpoints
-from ferlib.publishing.study import IMAGES, RISK, run
+from ferlib.publishing.study import IMAGES, RISK, run_study
 from ferlib.report import studies
 from ferlib.training.config import TrainConfig
 
@@ -131,9 +131,9 @@ def _settings(metrics: dict) -> TrainConfig:
 
 
 def differences(models: Sequence[Studied]) -> list[dict]:
-    """`comparison.compare` over all `comparable` models."""
+    """`comparison.compare_models` over all `comparable` models."""
     counted = models[0].test["labels"] >= 0
-    return compare(
+    return compare_models(
         {
             model.name: (model.test["probabilities"].argmax(1) == model.test["labels"])[counted]
             for model in comparable(models)
@@ -153,8 +153,8 @@ def obtain(
 ) -> list[Studied]:  # fmt: skip
     """The studied models in the folder `results`, the best on valid first; with `rerun` that of `name` is made anew.
 
-    For the other arguments see `run`.
+    For the other arguments see `run_study`.
     """
     if rerun:
-        run(name, root=root, results=None if results == paths.PUBLISHED else results, risk=risk, images=images)
+        run_study(name, root=root, results=None if results == paths.PUBLISHED else results, risk=risk, images=images)
     return studies.load(results)

@@ -122,8 +122,8 @@ def test_nobody_answered_has_no_accuracy():
 def test_calibration_on_votes_compares_with_the_share_that_the_named_emotion_got():
     probabilities = np.eye(8)[[0, 1, 2]] * 0.65 + 0.05
     shares = np.array([np.eye(8)[0] * 0.7 + np.eye(8)[3] * 0.3, np.eye(8)[1], np.zeros(8)])
-    found = cal.calibrated(probabilities, np.array([0, -1, -1]), shares, 1.0)
+    found = cal.calibration_report(probabilities, np.array([0, -1, -1]), shares, 1.0)
     assert (found["majority"]["n"], found["majority"]["mean_accuracy"]) == (1, 1.0)
     assert (found["votes"]["n"], found["votes"]["mean_accuracy"]) == (2, pytest.approx(0.85))
-    empty = cal.calibrated(probabilities, np.full(3, -1), np.zeros((3, 8)), 1.0)
+    empty = cal.calibration_report(probabilities, np.full(3, -1), np.zeros((3, 8)), 1.0)
     assert (empty["votes"]["ece"], empty["majority"]["bins"]) == (None, [])

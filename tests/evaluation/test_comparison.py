@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from ferlib.evaluation.comparison import compare, holm, mcnemar
+from ferlib.evaluation.comparison import compare_models, holm, mcnemar
 
 
 def rights(both, first, second, neither=0):
@@ -38,10 +38,10 @@ def test_holm_by_hand():
 
 def test_every_pair_is_compared_with_the_correction_over_all():
     one, other = rights(60, 20, 2, 18)
-    rows = compare({"a": one, "b": other, "c": one})
+    rows = compare_models({"a": one, "b": other, "c": one})
     assert [(row["first"], row["second"]) for row in rows] == [("a", "b"), ("a", "c"), ("b", "c")]
     assert rows[0]["difference"] == pytest.approx(0.18)
     assert rows[0]["interval"][0] > 0
     assert rows[0]["p_adjusted"] == pytest.approx(3 * rows[0]["p"])
     assert (rows[1]["difference"], rows[1]["interval"], rows[1]["p_adjusted"]) == (0, [0, 0], 1)
-    assert compare({"a": one}) == []
+    assert compare_models({"a": one}) == []

@@ -70,7 +70,7 @@ def test_each_network_has_a_layer_to_explain(name, size, layer, side):
 
 
 def test_mean_maps_average_the_recognised_faces_of_each_emotion(halves, monkeypatch):
-    monkeypatch.setattr(explain, "LEAST_FACES", 2)
+    monkeypatch.setattr(explain, "MIN_FACES", 2)
     faces = np.zeros((5, 8, 8), np.uint8)
     for face, (row, column) in zip(faces, ((1, 1), (2, 2), (6, 6), (5, 5), (2, 3)), strict=True):
         face[row, column] = 255

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ferlib.data.drawn.dataset import draw_faces
-from ferlib.evaluation.live_path import live_path
+from ferlib.evaluation.live_path import measure_live_path
 
 
 class Finder:
@@ -22,7 +22,7 @@ class Finder:
 def test_a_missed_face_counts_as_an_error(make):
     faces = np.full((6, 48, 48), 20, np.uint8)
     faces[:, 4:44, 4:44] = 250
-    found = live_path(lambda given: np.eye(8)[np.full(len(given), 2)], faces, np.full(6, 2), Finder(make))
+    found = measure_live_path(lambda given: np.eye(8)[np.full(len(given), 2)], faces, np.full(6, 2), Finder(make))
     assert found["n"] == 6
     assert found["found"] == pytest.approx(4 / 6)
     assert found["crop"]["accuracy"] == 1
@@ -32,14 +32,14 @@ def test_a_missed_face_counts_as_an_error(make):
 
 
 def test_a_detector_that_finds_nothing_gives_zero(make):
-    found = live_path(lambda given: np.eye(8)[np.zeros(len(given), int)], np.zeros((2, 48, 48), np.uint8), [0, 0],
-                      Finder(make, miss=1))  # fmt: skip
+    faces = np.zeros((2, 48, 48), np.uint8)
+    found = measure_live_path(lambda given: np.eye(8)[np.zeros(len(given), int)], faces, [0, 0], Finder(make, miss=1))
     assert (found["found"], found["live"]["accuracy"]) == (0, 0)
     assert "live_if_found" not in found
 
 
 def test_drawn_faces_go_through_the_real_detector(detector):
     faces = draw_faces([4, 4], seed=0, size=48)
-    found = live_path(lambda given: np.eye(8)[np.full(len(given), 4)], faces, [4, 4], detector)
+    found = measure_live_path(lambda given: np.eye(8)[np.full(len(given), 4)], faces, [4, 4], detector)
     assert 0 <= found["found"] <= 1
     assert found["live"]["accuracy"] == found["found"]

@@ -69,7 +69,7 @@ def test_constant_predictions_are_chance():
     assert found["balanced_accuracy"]["value"] == pytest.approx(1 / 8)
     assert found["kappa"]["value"] == pytest.approx(0)
     assert found["top2"]["value"] == pytest.approx(2 / 8)  # of the seven equal ones the first in class order counts
-    assert found["log_loss"]["value"] == pytest.approx(-7 / 8 * np.log(metrics.LEAST))
+    assert found["log_loss"]["value"] == pytest.approx(-7 / 8 * np.log(metrics.MIN_PROBABILITY))
 
 
 def test_a_single_class_leaves_kappa_undefined_and_no_curve():

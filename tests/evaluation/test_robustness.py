@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ferlib.data.drawn.dataset import draw_faces
-from ferlib.evaluation.robustness import CHANGES, change_faces, robustness, some_labelled
+from ferlib.evaluation.robustness import CHANGES, change_faces, draw_labelled, measure_robustness
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_accuracy_is_counted_for_each_change_and_strength(faces):
         return np.eye(8)[np.where(dark, 1, 0)]
 
     told = []
-    found = robustness(predict, faces, labels, progress=told.append)
+    found = measure_robustness(predict, faces, labels, progress=told.append)
     assert told == list(found["changes"]) == list(CHANGES)
     assert (found["n"], found["clean"]["accuracy"]) == (3, 1.0)
     assert found["changes"]["low light"]["accuracy"] == [1.0, 0.0, 0.0, 0.0, 0.0]
@@ -61,8 +61,8 @@ def test_accuracy_is_counted_for_each_change_and_strength(faces):
 
 def test_the_images_are_drawn_among_the_labelled_ones():
     labels = np.array([-1, 3, 2, -1, 5, 1])
-    assert some_labelled(labels, 10).tolist() == [1, 2, 4, 5]
-    few = some_labelled(labels, 2, seed=4)
+    assert draw_labelled(labels, 10).tolist() == [1, 2, 4, 5]
+    few = draw_labelled(labels, 2, seed=4)
     assert len(set(few)) == 2
     assert set(few) <= {1, 2, 4, 5}
-    assert np.array_equal(few, some_labelled(labels, 2, seed=4))
+    assert np.array_equal(few, draw_labelled(labels, 2, seed=4))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ferlib.errors import FerlibError
-from ferlib.evaluation.subgroups import FEW, group_scores, read_groups, render_groups
+from ferlib.evaluation.subgroups import MIN_GROUP_IMAGES, group_scores, read_groups, render_groups
 
 
 def test_groups_are_found_by_name_or_by_stem(tmp_path):
@@ -45,9 +45,9 @@ def groups_case(sizes):
 
 
 def test_the_gap_is_between_groups_that_are_large_enough():
-    found = group_scores(*groups_case([("a", 100, 90), ("b", 100, 70), ("tiny", FEW - 1, 0)]))
+    found = group_scores(*groups_case([("a", 100, 90), ("b", 100, 70), ("tiny", MIN_GROUP_IMAGES - 1, 0)]))
     assert {name: (row["n"], row["accuracy"]) for name, row in found["groups"].items()} == {
-        "a": (100, 0.9), "b": (100, 0.7), "tiny": (FEW - 1, 0.0),
+        "a": (100, 0.9), "b": (100, 0.7), "tiny": (MIN_GROUP_IMAGES - 1, 0.0),
     }  # fmt: skip
     assert (found["gap"]["best"], found["gap"]["worst"]) == ("a", "b")
     assert found["gap"]["difference"] == pytest.approx(0.2)

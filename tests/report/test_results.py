@@ -9,7 +9,7 @@ from ferlib import paths
 from ferlib.data.drawn import dataset
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
-from ferlib.evaluation.scores import score
+from ferlib.evaluation.scores import score_predictions
 from ferlib.report import results
 from ferlib.training.config import TrainConfig
 from ferlib.training.run_files import HISTORY_COLUMNS
@@ -19,7 +19,7 @@ def made_up(name, right=(True, True, False, True), seed=0):
     """A result with the accuracy that `right` says."""
     labels = np.arange(len(right)) % 8
     answers = np.where(right, labels, (labels + 1) % 8)
-    scores = score(np.eye(8)[answers], labels).to_dict()
+    scores = score_predictions(np.eye(8)[answers], labels).to_dict()
     history = pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1.0], "valid_accuracy": [0.3, 0.6]})
     return results.Result(name, TrainConfig(seed=seed), history, {"valid": scores, "test": scores}, 3600.0, 2, "none")
 

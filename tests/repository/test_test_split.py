@@ -54,20 +54,20 @@ MAY_SCORE_TEST = {
 }
 
 # The one user of `measure_splits`, which measures on test what is reported of a model when every choice is made.
-MAY_MEASURE_TEST = {("publishing.study", "run")}
+MAY_MEASURE_TEST = {("publishing.study", "run_study")}
 
 # What selects, and who may use it. Each of these users sees the validation split only.
 SELECTS = {
-    "fit_temperature": {("publishing.study", "_choices")},
-    "choose_threshold": {("publishing.study", "_choices")},
-    "_choices": {("publishing.study", "choose")},
+    "fit_temperature": {("publishing.study", "_fit_choices")},
+    "choose_threshold": {("publishing.study", "_fit_choices")},
+    "_fit_choices": {("publishing.study", "choose_on_valid")},
     # Which models teach together stands in a recipe; their scores together are only reported, by notebook 03.
     "ensemble": set(),
 }
 
 # Names that lead to the test split. No function that selects may mention one.
 LEADS_TO_TEST = ("test", *LOADERS, "evaluate_model", "published_predictions", "publish")
-SELECTING_FUNCTIONS = {"publishing.study": ("choose", "_choices"), "publishing.splits": ("score_valid",)}
+SELECTING_FUNCTIONS = {"publishing.study": ("choose_on_valid", "_fit_choices"), "publishing.splits": ("score_valid",)}
 SELECTING_MODULES = ("evaluation.calibration", "inference.int8", "publishing.export_check")
 SELECTING_ROOMS = ("training",)
 
@@ -200,12 +200,13 @@ def test_nothing_that_selects_mentions_the_test_split():
 
 
 def test_the_choices_are_made_before_test_is_measured():
-    """In `study.run` the choice stands first, and what measures test gives nothing back to it."""
-    (run,) = [node for node in parse("publishing.study").body if getattr(node, "name", None) == "run"]
-    lines = {name: [node.lineno for _, node in mentions(run, name)] for name in ("choose", "measure_splits")}
-    assert len(lines["choose"]) == len(lines["measure_splits"]) == 1
-    assert lines["choose"] < lines["measure_splits"]
-    (choice,) = [node for node in ast.walk(run) if isinstance(node, ast.Assign) and list(mentions(node, "choose"))]
+    """In `study.run_study` the choice stands first, and what measures test gives nothing back to it."""
+    (run,) = [node for node in parse("publishing.study").body if getattr(node, "name", None) == "run_study"]
+    choose, measure = "choose_on_valid", "measure_splits"
+    lines = {name: [node.lineno for _, node in mentions(run, name)] for name in (choose, measure)}
+    assert len(lines[choose]) == len(lines[measure]) == 1
+    assert lines[choose] < lines[measure]
+    (choice,) = [node for node in ast.walk(run) if isinstance(node, ast.Assign) and list(mentions(node, choose))]
     (target,) = choice.targets
     assert isinstance(target, ast.Name)
     stored = [node for node in ast.walk(run) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]

@@ -128,7 +128,7 @@ def test_names_that_are_no_file_names_are_refused(name):
 
 def test_each_part_of_a_split_has_its_own_scores():
     right, wrong = np.eye(8)[0], np.eye(8)[1]
-    parts = store.summarise(
+    parts = store.scores_by_part(
         {
             "probabilities": np.array([right, right, wrong, right, right]),
             "labels": np.array([0, 0, 0, 0, -1]),
