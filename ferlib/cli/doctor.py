@@ -144,8 +144,8 @@ def check_weights() -> list[Finding]:
             findings.append(Finding("weights", "problem", str(error), again))
         else:
             accuracy = about.get("scores", {}).get("valid", {}).get("accuracy")
-            found = name if accuracy is None else f"{name}, {accuracy:.1%} of valid"
-            findings.append(Finding("weights", "ok", found))
+            summary = name if accuracy is None else f"{name}, {accuracy:.1%} of valid"
+            findings.append(Finding("weights", "ok", summary))
     return findings
 
 

@@ -80,9 +80,9 @@ def predict_paths(
     finished = False
     try:
         with closing(results):
-            for scored in _collect(tqdm(results, file=err, **bar), log, failures):
+            for scored in _logged_results(tqdm(results, file=err, **bar), log, failures):
                 with failures.of(scored.source):
-                    _show(scored, out, as_json, targets)
+                    _deliver(scored, out, as_json, targets)
         finished = True
     finally:  # also when the reader of `out` went away, as with "| head", or on Ctrl-C: what was done is kept
         if log is not None:
@@ -141,7 +141,7 @@ def _tasks(pictures: Iterable[Path], targets: dict[Path, Path], log: PictureLog 
         yield Task(path, path in targets and not (known is not None and targets[path].is_file()), known)
 
 
-def _collect(
+def _logged_results(
     results: Iterable[tuple[Task, "Future[ScoredPicture]"]], log: PictureLog | None, failures: _Failures
 ) -> Iterator[ScoredPicture]:
     """Results of the pictures that could be read; new ones go into the log."""
@@ -152,7 +152,7 @@ def _collect(
             yield result.result()
 
 
-def _show(scored: ScoredPicture, out: TextIO, as_json: bool, targets: dict[Path, Path]) -> None:
+def _deliver(scored: ScoredPicture, out: TextIO, as_json: bool, targets: dict[Path, Path]) -> None:
     """Print a result, and draw it when the picture came with it."""
     _print(out, _json_line(scored) if as_json else _description(scored, bar_character(out)))
     if scored.image is not None:
@@ -238,7 +238,7 @@ def _description(scored: ScoredPicture, block: str) -> str:
         return f"{heading}, no face found\n"
     lines = [f"{heading}, {len(faces)} face{'s' if len(faces) > 1 else ''}"]
     rows = [
-        (index, face.label, _percent(face.confidence), _percent(face.detection_confidence), _corners(face))
+        (index, face.label, _percent(face.confidence), _percent(face.detection_confidence), _box_text(face))
         for index, face in enumerate(faces, 1)
     ]
     columns = ("face", "emotion", "confidence", "detection", "box x1, y1, x2, y2")
@@ -256,7 +256,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _corners(face: Face) -> str:
+def _box_text(face: Face) -> str:
     return ", ".join(f"{value:.0f}" for value in face.box)
 
 

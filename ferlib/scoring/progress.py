@@ -98,7 +98,7 @@ class PictureLog(_ProgressFile):
     def faces(self, picture: Path) -> list[Face]:
         """Read the faces of a picture; an empty list for one that was not scored."""
         value = self._line(picture)
-        return [] if value is None else _faces(value)
+        return [] if value is None else _stored_faces(value)
 
     def add(self, scored: ScoredPicture) -> None:
         """Keep the result of a picture."""
@@ -187,10 +187,10 @@ class VideoLog(_ProgressFile):
             for text in handle:
                 value = json.loads(text)
                 if not value.get("damaged"):
-                    yield value["frame"], value["time"], tracker.update(_faces(value), value["time"])
+                    yield value["frame"], value["time"], tracker.update(_stored_faces(value), value["time"])
 
 
-def _faces(value: dict[str, Any]) -> list[Face]:
+def _stored_faces(value: dict[str, Any]) -> list[Face]:
     return [Face.from_dict(face) for face in value["faces"]]
 
 

@@ -358,8 +358,8 @@ def test_bench_live_records_what_it_prints(ferlib, monkeypatch, tmp_path):
 
 def test_help_has_examples_states_and_completion(ferlib):
     out = " ".join(ferlib("--help")[1].split())
-    for words in ("ferlib predict photo.jpg", "ferlib doctor", "2 wrong usage", "ferlib --install-completion"):
-        assert words in out
+    for text in ("ferlib predict photo.jpg", "ferlib doctor", "2 wrong usage", "ferlib --install-completion"):
+        assert text in out
 
 
 @pytest.mark.parametrize(
@@ -373,8 +373,8 @@ def test_help_has_examples_states_and_completion(ferlib):
 )  # fmt: skip
 def test_the_tab_key_completes_commands_models_recipes_and_engines(typed, offered):
     """What bash would be told: click answers when the environment asks for it."""
-    words = typed.split()
-    asked = {"_FERLIB_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
+    position = str(len(typed.split()) - 1)
+    asked = {"_FERLIB_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": position}
     command = [sys.executable, "-c", "from ferlib.cli.main import app; app(prog_name='ferlib')"]
     done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, timeout=60)
     assert set(done.stdout.split()) == offered, done.stderr

@@ -40,9 +40,9 @@ def commands():
     prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
     written = [part.strip() for code in re.findall(r"`([^`\n]+)`", prose) for part in code.split("&&")]
     start = r"(\.venv/bin/\w|make |python3? |ferlib |conda |pip )"
-    found = [one for one in written if re.match(start, one)]
-    found += re.findall(r"FERLIB_DATA=\S+ ferlib [a-z ]*[a-z]", README)  # in the tree
-    return list(dict.fromkeys(one for one in [*lines, *found] if one))
+    in_text = [code for code in written if re.match(start, code)]
+    in_text += re.findall(r"FERLIB_DATA=\S+ ferlib [a-z ]*[a-z]", README)  # in the tree
+    return list(dict.fromkeys(command for command in [*lines, *in_text] if command))
 
 
 @pytest.fixture
@@ -64,9 +64,9 @@ def desk(tmp_path, monkeypatch):
 
 def ferlib(command):
     """Exit status of a command line in this process."""
-    words = shlex.split(command)
-    assignments = dict(word.split("=") for word in words if re.match(r"[A-Z_]+=", word))
-    arguments = words[len(assignments) :]
+    parts = shlex.split(command)
+    assignments = dict(part.split("=") for part in parts if re.match(r"[A-Z_]+=", part))
+    arguments = parts[len(assignments) :]
     assert arguments[0].removeprefix(".venv/bin/") == "ferlib"
     with pytest.MonkeyPatch.context() as patch:
         for name, value in assignments.items():
@@ -95,8 +95,8 @@ def serves(command):
     """A server that answers, then ends when it is told to."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    words = [sys.executable, "-m", "ferlib.cli", *shlex.split(command)[1:], "--no-browser", "--port", str(port)]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    arguments = [sys.executable, "-m", "ferlib.cli", *shlex.split(command)[1:], "--no-browser", "--port", str(port)]
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + PATIENCE
         while not (answered := answers(port)) and time.monotonic() < deadline and process.poll() is None:
@@ -230,20 +230,20 @@ def checks(command, monkeypatch, capsys):
 
 def test_every_command_of_the_readme_is_known_here():
     known = {*RUNS, *ELSEWHERE}
-    assert [one for one in commands() if one not in known and not one.startswith("make ")] == []
+    assert [command for command in commands() if command not in known and not command.startswith("make ")] == []
 
 
 def test_no_command_is_known_in_vain():
-    assert [one for one in [*RUNS, *ELSEWHERE] if one not in commands()] == []
+    assert [command for command in [*RUNS, *ELSEWHERE] if command not in commands()] == []
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-@pytest.mark.parametrize("command", [one for one in commands() if one.startswith("make ")])
+@pytest.mark.parametrize("command", [line for line in commands() if line.startswith("make ")])
 def test_make_command(command):
     makes(command)
 
 
-@pytest.mark.parametrize("command", [one for one in RUNS if one in commands()])
+@pytest.mark.parametrize("command", [line for line in RUNS if line in commands()])
 def test_command(command, request):
     run = RUNS[command]
     names = run.__code__.co_varnames[1 : run.__code__.co_argcount]

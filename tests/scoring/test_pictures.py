@@ -161,14 +161,14 @@ def bad_files(folder):
 
 
 def test_each_bad_input_is_one_sentence_and_status_1(pipeline, tmp_path):
-    for name, words in bad_files(tmp_path).items():
+    for name, sentence in bad_files(tmp_path).items():
         status, out, err = run([tmp_path / name], pipeline, as_json=True)
         assert (status, out) == (1, ""), name
         assert err.startswith("ferlib: ")
         assert err.endswith(".\n")
         assert err.count("\n") == 1
         assert str(tmp_path / name) in err
-        assert words in err
+        assert sentence in err
 
 
 def converted(photo, mode):
@@ -244,11 +244,11 @@ def test_a_failing_write_leaves_the_old_picture(pipeline, face_file, plain_file,
     old = folder / "photo.annotated.png"
     old.write_bytes(b"old")
 
-    def full(self, target, **options):
+    def fail_on_full_disk(self, target, **options):
         target.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(pictures.Image.Image, "save", full)
+    monkeypatch.setattr(pictures.Image.Image, "save", fail_on_full_disk)
     status, out, err = run([face_file, plain_file], pipeline, annotate_dir=folder)
     assert status == 1
     assert old.read_bytes() == b"old"
@@ -261,11 +261,11 @@ def test_a_failing_csv_leaves_the_old_file(pipeline, face_file, tmp_path, monkey
     target = tmp_path / "faces.csv"
     target.write_text("old")
 
-    def full(handle):
+    def fail_on_full_disk(handle):
         handle.write("half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(tables, "csv_writer", full)
+    monkeypatch.setattr(tables, "csv_writer", fail_on_full_disk)
     status, out, err = run([face_file], pipeline, csv=target)
     assert status == 1
     assert target.read_text() == "old"
@@ -362,17 +362,17 @@ def test_an_interrupted_folder_goes_on_where_it_stopped(pipeline, folder, tmp_pa
     assert [line["source"] for line in lines_of(out)] == [str(folder / f"{index}.png") for index in range(4)]
     assert len(list(drawn.iterdir())) == 4
     assert sorted(path.name for path in tmp_path.iterdir()) == ["drawn", "faces.csv", "pictures"]
-    whole = tmp_path / "whole.csv"
-    run([folder], pipeline, csv=whole)
-    assert target.read_text() == whole.read_text()
+    at_once = tmp_path / "at_once.csv"
+    run([folder], pipeline, csv=at_once)
+    assert target.read_text() == at_once.read_text()
 
 
 def test_workers_change_neither_rows_nor_their_order(pipeline, folder, tmp_path, make):
     parquet = pytest.importorskip("pyarrow.parquet")
-    one = run([folder], pipeline, csv=tmp_path / "one.csv")
+    alone = run([folder], pipeline, csv=tmp_path / "one.csv")
     workers = ThreadWorkers([EmotionPipeline(FaceDetector(), make.classifier()) for _ in range(2)])
     both = {"csv": tmp_path / "two.csv", "parquet": tmp_path / "two.parquet"}
-    assert run([folder], pipeline, workers=workers, **both) == one
+    assert run([folder], pipeline, workers=workers, **both) == alone
     assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()
     assert parquet.read_table(tmp_path / "two.parquet").num_rows == 4
 

@@ -32,9 +32,9 @@ def test_an_interrupted_run_is_found_again(log, pictures, make):
     fill(log(), pictures[:2], make)
     again = log()
     assert again.path.name == "rows.csv.part.jsonl"
-    found = again.find(pictures[1])
-    assert (found.source, found.width, found.height) == (pictures[1], 20, 30)
-    assert [face.to_dict() for face in found.faces] == [make.face().to_dict(), make.face(emotion="sad").to_dict()]
+    scored = again.find(pictures[1])
+    assert (scored.source, scored.width, scored.height) == (pictures[1], 20, 30)
+    assert [face.to_dict() for face in scored.faces] == [make.face().to_dict(), make.face(emotion="sad").to_dict()]
     assert again.find(pictures[2]) is None
     assert again.faces(pictures[2]) == []
     again.add(ScoredPicture(pictures[2], 20, 30, []))

@@ -101,7 +101,7 @@ def test_one_frame_in_three(pipeline, clip, tmp_path):
 
 
 def test_an_interrupted_run_goes_on_and_gives_the_same_table(pipeline, clip, tmp_path):
-    run(clip, Counting(pipeline), csv=tmp_path / "whole.csv")
+    run(clip, Counting(pipeline), csv=tmp_path / "at_once.csv")
     target = tmp_path / "rows.csv"
     status, _, err = run(clip, Counting(pipeline, stop=5), csv=target)
     assert status == 130
@@ -110,18 +110,18 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_table(pipeline, clip, tmp
     second = Counting(pipeline)
     assert run(clip, second, csv=target)[0] == 0
     assert second.read == 7
-    assert target.read_text() == (tmp_path / "whole.csv").read_text()
+    assert target.read_text() == (tmp_path / "at_once.csv").read_text()
     assert not progress.progress_path(target).exists()
 
 
 def test_an_interrupted_run_that_follows_goes_on_from_its_last_detection(pipeline, clip, tmp_path):
-    run(clip, Counting(pipeline), csv=tmp_path / "whole.csv", detect_every=4)
+    run(clip, Counting(pipeline), csv=tmp_path / "at_once.csv", detect_every=4)
     target = tmp_path / "rows.csv"
     assert run(clip, Counting(pipeline, stop=7), csv=target, detect_every=4)[0] == 130
     second = Counting(pipeline)
     assert run(clip, second, csv=target, detect_every=4)[0] == 0
     assert second.read == 8  # frames 4 to 11: detected in 4 and 8, and 7 had not been read
-    assert target.read_text() == (tmp_path / "whole.csv").read_text()
+    assert target.read_text() == (tmp_path / "at_once.csv").read_text()
 
 
 def test_following_finds_the_same_faces_with_fewer_detections(pipeline, clip, tmp_path):
@@ -228,10 +228,12 @@ def test_a_run_that_goes_on_remembers_the_damage_before_it(pipeline, clip, tmp_p
 
 
 def test_the_annotated_video_says_not_sure_below_the_threshold(pipeline, clip, tmp_path, monkeypatch):
-    said = set()
-    monkeypatch.setattr(video, "annotate", lambda picture, faces, bars: said.update(f.label for f in faces) or picture)
+    labels = set()
+    monkeypatch.setattr(
+        video, "annotate", lambda picture, faces, bars: labels.update(f.label for f in faces) or picture
+    )
     run(clip, pipeline, annotate_dir=tmp_path / "out", threshold=1.0)
-    assert said == {"not sure"}
+    assert labels == {"not sure"}
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,9 @@ def pictures(tmp_path):
 def test_results_come_in_order_and_a_pipeline_serves_one_picture_at_a_time(pictures):
     pipelines = [SlowPipeline(), SlowPipeline()]
     results = [result.result() for _, result in in_order(map(Task, pictures), ThreadWorkers(pipelines))]
-    assert [found.source for found in results] == pictures
-    assert [found.width for found in results] == [20 + index for index in range(12)]
-    assert all(found.image is None for found in results)
+    assert [scored.source for scored in results] == pictures
+    assert [scored.width for scored in results] == [20 + index for index in range(12)]
+    assert all(scored.image is None for scored in results)
     assert [pipeline.most for pipeline in pipelines] == [1, 1]
 
 
@@ -91,8 +91,12 @@ def test_what_is_known_is_not_scored_again_and_the_image_comes_when_wanted(pictu
     tasks = [Task(pictures[0], known=known), Task(pictures[0], True, known), Task(pictures[1], True)]
     results = [result.result() for _, result in in_order(tasks, ThreadWorkers([pipeline]))]
     assert pipeline.done == 1
-    assert [found.faces for found in results] == [["a face"], ["a face"], []]
-    assert [None if found.image is None else found.image.shape for found in results] == [None, (30, 20, 3), (30, 21, 3)]
+    assert [scored.faces for scored in results] == [["a face"], ["a face"], []]
+    assert [None if scored.image is None else scored.image.shape for scored in results] == [
+        None,
+        (30, 20, 3),
+        (30, 21, 3),
+    ]
 
 
 def test_closing_leaves_no_thread(pictures):
@@ -131,10 +135,10 @@ def test_a_process_scores_like_a_thread(monkeypatch, pictures):
     monkeypatch.setattr(scoring, "load_pipeline", lambda **options: asked.append(options) or SlowPipeline())
     scoring._load_own_pipeline({"model": "m"})
     assert asked == [{"threads": 1, "model": "m"}]
-    found = scoring._do_in_process(Task(pictures[3], wants_image=True))
-    assert (found.width, found.height, found.faces) == (23, 30, [])
-    assert isinstance(found.image, np.ndarray)
-    assert scoring._do_in_process(Task(pictures[3], known=found)).image is None
+    scored = scoring._do_in_process(Task(pictures[3], wants_image=True))
+    assert (scored.width, scored.height, scored.faces) == (23, 30, [])
+    assert isinstance(scored.image, np.ndarray)
+    assert scoring._do_in_process(Task(pictures[3], known=scored)).image is None
 
 
 def test_one_core_is_enough(monkeypatch):
