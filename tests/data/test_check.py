@@ -8,7 +8,7 @@ import pytest
 from ferlib import paths
 from ferlib.data import cleaning
 from ferlib.data.check import check, obtain, render
-from ferlib.data.check_report import RULES, REPORT_WIDTH
+from ferlib.data.check_report import REPORT_WIDTH, RULES
 from ferlib.data.drawn.dataset import make_dataset
 from ferlib.data.ferplus import make_data
 from ferlib.data.labels import EMOTIONS
@@ -52,8 +52,8 @@ def test_what_was_found(report, data, folder):
 def test_counts_of_each_rule(report, data):
     assert set(report.kept) == {"label.csv"}
     for rule in RULES:
-        kept = drop_reasons(data.votes, rule) == ""
-        assert report.kept["label.csv"][rule] == {name: int(kept[data.split == name].sum()) for name in SPLITS}
+        keeps = drop_reasons(data.votes, rule) == ""
+        assert report.kept["label.csv"][rule] == {name: int(keeps[data.split == name].sum()) for name in SPLITS}
 
 
 def test_every_mode_is_in_the_table():
@@ -82,10 +82,10 @@ def test_copies_leaks_and_cleaning(report, data):
     assert report.leaked["test"]["images"] > report.leaked["test"]["labelled"] > 0
     assert sum(report.dropped.values()) == 120 - report.training["images"] > 0
     assert set(report.dropped) == {"copy within train", "also in valid", "also in test", "not a face", "blank"}
-    kept = ((table.split == "train") & table.kept).to_numpy()
-    usable = drop_reasons(data.votes[kept], "crossentropy") == ""
-    assert report.training == {"images": kept.sum(), "with a crossentropy target": usable.sum()}
-    labels = table.label[kept]
+    for_training = ((table.split == "train") & table.kept).to_numpy()
+    usable = drop_reasons(data.votes[for_training], "crossentropy") == ""
+    assert report.training == {"images": for_training.sum(), "with a crossentropy target": usable.sum()}
+    labels = table.label[for_training]
     assert report.training_classes == {emotion: (labels == emotion).sum() for emotion in EMOTIONS}
     assert 0 < sum(report.training_classes.values()) < report.training["images"]
 
@@ -198,11 +198,11 @@ def test_data_without_copies(save, tmp_path):
 
 
 def test_counts_are_recorded_without_this_machines_folder_and_read_back(tmp_path):
-    made = obtain(tmp_path, root=paths.SAMPLE, recount=True)
-    assert made["folder"] == ""
-    assert made["images"] == {"train": 200, "valid": 60, "test": 60}
-    assert made["seconds"] > 0
-    assert obtain(tmp_path) == made
+    counts = obtain(tmp_path, root=paths.SAMPLE, recount=True)
+    assert counts["folder"] == ""
+    assert counts["images"] == {"train": 200, "valid": 60, "test": 60}
+    assert counts["seconds"] > 0
+    assert obtain(tmp_path) == counts
 
 
 def test_counts_that_are_not_there_get_a_sentence(tmp_path):

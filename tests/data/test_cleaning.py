@@ -27,18 +27,18 @@ NO_FACE, HAPPY, SAD, SPREAD = [0] * 9 + [10], [0, 10] + [0] * 8, [0] * 3 + [10] 
 
 
 @pytest.fixture(scope="module", params=[0, 3])
-def made(request):
+def drawn_set(request):
     return make_dataset_with_truth(seed=request.param)
 
 
 @pytest.fixture(scope="module")
-def data(made):
-    return made[0]
+def data(drawn_set):
+    return drawn_set[0]
 
 
 @pytest.fixture(scope="module")
-def planted(made):
-    return made[1]
+def planted(drawn_set):
+    return drawn_set[1]
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +49,10 @@ def manifest(data) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def copies(data) -> dict[frozenset, str]:
     """Kind of each pair that was found, by ids."""
-    found = find_copies(data.images)
+    copies = find_copies(data.images)
     return {
         frozenset((str(data.ids[first]), str(data.ids[second]))): str(kind)
-        for first, second, kind in zip(found.first, found.second, found.kind, strict=True)
+        for first, second, kind in zip(copies.first, copies.second, copies.kind, strict=True)
     }
 
 
@@ -132,9 +132,9 @@ class TestWhatTrainingKeeps:
 
     def test_a_copy_names_the_one_that_stays(self, manifest):
         dropped = manifest[manifest.reason.str.startswith("copy of ")]
-        kept = dropped.reason.str.removeprefix("copy of ")
-        assert manifest.kept[kept].all()
-        assert (manifest.group[kept].to_numpy() == dropped.group.to_numpy()).all()
+        originals = dropped.reason.str.removeprefix("copy of ")
+        assert manifest.kept[originals].all()
+        assert (manifest.group[originals].to_numpy() == dropped.group.to_numpy()).all()
 
     def test_kept_is_the_absence_of_a_reason(self, manifest):
         assert (manifest.kept == (manifest.reason == "")).all()
@@ -164,13 +164,13 @@ class TestManifest:
 
 class TestByHand:
     def test_reasons_in_their_order(self):
-        one, two, three, four = noise(4)
+        first, second, third, fourth = noise(4)
         grey = np.full((48, 48), 90, dtype=np.uint8)
         table = build_manifest(
             a_set(
-                ("train", grey, HAPPY), ("train", one, HAPPY), ("train", two, HAPPY), ("train", two, SAD),
-                ("train", three, NO_FACE), ("train", four, HAPPY), ("valid", one, HAPPY), ("valid", four, SAD),
-                ("test", four, HAPPY), ("test", grey, NO_FACE),
+                ("train", grey, HAPPY), ("train", first, HAPPY), ("train", second, HAPPY), ("train", second, SAD),
+                ("train", third, NO_FACE), ("train", fourth, HAPPY), ("valid", first, HAPPY), ("valid", fourth, SAD),
+                ("test", fourth, HAPPY), ("test", grey, NO_FACE),
             )
         )  # fmt: skip
         assert table.reason.tolist() == [
@@ -199,18 +199,18 @@ class TestByHand:
         assert len(find_copies(np.array(grey)).first) == 0
 
     def test_nothing_in_common(self):
-        found = find_copies(noise(20))
-        assert len(found.first) == len(found.kind) == len(found.similarity) == 0
-        assert sorted(found.groups(20)) == list(range(20))
+        copies = find_copies(noise(20))
+        assert len(copies.first) == len(copies.kind) == len(copies.similarity) == 0
+        assert sorted(copies.groups(20)) == list(range(20))
 
     def test_each_pair_once_with_first_before_second(self, data):
-        found = find_copies(data.images)
-        pairs = list(zip(found.first.tolist(), found.second.tolist(), strict=True))
+        copies = find_copies(data.images)
+        pairs = list(zip(copies.first.tolist(), copies.second.tolist(), strict=True))
         assert len(set(pairs)) == len(pairs)
         assert all(first < second for first, second in pairs)
-        assert (found.similarity[found.kind == "exact"] == 1).all()
-        assert found.similarity[found.kind == "near"].min() >= cleaning.SIMILARITY["near"]
-        assert found.similarity[found.kind == "mirrored"].min() >= cleaning.SIMILARITY["mirrored"]
+        assert (copies.similarity[copies.kind == "exact"] == 1).all()
+        assert copies.similarity[copies.kind == "near"].min() >= cleaning.SIMILARITY["near"]
+        assert copies.similarity[copies.kind == "mirrored"].min() >= cleaning.SIMILARITY["mirrored"]
 
 
 class TestHashes:
@@ -226,11 +226,11 @@ class TestHashes:
         assert distance.max() <= 8
 
     def test_pixel_hashes(self):
-        one, two = noise(2)
-        hashes = pixel_hashes(np.array([one, two, one]))
+        first, second = noise(2)
+        hashes = pixel_hashes(np.array([first, second, first]))
         assert hashes[0] == hashes[2] != hashes[1]
         assert len(hashes[0]) == 64
-        assert (pixel_hashes(np.array([one])[:, :, ::-1]) == pixel_hashes(np.array([one[:, ::-1].copy()]))).all()
+        assert (pixel_hashes(np.array([first])[:, :, ::-1]) == pixel_hashes(np.array([first[:, ::-1].copy()]))).all()
 
 
 def reference(images: np.ndarray) -> np.ndarray:
@@ -309,14 +309,14 @@ def test_leak_table_without_copies():
 class TestCachedManifest:
     @pytest.fixture
     def built(self, monkeypatch) -> list:
-        found, original = [], build_manifest
+        sizes, original = [], build_manifest
 
         def build(data):
-            found.append(len(data))
+            sizes.append(len(data))
             return original(data)
 
         monkeypatch.setattr(cleaning, "build_manifest", build)
-        return found
+        return sizes
 
     def test_built_once_and_read_the_same(self, small, built):
         first, second = load_manifest(small), load_manifest(small)

@@ -28,13 +28,13 @@ COPIES = ("exact_duplicate", "leak_valid", "leak_test", "conflicting_votes")
 
 
 @pytest.fixture(scope="module")
-def made():
+def drawn_set():
     return make_dataset_with_truth(seed=3)
 
 
 @pytest.fixture(scope="module")
-def row_of(made):
-    return {str(name): row for row, name in enumerate(made[0].ids)}
+def row_of(drawn_set):
+    return {str(name): row for row, name in enumerate(drawn_set[0].ids)}
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +94,10 @@ def test_a_linear_classifier_tells_the_emotions_apart():
     pixels = draw_faces(labels, seed=11).reshape(800, -1).astype(np.float32)
     pixels = (pixels - pixels.mean(axis=1, keepdims=True)) / pixels.std(axis=1, keepdims=True)
     classifier = make_pipeline(PCA(80, svd_solver="randomized", random_state=0), LinearDiscriminantAnalysis())
-    found = classifier.fit(pixels[:600], labels[:600]).predict(pixels[600:])
-    assert (found == labels[600:]).mean() > 0.5  # chance is 0.125; 0.7-0.8 is usual
+    predictions = classifier.fit(pixels[:600], labels[:600]).predict(pixels[600:])
+    assert (predictions == labels[600:]).mean() > 0.5  # chance is 0.125; 0.7-0.8 is usual
     for label in range(8):
-        assert (found[labels[600:] == label] == label).mean() > 0.25, EMOTIONS[label]
+        assert (predictions[labels[600:] == label] == label).mean() > 0.25, EMOTIONS[label]
 
 
 def test_votes_usually_name_the_class_and_sometimes_not():
@@ -106,10 +106,10 @@ def test_votes_usually_name_the_class_and_sometimes_not():
     assert votes.shape == (1600, 10)
     assert votes.dtype == np.uint8
     assert set(votes.sum(axis=1).tolist()) == {9, 10}
-    found = hard_labels(votes)
+    majority = hard_labels(votes)
     for label in range(8):
-        assert (found[labels == label] == label).mean() > 0.8
-    assert 0 < (found < 0).mean() < 0.15
+        assert (majority[labels == label] == label).mean() > 0.8
+    assert 0 < (majority < 0).mean() < 0.15
     assert votes[:, VOTE_COLUMNS.index("unknown")].any()
     assert np.array_equal(votes, simulate_votes(labels, np.random.default_rng(0)))
 
@@ -123,8 +123,8 @@ def test_simulated_votes_of_nothing():
     assert simulate_votes([], np.random.default_rng(0)).shape == (0, 10)
 
 
-def test_splits_ids_and_source(made):
-    data = made[0]
+def test_splits_ids_and_source(drawn_set):
+    data = drawn_set[0]
     assert [len(rows(data, split)) for split in ("train", "valid", "test")] == [400, 120, 120]
     assert data.ids.tolist() == [f"fer{number:07d}" for number in range(640)]
     assert data.split.tolist() == ["train"] * 400 + ["valid"] * 120 + ["test"] * 120
@@ -135,9 +135,9 @@ def test_splits_ids_and_source(made):
 
 
 @pytest.mark.parametrize("split", ["train", "valid", "test"])
-def test_every_class_is_in_every_split_and_happy_and_neutral_are_commonest(made, small, split):
+def test_every_class_is_in_every_split_and_happy_and_neutral_are_commonest(drawn_set, small, split):
     assert np.bincount(hard_labels(rows(small, split).votes) + 1, minlength=9)[1:].min() >= 1
-    counts = np.bincount(hard_labels(rows(made[0], split).votes) + 1, minlength=9)[1:]
+    counts = np.bincount(hard_labels(rows(drawn_set[0], split).votes) + 1, minlength=9)[1:]
     assert counts.min() >= 2
     assert set(np.argsort(counts)[-2:].tolist()) == {INDEX["happy"], INDEX["neutral"]}
 
@@ -151,8 +151,8 @@ def test_datasets_are_reproducible(small):
     assert other.content_hash != small.content_hash
 
 
-def test_planted_counts_and_uniqueness(made):
-    planted = made[1]
+def test_planted_counts_and_uniqueness(drawn_set):
+    planted = drawn_set[1]
     counts = {
         "exact_duplicate": 12, "leak_valid": 6, "leak_test": 6, "near_duplicate": 12,
         "mirrored": 8, "conflicting_votes": 6, "blank": 4, "junk": 6,
@@ -162,8 +162,8 @@ def test_planted_counts_and_uniqueness(made):
     assert len(named) == len(set(named))
 
 
-def test_planted_images_are_in_train_and_originals_where_they_belong(made, row_of):
-    data, planted = made
+def test_planted_images_are_in_train_and_originals_where_they_belong(drawn_set, row_of):
+    data, planted = drawn_set
     for kind, pairs in planted.items():
         home = {"leak_valid": "valid", "leak_test": "test"}.get(kind, "train")
         for name, original in pairs:
@@ -172,20 +172,20 @@ def test_planted_images_are_in_train_and_originals_where_they_belong(made, row_o
 
 
 @pytest.mark.parametrize("kind", COPIES)
-def test_copies_have_the_same_pixels(made, row_of, kind):
-    data, planted = made
+def test_copies_have_the_same_pixels(drawn_set, row_of, kind):
+    data, planted = drawn_set
     for name, original in planted[kind]:
         assert np.array_equal(data.images[row_of[name]], data.images[row_of[original]])
 
 
-def test_only_planted_copies_have_the_same_pixels(made):
-    data, planted = made
+def test_only_planted_copies_have_the_same_pixels(drawn_set):
+    data, planted = drawn_set
     distinct = len({image.tobytes() for image in data.images})
     assert len(data) - distinct == sum(len(planted[kind]) for kind in COPIES)
 
 
-def test_votes_of_copies_agree_unless_planted_to_conflict(made, row_of):
-    data, planted = made
+def test_votes_of_copies_agree_unless_planted_to_conflict(drawn_set, row_of):
+    data, planted = drawn_set
     for kind in ("exact_duplicate", "leak_valid", "leak_test", "near_duplicate", "mirrored"):
         for name, original in planted[kind]:
             assert np.array_equal(data.votes[row_of[name]], data.votes[row_of[original]])
@@ -195,22 +195,22 @@ def test_votes_of_copies_agree_unless_planted_to_conflict(made, row_of):
         assert labels[0] != labels[1]
 
 
-def test_near_duplicates_differ_a_little(made, row_of):
-    data, planted = made
+def test_near_duplicates_differ_a_little(drawn_set, row_of):
+    data, planted = drawn_set
     for name, original in planted["near_duplicate"]:
-        one, two = (data.images[row_of[name]].astype(float) for name in (name, original))
-        assert 0 < np.abs(one - two).mean() < 20
-        assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.9
+        first, second = (data.images[row_of[name]].astype(float) for name in (name, original))
+        assert 0 < np.abs(first - second).mean() < 20
+        assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.9
 
 
-def test_mirrored_copies_are_mirrored(made, row_of):
-    data, planted = made
+def test_mirrored_copies_are_mirrored(drawn_set, row_of):
+    data, planted = drawn_set
     for name, original in planted["mirrored"]:
         assert np.array_equal(data.images[row_of[name]], data.images[row_of[original]][:, ::-1])
 
 
-def test_blank_and_junk_are_no_faces(made, row_of):
-    data, planted = made
+def test_blank_and_junk_are_no_faces(drawn_set, row_of):
+    data, planted = drawn_set
     blank, junk = ([row_of[name] for name, _ in planted[kind]] for kind in ("blank", "junk"))
     assert np.ptp(data.images[blank], axis=(1, 2)).max() == 0
     assert data.images[junk].std(axis=(1, 2)).min() > 20

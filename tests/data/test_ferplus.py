@@ -33,14 +33,14 @@ def folder(small, save, tmp_path):
 @pytest.fixture
 def reads(monkeypatch) -> list[str]:
     """The forms that were really read, that is, not taken from a cache."""
-    found, original = [], readers.read
+    forms, original = [], readers.read
 
     def read(root, form, labels):
-        found.append(form)
+        forms.append(form)
         return original(root, form, labels)
 
     monkeypatch.setattr(readers, "read", read)
-    return found
+    return forms
 
 
 @pytest.mark.parametrize("form", WITH_VOTES)
@@ -93,11 +93,11 @@ class TestRoot:
         monkeypatch.setattr(paths, "RAW", folder)
         assert load_all().content_hash == small.content_hash
 
-    @pytest.mark.parametrize("made", [True, False])
-    def test_nothing_in_data_raw(self, tmp_path, monkeypatch, made):
+    @pytest.mark.parametrize("exists", [True, False])
+    def test_nothing_in_data_raw(self, tmp_path, monkeypatch, exists):
         monkeypatch.delenv("FERLIB_DATA", raising=False)
         monkeypatch.setattr(paths, "RAW", tmp_path / "raw")
-        if made:
+        if exists:
             (tmp_path / "raw").mkdir()
         with pytest.raises(FerlibError, match=r"FER2013.* was not found; set FERLIB_DATA .*ferlib data fetch"):
             load_all()

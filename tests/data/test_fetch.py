@@ -118,20 +118,20 @@ def kaggle_with(**files: Path | Exception) -> SimpleNamespace:
 
     def competition_download(handle, path=None, **_):
         calls.append((handle, path))
-        found = named.get(path, error("KaggleApiHTTPError", 404))
-        if isinstance(found, Exception):
-            raise found
-        return str(found)
+        response = named.get(path, error("KaggleApiHTTPError", 404))
+        if isinstance(response, Exception):
+            raise response
+        return str(response)
 
     return SimpleNamespace(competition_download=competition_download, calls=calls)
 
 
 def error(name: str, status: int | None = None, text: str = "") -> Exception:
     """As kagglehub raises them: told apart by class name and by the response that it carries."""
-    found = type(name, (Exception,), {})(text or f"{status} Client Error.\n\nmore lines")
+    exception = type(name, (Exception,), {})(text or f"{status} Client Error.\n\nmore lines")
     if status:
-        found.response = SimpleNamespace(status_code=status)
-    return found
+        exception.response = SimpleNamespace(status_code=status)
+    return exception
 
 
 def packed(folder: Path, *members: tuple[str, bytes]) -> Path:
@@ -385,7 +385,7 @@ class TestImages:
 
 class TestKaggleErrors:
     @pytest.mark.parametrize(
-        ("raised", "said"),
+        ("raised", "sentence"),
         [
             (error("UnauthenticatedError", text="User is not authenticated"), "Kaggle does not know who you are"),
             (error("KaggleApiHTTPError", 401), "Kaggle does not know who you are"),
@@ -394,9 +394,9 @@ class TestKaggleErrors:
             (error("KaggleApiHTTPError", 404), r"could not be downloaded from Kaggle \(404 Client Error.\)"),
         ],
     )
-    def test_what_to_do_follows_in_steps(self, source, target, raised, said):
+    def test_what_to_do_follows_in_steps(self, source, target, raised, sentence):
         kaggle = kaggle_with(fer2013__tar__gz=raised)
-        with pytest.raises(FerlibError, match=said) as caught:
+        with pytest.raises(FerlibError, match=sentence) as caught:
             fetch(target, labels=False, progress=False, kaggle=kaggle)
         text = str(caught.value)
         assert re.findall(r"^  (\d)\. ", text, flags=re.MULTILINE) == ["1", "2", "3", "4"]
@@ -440,9 +440,9 @@ class TestDisk:
             raise OSError(number, os.strerror(number), "x.part")
 
         monkeypatch.setattr(fetch_module, "download", refuse)
-        with pytest.raises(FerlibError, match=r"cannot be written .*check your rights and the free space") as told:
+        with pytest.raises(FerlibError, match=r"cannot be written .*check your rights and the free space") as caught:
             labels()
-        assert "connection" not in str(told.value)
+        assert "connection" not in str(caught.value)
 
     def test_a_full_disk_does_not_ask_to_delete_the_archive(self, source, target, monkeypatch):
         target.mkdir()

@@ -23,7 +23,7 @@ def new_csv(folder: Path, *lines: str, header: str = HEADER) -> Path:
 class TestLabelCsv:
     def test_names_and_votes(self):
         votes = parse_label_csv(GOOD, "x")
-        assert {name: found.tolist() for name, found in votes.items()} == {
+        assert {name: row.tolist() for name, row in votes.items()} == {
             "a.png": [1, 2, 3, 4, 0, 0, 0, 0, 0, 0],
             "b.png": [0, 0, 0, 0, 0, 0, 0, 0, 0, 10],
         }
@@ -31,12 +31,10 @@ class TestLabelCsv:
 
     def test_windows_line_ends_and_empty_lines(self):
         votes = parse_label_csv(GOOD.replace("\n", "\r\n") + "\r\n", "x")
-        assert [found.tolist() for found in votes.values()] == [
-            found.tolist() for found in parse_label_csv(GOOD, "x").values()
-        ]
+        assert [row.tolist() for row in votes.values()] == [row.tolist() for row in parse_label_csv(GOOD, "x").values()]
 
     @pytest.mark.parametrize(
-        ("votes", "said"),
+        ("votes", "sentence"),
         [
             ("1,2,3", r"line 1: 5 columns instead of 12"),
             ("1,2,3,4,0,0,0,0,0,0,0", r"line 1: 13 columns instead of 12"),
@@ -50,8 +48,8 @@ class TestLabelCsv:
             ("300,0,0,0,0,0,0,0,0,0", "sum of at most 10"),
         ],
     )
-    def test_bad_rows(self, votes, said):
-        with pytest.raises(FerlibError, match=said) as caught:
+    def test_bad_rows(self, votes, sentence):
+        with pytest.raises(FerlibError, match=sentence) as caught:
             parse_label_csv(f'a.png,"(0, 0, 48, 48)",{votes}\n', "FER2013Test/label.csv")
         assert str(caught.value).startswith("FER2013Test/label.csv, line 1")
 
@@ -105,7 +103,7 @@ class TestFer2013New:
             read_fer2013new(tmp_path / "fer2013new.csv")
 
     @pytest.mark.parametrize(
-        ("line", "said"),
+        ("line", "sentence"),
         [
             (f"Trainig,a.png,{VOTES}", "line 3: unknown usage 'Trainig'"),
             ("Training,a.png,1,2", "line 3: votes must be"),
@@ -113,8 +111,8 @@ class TestFer2013New:
             ("Training,a.png,9,2,0,0,0,0,0,0,0,0", "line 3: votes must be"),
         ],
     )
-    def test_bad_rows_are_named_by_their_line(self, tmp_path, line, said):
-        with pytest.raises(FerlibError, match=said):
+    def test_bad_rows_are_named_by_their_line(self, tmp_path, line, sentence):
+        with pytest.raises(FerlibError, match=sentence):
             read_fer2013new(new_csv(tmp_path, f"Training,a.png,{VOTES}", line))
 
     def test_a_file_that_is_no_text(self, tmp_path):

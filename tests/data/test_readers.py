@@ -39,9 +39,9 @@ def test_the_form_is_recognised(small, save, tmp_path, form):
 
 @pytest.mark.parametrize("form", WITH_VOTES)
 def test_all_forms_with_votes_give_the_same_content(small, save, tmp_path, form):
-    found = as_data(save[form](small, tmp_path), form)
-    assert found.content_hash == small.content_hash
-    assert (found.votes == small.votes).all()
+    data = as_data(save[form](small, tmp_path), form)
+    assert data.content_hash == small.content_hash
+    assert (data.votes == small.votes).all()
 
 
 def test_labels_inside_the_zips_or_beside_them(small, save, tmp_path):
@@ -58,14 +58,14 @@ def test_labels_beside_the_folders(small, save, tmp_path):
 
 
 def test_class_folders_give_all_votes_to_the_class(small, save, tmp_path):
-    found = as_data(save["class folders"](small, tmp_path), "class folders")
+    data = as_data(save["class folders"](small, tmp_path), "class folders")
     labels = hard_labels(small.votes)
-    assert (hard_labels(found.votes) >= 0).all()
-    assert (found.votes.sum(axis=1) == 10).all()
+    assert (hard_labels(data.votes) >= 0).all()
+    assert (data.votes.sum(axis=1) == 10).all()
     names = {f"{split}/{name}": label for split, name, label in zip(small.split, small.ids, labels, strict=True)}
-    expected = [names[f"{name.split('/')[0]}/{name.split('/')[2]}"] for name in found.ids]
-    assert hard_labels(found.votes).tolist() == expected
-    assert sorted(map(bytes, found.images)) == sorted(map(bytes, small.images[labels >= 0]))
+    expected = [names[f"{name.split('/')[0]}/{name.split('/')[2]}"] for name in data.ids]
+    assert hard_labels(data.votes).tolist() == expected
+    assert sorted(map(bytes, data.images)) == sorted(map(bytes, small.images[labels >= 0]))
 
 
 @pytest.mark.parametrize("spelling", [("training", "publictest", "PrivateTest"), ("Train", "val", "test_set_1")])
@@ -87,16 +87,16 @@ def test_the_other_label_file_of_the_official_forms(small, save, tmp_path):
     save["official zips"](small, tmp_path)
     shutil.copy(tmp_path / "kaggle" / "fer2013new.csv", tmp_path)
     edit_rows(tmp_path / "fer2013new.csv", lambda rows: rows[1].__setitem__(slice(2, 12), [0] * 9 + [10]))
-    found = as_data(tmp_path, "official zips", "fer2013new.csv")
-    assert found.votes[0].tolist() == [0] * 9 + [10]
-    assert (found.votes[1:] == small.votes[1:]).all()
-    assert found.problems == ("fer2013new.csv: 1 rows repeat an image name (the misplaced ones are left out)",)
+    data = as_data(tmp_path, "official zips", "fer2013new.csv")
+    assert data.votes[0].tolist() == [0] * 9 + [10]
+    assert (data.votes[1:] == small.votes[1:]).all()
+    assert data.problems == ("fer2013new.csv: 1 rows repeat an image name (the misplaced ones are left out)",)
 
 
 class TestKaggle:
     def test_the_traps_of_the_real_file(self, small, save, tmp_path):
-        found = as_data(save["kaggle csv"](small, tmp_path), "kaggle csv")
-        assert found.problems == (
+        data = as_data(save["kaggle csv"](small, tmp_path), "kaggle csv")
+        assert data.problems == (
             "fer2013.csv: 5 images have no name in FER+ (not a face)",
             "fer2013.csv: 1 rows of fer2013new.csv repeat an image name (the misplaced ones are left out)",
         )
@@ -120,10 +120,10 @@ class TestKaggle:
     def test_without_a_label_csv_it_falls_back_and_says_so(self, small, save, tmp_path, absent):
         save["kaggle csv"](small, tmp_path)
         (tmp_path / f"{absent}.label.csv").unlink()
-        found = as_data(tmp_path, "kaggle csv")
-        assert found.content_hash == small.content_hash  # the votes agree here
-        assert found.problems[0].startswith("the votes are those of fer2013new.csv")
-        assert f"{absent}.label.csv is missing" in found.problems[0]
+        data = as_data(tmp_path, "kaggle csv")
+        assert data.content_hash == small.content_hash  # the votes agree here
+        assert data.problems[0].startswith("the votes are those of fer2013new.csv")
+        assert f"{absent}.label.csv is missing" in data.problems[0]
 
     def test_when_the_other_file_is_asked_for_nothing_is_missing(self, small, save, tmp_path):
         save["kaggle csv"](small, tmp_path, label_files=False, strays=False)
@@ -141,12 +141,12 @@ class TestKaggle:
     def test_an_image_without_a_label_is_told(self, small, save, tmp_path):
         save["kaggle csv"](small, tmp_path, strays=False)
         edit_rows(tmp_path / "FER2013Test.label.csv", lambda rows: rows.pop())
-        found = as_data(tmp_path, "kaggle csv")
-        assert len(found) == len(small) - 1
-        assert found.problems == ("fer2013.csv: 1 images without a label (label.csv)",)
+        data = as_data(tmp_path, "kaggle csv")
+        assert len(data) == len(small) - 1
+        assert data.problems == ("fer2013.csv: 1 images without a label (label.csv)",)
 
     @pytest.mark.parametrize(
-        ("file", "change", "said"),
+        ("file", "change", "sentence"),
         [
             ("fer2013.csv", lambda rows: rows.pop(), "has 77 rows but fer2013new.csv has 78"),
             ("fer2013new.csv", lambda rows: rows.pop(), "has 78 rows but fer2013new.csv has 77"),
@@ -164,10 +164,10 @@ class TestKaggle:
             ),
         ],
     )  # fmt: skip
-    def test_files_that_do_not_belong_together(self, small, save, tmp_path, file, change, said):
+    def test_files_that_do_not_belong_together(self, small, save, tmp_path, file, change, sentence):
         save["kaggle csv"](small, tmp_path)
         edit_rows(tmp_path / file, change)
-        with pytest.raises(FerlibError, match=said):
+        with pytest.raises(FerlibError, match=sentence):
             read(tmp_path, "kaggle csv", "label.csv")
 
     def test_no_fer2013new(self, small, save, tmp_path):
@@ -243,16 +243,16 @@ class TestLabelsAndImages:
     def test_an_image_of_a_row_is_missing(self, small, save, tmp_path):
         save["official folders"](small, tmp_path)
         (tmp_path / "FER2013Train" / f"{small.ids[4]}.png").unlink()
-        said = f"FER2013Train: label.csv lists 40 images but 1 of them are missing .first: {small.ids[4]}"
-        with pytest.raises(FerlibError, match=said):
+        sentence = f"FER2013Train: label.csv lists 40 images but 1 of them are missing .first: {small.ids[4]}"
+        with pytest.raises(FerlibError, match=sentence):
             read(tmp_path, "official folders", "label.csv")
 
     def test_an_image_without_a_row_is_left_out_and_told(self, small, save, tmp_path):
         save["official folders"](small, tmp_path)
         edit_rows(tmp_path / "FER2013Valid" / "label.csv", lambda rows: rows.pop())
-        found = as_data(tmp_path, "official folders")
-        assert len(found) == len(small) - 1
-        assert found.problems == ("FER2013Valid: 1 images without a label (label.csv)",)
+        data = as_data(tmp_path, "official folders")
+        assert len(data) == len(small) - 1
+        assert data.problems == ("FER2013Valid: 1 images without a label (label.csv)",)
 
     @pytest.mark.parametrize("form", ["official folders", "official zips"])
     def test_no_label_file(self, small, save, tmp_path, form):
@@ -271,9 +271,9 @@ class TestLabelsAndImages:
     def test_an_empty_label_file_in_the_folder_is_taken_as_it_is(self, small, save, tmp_path):
         save["official folders"](small, tmp_path)
         (tmp_path / "FER2013Test" / "label.csv").write_text("")
-        found = as_data(tmp_path, "official folders")
-        assert not (found.split == "test").any()
-        assert found.problems == ("FER2013Test: 16 images without a label (label.csv)",)
+        data = as_data(tmp_path, "official folders")
+        assert not (data.split == "test").any()
+        assert data.problems == ("FER2013Test: 16 images without a label (label.csv)",)
 
     @pytest.mark.parametrize("content", [b"", b"no picture", "half"], ids=["empty", "text", "half"])
     @pytest.mark.parametrize("form", ["official folders", "class folders"])
@@ -298,9 +298,9 @@ class TestLabelsAndImages:
         for path in sorted((tmp_path / "train" / "happy").iterdir())[:2]:
             image = cv2.imread(str(path))
             cv2.imwrite(str(path), cv2.resize(image, (96, 96), interpolation=cv2.INTER_NEAREST))
-        found = as_data(tmp_path, "class folders")
-        assert sorted(map(bytes, found.images)) == sorted(map(bytes, small.images[hard_labels(small.votes) >= 0]))
-        assert len([text for text in found.problems if text.startswith("pictures that are not 48x48")]) == 1
+        data = as_data(tmp_path, "class folders")
+        assert sorted(map(bytes, data.images)) == sorted(map(bytes, small.images[hard_labels(small.votes) >= 0]))
+        assert len([text for text in data.problems if text.startswith("pictures that are not 48x48")]) == 1
 
     def test_a_split_without_images_is_told(self, small, save, tmp_path):
         save["class folders"](small.where(small.split != "valid"), tmp_path)

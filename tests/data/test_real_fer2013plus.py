@@ -99,9 +99,9 @@ def test_the_two_label_files_disagree(real_root, data):
 
 
 def test_what_training_keeps(data, manifest):
-    kept = ((manifest.split == "train") & manifest.kept).to_numpy()
-    assert kept.sum() == 24_479
-    assert targets(data.votes[kept], "crossentropy").any(axis=1).sum() == 24_003
+    for_training = ((manifest.split == "train") & manifest.kept).to_numpy()
+    assert for_training.sum() == 24_479
+    assert targets(data.votes[for_training], "crossentropy").any(axis=1).sum() == 24_003
 
 
 def test_leaked_images(manifest, report):
@@ -179,10 +179,10 @@ def kaggle_root(real_root, data, scratch) -> Path:
 
 
 def test_kaggles_csv_has_the_same_content(kaggle_root, data):
-    found = load_all(kaggle_root)
-    assert found.source == "kaggle csv, label.csv"
-    assert found.content_hash == data.content_hash
-    assert found.problems == (
+    from_kaggle = load_all(kaggle_root)
+    assert from_kaggle.source == "kaggle csv, label.csv"
+    assert from_kaggle.content_hash == data.content_hash
+    assert from_kaggle.problems == (
         "fer2013.csv: 173 images have no name in FER+ (not a face)",
         "fer2013.csv: 4 rows of fer2013new.csv repeat an image name (the misplaced ones are left out)",
     )

@@ -22,9 +22,9 @@ def kept(mode: str, **votes: int) -> dict[str, float]:
 
 
 def reason(mode: str, **votes: int) -> str:
-    found = drop_reasons(row(**votes), mode)[0]
-    assert bool(found) == (kept(mode, **votes) == {})
-    return found
+    reason = drop_reasons(row(**votes), mode)[0]
+    assert bool(reason) == (kept(mode, **votes) == {})
+    return reason
 
 
 @pytest.fixture(scope="module")
@@ -159,8 +159,8 @@ class TestAnyVotes:
         assert 0 < (sums == 0).mean() < 1
 
     def test_shape_and_type(self, any_votes, mode):
-        found = targets(any_votes, mode)
-        assert (found.shape, found.dtype) == ((len(any_votes), 8), np.float32)
+        distributions = targets(any_votes, mode)
+        assert (distributions.shape, distributions.dtype) == ((len(any_votes), 8), np.float32)
         assert targets(any_votes[:0], mode).shape == (0, 8)
 
     def test_dropped_has_a_reason_and_kept_has_none(self, any_votes, mode):
@@ -185,9 +185,9 @@ class TestAnyVotes:
 
     def test_hard_labels_and_counts_agree_with_the_targets(self, any_votes, mode):
         labels = hard_labels(any_votes, mode)
-        found = targets(any_votes, mode)
-        assert (labels[~found.any(axis=1)] == -1).all()
-        assert (labels[found.any(axis=1)] == found[found.any(axis=1)].argmax(axis=1)).all()
+        distributions = targets(any_votes, mode)
+        assert (labels[~distributions.any(axis=1)] == -1).all()
+        assert (labels[distributions.any(axis=1)] == distributions[distributions.any(axis=1)].argmax(axis=1)).all()
         assert count_kept(any_votes, mode).tolist() == [int((labels == index).sum()) for index in range(8)]
 
 
@@ -203,8 +203,8 @@ def test_a_majority_also_leads_the_soft_target(any_votes):
 
 
 def test_every_reason_is_reachable(any_votes):
-    found = {str(name) for mode in MODES for name in drop_reasons(any_votes, mode)}
-    assert found == {"", *REASONS}
+    reasons = {str(name) for mode in MODES for name in drop_reasons(any_votes, mode)}
+    assert reasons == {"", *REASONS}
 
 
 def test_emotion_shares():
