@@ -1,6 +1,6 @@
 """A picture in, faces with emotions out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -11,9 +11,10 @@ from PIL import Image
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
-from ferlib.faces.cropping import FACE_SIZE, CropSpec, crop_face
-from ferlib.faces.detector import Detection, FaceDetector
+from ferlib.faces.cropping import CropSpec, crop_face
+from ferlib.faces.detector import DETECTOR_THREADS, MAX_SIDE, MIN_FACE_SIZE, THRESHOLDS, Detection, FaceDetector
 from ferlib.faces.pictures import check_picture, load_picture
+from ferlib.models.preprocessing import FACE_SIZE
 
 
 class Classifier(Protocol):
@@ -98,11 +99,22 @@ class Face:
 
 
 class EmotionPipeline:
-    """Detector, crop and classifier in a row.
+    """Detector, crop and classifier in a row; callable.
 
-    `classifier` has ``predict_proba((N, 48, 48) uint8) -> (N, 8)``. The steps can be called one by one where a video
-    detects less often than it classifies: `detector(image)`, then `classify(image, detections)`, which is `crops` and
-    then `classify_crops`. Threads that share a pipeline hold its `lock` for the steps of one picture.
+    The steps can be called one by one where a video detects less often than it classifies: ``detector(image)``, then
+    `classify`, which is `crops` and then `classify_crops`. Threads that share a pipeline hold its `lock` for the steps
+    of one picture.
+
+    Args:
+        detector: finds the faces.
+        classifier: has ``predict_proba((N, 48, 48) uint8) -> (N, 8)``.
+        crop: how a face is cut out; None for the framing of FER2013.
+
+    Attributes:
+        detector: as given.
+        classifier: as given.
+        crop: as given.
+        lock: for threads that share the pipeline.
     """
 
     def __init__(self, detector: FaceDetector, classifier: Classifier, crop: CropSpec | None = None):
@@ -117,17 +129,26 @@ class EmotionPipeline:
         return float(getattr(self.classifier, "threshold", 0.0))
 
     def __call__(self, image: str | Path | Image.Image | np.ndarray) -> list[Face]:
-        """The faces of a picture from left to right, an empty list when there is none.
+        """Find the faces of a picture and their emotions.
 
-        `image`: a file, a Pillow image (both of any mode, turned upright first), or an (H, W, 3) uint8 RGB array.
-        Raises FerlibError for a picture that cannot be read.
+        Args:
+            image: a file or a Pillow image of any mode, turned upright first, or an (H, W, 3) uint8 RGB array.
+
+        Returns:
+            The faces from left to right; an empty list when there is none.
+
+        Raises:
+            FerlibError: a picture that cannot be read.
         """
         if not isinstance(image, np.ndarray):
             image = load_picture(image)
         return self.classify(image, self.detector(image))
 
     def identity(self) -> dict[str, Any]:
-        """What its answers depend on besides the picture, JSON-ready; stored results of another one are of no use."""
+        """Collect what the answers depend on besides the picture, JSON-ready.
+
+        Results that were stored under another identity are of no use.
+        """
         about = getattr(self.classifier, "about", {})
         return {
             "model": str(getattr(self.classifier, "name", type(self.classifier).__name__)),
@@ -139,19 +160,43 @@ class EmotionPipeline:
         }
 
     def classify(self, image: np.ndarray, detections: list[Detection]) -> list[Face]:
-        """The emotion of each detection, in the given order; all faces go through the classifier as one batch."""
+        """Classify detected faces, all as one batch.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            detections: faces of the picture.
+
+        Returns:
+            The faces in the order of the detections.
+
+        Raises:
+            FerlibError: a picture of another shape or type, or a classifier that gives no valid probabilities.
+        """
         check_picture(image)
         if not detections:
             return []
         return self.classify_crops(detections, self.crops(image, detections))
 
     def crops(self, image: np.ndarray, detections: list[Detection]) -> np.ndarray:
-        """(N, 48, 48) uint8 grey, what the classifier sees of each detection."""
-        cut = [crop_face(image, detection, self.crop, FACE_SIZE) for detection in detections]
+        """Cut out what the classifier sees of each detection.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            detections: faces of the picture.
+
+        Returns:
+            (N, 48, 48) uint8 grey.
+        """
+        cut = [crop_face(image, detection, self.crop, size=FACE_SIZE) for detection in detections]
         return np.stack(cut) if cut else np.zeros((0, FACE_SIZE, FACE_SIZE), np.uint8)
 
     def classify_crops(self, detections: list[Detection], crops: np.ndarray) -> list[Face]:
-        """The emotion of each detection from its crop, which may have been changed on the way."""
+        """Classify faces that were cut out before.
+
+        Args:
+            detections: faces of a picture.
+            crops: (N, 48, 48) uint8 grey in the same order; they may have been changed on the way.
+        """
         if not detections:
             return []
         probabilities = np.asarray(self.classifier.predict_proba(crops), np.float32)
@@ -161,21 +206,40 @@ class EmotionPipeline:
 
 
 def load_pipeline(
-    model: str | None = None, *, crop: CropSpec | None = None, engine: str | None = None, threads: int | None = None,
-    **detector_options: Any,
-) -> EmotionPipeline:  # fmt: skip
-    """The pipeline with a shipped or trained classifier; nothing is downloaded.
+    model: str | Path | None = None,
+    *,
+    engine: str | None = None,
+    threads: int | None = None,
+    min_face_size: int = MIN_FACE_SIZE,
+    thresholds: Sequence[float] = THRESHOLDS,
+    max_side: int = MAX_SIDE,
+    device: str = "cpu",
+    crop: CropSpec | None = None,
+) -> EmotionPipeline:
+    """Load detector and classifier; nothing is downloaded.
 
-    `model`: a checkpoint's name, None for the default one. `engine` is the classifier's, as `load_classifier` has it;
-    `threads` are the classifier's and the detector's. `detector_options` go to `FaceDetector`: `min_face_size`,
-    `thresholds`, `device`, `max_side`.
+    Args:
+        model: name of a checkpoint, or the path of a ``.safetensors`` file beside its sidecar; None: the shipped one.
+        engine: of the classifier, as `load_classifier` takes it.
+        threads: of the classifier and of the detector; None: as many as each takes by itself.
+        min_face_size: smallest face that is searched for, pixels; smaller is slower.
+        thresholds: least probability of a face after each of the detector's three stages, 0..1.
+        max_side: pictures with a longer side are scaled down to it for the search, pixels.
+        device: where the detector's nets run, see `FaceDetector`.
+        crop: how a face is cut out; None for the framing of FER2013.
+
+    Raises:
+        FerlibError: a model, engine or value that cannot be had.
+
+    Examples:
+        >>> pipeline = load_pipeline(min_face_size=60)
+        >>> [face.label for face in pipeline("photo.jpg")]
+        ['happy']
     """
-    from ferlib.inference.loading import load_classifier  # brings timm, which is slow to import
+    from ferlib.inference.loading import load_classifier
 
-    how: dict[str, Any] = {key: value for key, value in (("engine", engine), ("threads", threads)) if value is not None}
-    if threads is not None:
-        detector_options["threads"] = threads
-    return EmotionPipeline(FaceDetector(**detector_options), load_classifier(model, **how), crop)
+    detector = FaceDetector(min_face_size, thresholds, device, max_side, threads=threads or DETECTOR_THREADS)
+    return EmotionPipeline(detector, load_classifier(model, engine, threads), crop)
 
 
 def _face(detection: Detection, probabilities: np.ndarray, threshold: float) -> Face:

@@ -1,6 +1,4 @@
 import json
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -9,7 +7,8 @@ from PIL import Image
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.faces.cropping import CropSpec, crop_face
-from ferlib.pipeline import EmotionPipeline, load_pipeline
+from ferlib.inference import loading
+from ferlib.pipeline import ROW_COLUMNS, EmotionPipeline, Face, load_pipeline
 
 
 def test_array_file_and_pillow_image_give_the_same_face(pipeline, photo, tmp_path):
@@ -50,7 +49,7 @@ def test_the_crop_follows_the_spec(detector, photo, make):
     pipeline = EmotionPipeline(detector, make.classifier(), spec)
     pipeline(photo)
     (found,) = detector(photo)
-    np.testing.assert_array_equal(pipeline.classifier.batches[0][0], crop_face(photo, found, spec))
+    np.testing.assert_array_equal(pipeline.classifier.batches[0][0], crop_face(photo, found, spec, size=48))
 
 
 def test_classify_takes_detections_from_elsewhere(pipeline, photo, make):
@@ -79,11 +78,9 @@ def test_to_dict_is_json_in_the_documented_form(make):
 
 def test_load_pipeline_passes_the_options_on(monkeypatch, make):
     asked = []
-    module = types.ModuleType("ferlib.inference.classifier")
-    module.load_classifier = lambda name=None: asked.append(name) or make.classifier()
-    monkeypatch.setitem(sys.modules, "ferlib.inference.classifier", module)
-    pipeline = load_pipeline("small", min_face_size=60, max_side=800, crop=CropSpec(margin=0.2))
-    assert asked == ["small"]
+    monkeypatch.setattr(loading, "load_classifier", lambda *given: asked.append(given) or make.classifier())
+    pipeline = load_pipeline("small", engine="int8", min_face_size=60, max_side=800, crop=CropSpec(margin=0.2))
+    assert asked == [("small", "int8", None)]
     assert (pipeline.detector.min_face_size, pipeline.detector.max_side) == (60, 800)
     assert pipeline.crop.margin == 0.2
 
@@ -99,3 +96,14 @@ def test_below_the_classifiers_threshold_it_is_not_sure(detector, make, photo, t
 
 def test_a_classifier_without_a_threshold_is_always_sure(pipeline, photo):
     assert [face.sure for face in pipeline(photo)] == [True]
+
+
+def test_a_face_comes_back_from_its_dict_and_from_a_list_of_probabilities(make):
+    face = make.face((1.26, 2, 30, 40), "sad", 0.61)
+    value = face.to_dict()
+    listed = value | {"probabilities": list(value["probabilities"].values())}
+    for again in (Face.from_dict(value), Face.from_dict(listed)):
+        assert again.to_dict() == value
+        assert again.landmarks.dtype == again.probabilities.dtype == np.float32
+    assert face.row() == [*value["box"], 0.99, "sad", 0.61, 1, *value["probabilities"].values()]
+    assert len(face.row()) == len(ROW_COLUMNS)

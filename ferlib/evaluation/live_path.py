@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ferlib.evaluation.crop_fit import place_and_find
-from ferlib.evaluation.metrics import bootstrap_mean, rate
+from ferlib.evaluation.metrics import accuracy_rate, bootstrap_mean
 from ferlib.faces.cropping import CropSpec, crop_face
 from ferlib.faces.detector import FaceDetector
 from ferlib.models.preprocessing import FACE_SIZE
@@ -47,7 +47,8 @@ def measure_live_path(
         through[detected] = predict(detected_crops).argmax(axis=1) == labels[detected]
     cost = direct.astype(np.float64) - through
     result = {
-        "n": len(labels), "roll": roll, "found": float(detected.mean()), "crop": rate(direct), "live": rate(through),
+        "n": len(labels), "roll": roll, "found": float(detected.mean()),
+        "crop": accuracy_rate(direct), "live": accuracy_rate(through),
         "cost": {"difference": float(cost.mean()), "interval": list(bootstrap_mean(cost))},
     }  # fmt: skip
-    return result | ({"live_if_found": rate(through[detected])} if detected.any() else {})
+    return result | ({"live_if_found": accuracy_rate(through[detected])} if detected.any() else {})

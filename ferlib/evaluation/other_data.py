@@ -26,7 +26,7 @@ NUMBERED = {
 }  # fmt: skip
 """Emotions of numbered folders, from each data set's own documentation."""
 
-_BATCH = 256  # pictures in memory at once
+_BATCH_PICTURES = 256
 _SIDE = 112  # pixels; pictures are resized to it before the preprocessing, which makes them smaller
 
 
@@ -111,10 +111,10 @@ def evaluate_tree(
     unreadable: dict[int, str] = {}
     probabilities = np.zeros((len(tree.files), len(EMOTIONS)), np.float32)
     missed = np.ones(len(tree.files), bool)
-    starts = range(0, len(tree.files), _BATCH)
+    starts = range(0, len(tree.files), _BATCH_PICTURES)
     for start in tqdm(starts, unit="batch", leave=False, disable=None):  # None: only where a terminal shows it
         faces: list[np.ndarray | None] = []
-        for number, path in enumerate(tree.files[start : start + _BATCH], start):
+        for number, path in enumerate(tree.files[start : start + _BATCH_PICTURES], start):
             try:
                 faces.append(_load_face(path, find))
             except FerlibError as error:

@@ -14,9 +14,6 @@ import numpy as np
 from ferlib.errors import FerlibError
 from ferlib.faces.detector import Detection
 from ferlib.faces.pictures import check_picture
-from ferlib.models.preprocessing import to_grey
-
-FACE_SIZE = 48  # pixels; FER2013's
 
 # Side of FER2013's square frame in units of each basis at margin 0: the medians over faces of the valid split that were
 # pasted into larger pictures and found there. The spread between faces is 14 to 15 % for both, which is FER2013's own.
@@ -68,9 +65,7 @@ def crop_square(detection: Detection, spec: CropSpec) -> tuple[np.ndarray, float
     return centre, max(side, 1.0), turn
 
 
-def crop_face(
-    image: np.ndarray, detection: Detection, spec: CropSpec | None = None, size: int = FACE_SIZE
-) -> np.ndarray:
+def crop_face(image: np.ndarray, detection: Detection, spec: CropSpec | None = None, *, size: int) -> np.ndarray:
     """The face as (size, size) uint8 grey, framed as `spec` says; (H, W, 3) uint8 RGB in.
 
     What reaches outside the picture repeats its border. Every pixel is the mean of the area that it stands for, so
@@ -79,7 +74,7 @@ def crop_face(
     check_picture(image)
     centre, side, angle = crop_square(detection, spec or CropSpec())
     part, corner = _surroundings(image, centre, side)
-    grey = to_grey(part[None])[0]
+    grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
     fine = size * min(max(1, ceil(side / size)), max(1, 4096 // size))
     scale = side / fine
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

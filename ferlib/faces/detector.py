@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
 
 from ferlib.errors import FerlibError
 from ferlib.faces.mtcnn.cascade import Faces, as_squares, suppress_contained
@@ -14,6 +14,12 @@ from ferlib.faces.mtcnn.engines import EngineName, open_engine
 from ferlib.faces.pictures import check_picture
 from ferlib.parallel import cores
 
+if TYPE_CHECKING:
+    import torch
+
+MIN_FACE_SIZE = 40  # pixels; the smallest face that is searched for in pictures
+THRESHOLDS = (0.6, 0.7, 0.7)  # least probability of a face after each stage
+DETECTOR_THREADS = 2
 MAX_SIDE = 1920  # pixels; a larger picture is scaled down to this before the search
 _SMALL = 256  # pixels; a picture with a shorter side than this may be one tightly cut face
 _BORDER = 0.25  # of the shorter side
@@ -23,34 +29,57 @@ _SAME = 0.7  # share of the smaller of two boxes that the larger one covers, fro
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """One face that was found. Coordinates are pixels of the picture that was given, x to the right and y down."""
+    """One face that was found. Coordinates are pixels of the picture that was given, x to the right and y down.
 
-    box: tuple[float, float, float, float]  # x1, y1, x2, y2, inside the picture
-    landmarks: np.ndarray  # (5, 2) float32: left eye, right eye, nose, left and right mouth corner, as seen
-    confidence: float  # the detector's probability of a face, 0..1
+    Attributes:
+        box: x1, y1, x2, y2, inside the picture.
+        landmarks: (5, 2) float32: left eye, right eye, nose, left and right mouth corner, as seen.
+        confidence: the detector's probability of a face, 0..1.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: np.ndarray
+    confidence: float
 
 
 class FaceDetector:
-    """Finds faces in RGB pictures with MTCNN (Zhang et al. 2016); the weights come with facenet-pytorch.
-
-    `min_face_size`: the smallest face searched for, in pixels; smaller is slower. `thresholds`: the least probability
-    after each of the three stages; higher finds fewer wrong faces and misses more true ones. `device`: where the nets
-    run; they cannot be moved later, and on Apple's MPS they fail, so leave them on the CPU there. `max_side`: pictures
-    with a longer side are scaled down to it for the search, and `min_face_size` then counts in the smaller picture.
-    `engine`: "onnx", our cascade on ONNX Runtime; "torch", facenet-pytorch itself, which finds the same boxes in about
-    four times the time; None for the first that works. `threads`: of "onnx", at most the cores that there are.
+    """Face detector for RGB pictures: MTCNN (Zhang et al. 2016); callable.
 
     One detector may be shared between threads: calls run one after another.
+
+    Args:
+        min_face_size: smallest face that is searched for, pixels; smaller is slower.
+        thresholds: least probability after each of the three stages, 0..1; higher finds fewer wrong faces and misses
+            more true ones.
+        device: where the nets run. They cannot be moved later, and on Apple's MPS they fail, so leave them on the CPU
+            there.
+        max_side: pictures with a longer side are scaled down to it for the search, pixels; `min_face_size` then counts
+            in the smaller picture.
+        engine: "onnx", our cascade on ONNX Runtime; "torch", facenet-pytorch itself, which finds the same boxes in
+            about four times the time; None for the fastest that the device has.
+        threads: threads of "onnx", at most the cores that there are.
+
+    Attributes:
+        min_face_size: as given.
+        max_side: as given.
+
+    Raises:
+        FerlibError: a value out of range, or an engine that cannot be had.
+
+    Examples:
+        >>> detector = FaceDetector(min_face_size=60)
+        >>> [detection.box for detection in detector(image)]
+        [(180.3, 60.7, 268.4, 172.2)]
     """
 
     def __init__(
         self,
-        min_face_size: int = 40,
-        thresholds: Sequence[float] = (0.6, 0.7, 0.7),
-        device: str | torch.device = "cpu",
+        min_face_size: int = MIN_FACE_SIZE,
+        thresholds: Sequence[float] = THRESHOLDS,
+        device: "str | torch.device" = "cpu",
         max_side: int = MAX_SIDE,
         engine: EngineName | None = None,
-        threads: int = 2,
+        threads: int = DETECTOR_THREADS,
     ):
         _check_least(min_face_size)
         if len(thresholds) != 3 or not all(0 < t < 1 for t in thresholds):
@@ -71,10 +100,19 @@ class FaceDetector:
         return self._engine.name
 
     def __call__(self, image: np.ndarray, min_face_size: int | None = None) -> list[Detection]:
-        """All faces of an (H, W, 3) uint8 RGB picture, from left to right; an empty list when there is none.
+        """Find all faces of a picture.
 
-        `min_face_size` replaces the detector's own for this picture. The order of the channels cannot be checked: a BGR
-        picture (OpenCV's order) is accepted and finds worse. Raises FerlibError for another shape or type.
+        The order of the channels cannot be checked: a BGR picture (OpenCV's order) is accepted and finds worse.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            min_face_size: replaces the detector's own for this picture, pixels.
+
+        Returns:
+            The faces from left to right; an empty list when there is none.
+
+        Raises:
+            FerlibError: another shape or type.
         """
         check_picture(image)
         least = self.min_face_size if min_face_size is None else _check_least(min_face_size)
@@ -88,10 +126,20 @@ class FaceDetector:
         return sorted(detections, key=lambda d: (d.box[0] + d.box[2], d.box[1]))
 
     def refine(self, image: np.ndarray, detections: Sequence[Detection]) -> list[Detection | None]:
-        """Where the faces of the frame before are in this one, by MTCNN's last net alone on the old boxes.
+        """Find the faces of the frame before in this one, by MTCNN's last net alone on the old boxes.
 
-        In the given order; None for a face that is not there any more, has moved by more than about a third of its
-        size, or has come to lie on another one of them. About 0.5 ms a face. Raises FerlibError as a call does.
+        It takes about 0.5 ms a face.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            detections: faces of the frame before.
+
+        Returns:
+            The faces in the given order; None for one that is not there any more, has moved by more than about a third
+            of its size, or has come to lie on another one of them.
+
+        Raises:
+            FerlibError: another shape or type.
         """
         check_picture(image)
         if not detections:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from ferlib import paths
 from ferlib.errors import FerlibError
 
 MAX_PIXELS = 100_000_000  # a picture that claims more is refused before it is decoded (300 MB as RGB)
@@ -112,13 +113,14 @@ def find_pictures(path: str | Path, unreadable: Callable[[FerlibError], None] | 
 
 
 def sample_picture() -> np.ndarray:
-    """A photo with one smiling face, (512, 512, 3) uint8 RGB, that comes with scikit-image.
+    """Load the package's photo with one smiling face.
 
-    Eileen Collins, NASA; in the public domain.
+    The astronaut Eileen Collins, photographed by NASA; in the public domain.
+
+    Returns:
+        (512, 512, 3) uint8 RGB.
     """
-    from skimage.data import astronaut  # slow to import, and only this one picture needs it
-
-    return astronaut().copy()
+    return load_picture(paths.WEIGHTS / "astronaut.png")
 
 
 def _is_picture_name(name: str) -> bool:

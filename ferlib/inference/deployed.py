@@ -17,16 +17,17 @@ from ferlib.models.preprocessing import Preprocessing
 
 
 class DeployedNet(nn.Module):
-    """(N, S, S) uint8 grey faces to (N, 8) probabilities at the temperature, and (N, 8) logits without it.
+    """Grey faces to (N, 8) probabilities at the temperature, and (N, 8) logits without it.
 
     Args:
         model: in eval mode; it is copied.
         preprocessing: of the model. Its equalisation is not done here.
-        temperature: the logits are divided by it.
-        side: S, pixels.
+        temperature: divisor of the logits.
+        side: side of the usual faces, pixels.
     """
 
     rows: torch.Tensor
+    columns: torch.Tensor
     factor: torch.Tensor
     shift: torch.Tensor
 
@@ -34,17 +35,24 @@ class DeployedNet(nn.Module):
         super().__init__()
         self.net = simplified(model, preprocessing.channels, preprocessing.size)
         self.temperature = temperature
-        self.resizes = preprocessing.size != side
         self.register_buffer("rows", resampling(side, preprocessing.size))
+        self.register_buffer("columns", self.rows.T.contiguous())
         mean, std = (torch.tensor(value).view(1, -1, 1, 1) for value in (preprocessing.mean, preprocessing.std))
         self.register_buffer("factor", 1 / (255 * std))
         self.register_buffer("shift", -mean / std)
 
-    def forward(self, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Probabilities and logits."""
-        images = faces.float()
-        if self.resizes:
-            images = self.rows @ images @ self.rows.T
+    def forward(
+        self, faces: torch.Tensor, rows: torch.Tensor | None = None, columns: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give probabilities and logits.
+
+        Args:
+            faces: (N, H, W) uint8; `side` each way without the two matrices.
+            rows: (S, H) float32 for the network's size S, see `resampling`.
+            columns: (W, S) float32, the transpose of the matrix for W.
+        """
+        rows, columns = self.rows if rows is None else rows, self.columns if columns is None else columns
+        images = rows @ faces.float() @ columns
         logits = self.net(images.unsqueeze(1) * self.factor + self.shift)
         return (logits / self.temperature).softmax(dim=1), logits
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ferlib import paths
 from ferlib.errors import FerlibError
 from ferlib.files import write_json
-from ferlib.inference import onnx_export
-from ferlib.models.checkpoints import Checkpoint
+from ferlib.inference import graphs
+from ferlib.models.checkpoints import Checkpoint, locate
 from ferlib.models.preprocessing import equalise
+from ferlib.packages import need
 
 QUANTISED = ("Conv", "Gemm", "Relu", "Clip", "MaxPool")
 """Operators that get 8 bits. The sums of residual networks, layer norms and GELU stay in single precision."""
@@ -33,9 +33,23 @@ _BATCH = 64
 _APART = 0.25  # mean difference of probabilities from single precision at which a processor's 8-bit arithmetic is wrong
 
 
-def ranges_path(name: str) -> Path:
-    """Where the ranges of a checkpoint lie; a checkpoint without the file has no 8-bit graph."""
-    return paths.CHECKPOINTS / f"{name}.int8.json"
+def ranges_path(name: str | Path) -> Path:
+    """Path of a checkpoint's ranges, beside its weights; a checkpoint without the file has no 8-bit graph.
+
+    Args:
+        name: as `checkpoints.locate` takes it.
+    """
+    return locate(name).with_suffix(".int8.json")
+
+
+def identity(about: dict, ranges: dict) -> dict[str, str]:
+    """Collect what decides the content of an 8-bit graph.
+
+    Args:
+        about: sidecar of the checkpoint.
+        ranges: as `read_ranges` gives them.
+    """
+    return graphs.identity(about) | {"precision": "int8", "ranges": ranges["sha256"]}
 
 
 def measure_ranges(graph: bytes, faces: np.ndarray) -> dict[str, list[float]]:
@@ -49,7 +63,7 @@ def measure_ranges(graph: bytes, faces: np.ndarray) -> dict[str, list[float]]:
     """
     import onnxruntime
 
-    onnx = onnx_export.need_onnx()
+    onnx = need("onnx", "measuring 8-bit ranges", "train")
     model = onnx.load_model_from_string(graph)
     names = _activations(model)
     known = {output.name for output in model.graph.output}
@@ -88,7 +102,7 @@ def quantise(graph: bytes, ranges: dict[str, list[float]]) -> bytes:
     from onnxruntime.quantization.calibrate import TensorsData
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-    onnx = onnx_export.need_onnx()
+    onnx = need("onnx", "an 8-bit graph", "train")
     model = onnx.load_model_from_string(graph)
     about = {entry.key: entry.value for entry in model.metadata_props}
     if set(_activations(model)) != set(ranges):
@@ -106,21 +120,28 @@ def quantise(graph: bytes, ranges: dict[str, list[float]]) -> bytes:
     return result.SerializeToString()
 
 
-def load_graph(about: dict, load: Callable[[], Checkpoint]) -> bytes:
-    """The 8-bit graph of a checkpoint, as `export.load_graph` has the other one.
+def load_graph(about: dict, load: Callable[[], Checkpoint], weights: Path | None = None) -> bytes:
+    """Read the 8-bit graph of a checkpoint, or make it, as `onnx_export.load_graph` does the other one.
 
     A new graph is compared with the one in single precision on this machine: without the VNNI instructions some
     processors' 8-bit sums overflow.
 
+    Args:
+        about: the sidecar.
+        load: gives the checkpoint, when the graph has to be made.
+        weights: the weights file, where the checkpoint is not found by its name.
+
     Raises:
         FerlibError: the checkpoint has no ranges of its weights; the graph is too far from single precision.
     """
-    ranges = read_ranges(about)
-    wanted = onnx_export.identity(about) | {"precision": "int8", "ranges": ranges["sha256"]}
-    return onnx_export.kept(onnx_export.graph_path(about, "int8"), wanted, lambda: _make(about, load, ranges))
+    ranges = read_ranges(about, weights)
+    return graphs.stored_graph(
+        graphs.graph_path(about, "int8"), identity(about, ranges), lambda: _make(about, load, ranges)
+    )
 
 
 def _make(about: dict, load: Callable[[], Checkpoint], ranges: dict) -> bytes:
+    from ferlib.inference import onnx_export
     from ferlib.inference.sessions import OnnxSession
 
     full = onnx_export.load_graph(about, load)
@@ -134,27 +155,31 @@ def _make(about: dict, load: Callable[[], Checkpoint], ranges: dict) -> bytes:
 
 
 def _with_hash(graph: bytes, ranges: str) -> bytes:
-    onnx = onnx_export.need_onnx()
+    onnx = need("onnx", "an 8-bit graph", "train")
     model = onnx.load_model_from_string(graph)
     entry = model.metadata_props.add()
     entry.key, entry.value = "ranges", ranges
     return model.SerializeToString()
 
 
-def read_ranges(about: dict) -> dict:
-    """``NAME.int8.json`` of a checkpoint, with the ``sha256`` of the file.
+def read_ranges(about: dict, weights: Path | None = None) -> dict:
+    """Read ``NAME.int8.json`` of a checkpoint, and add the ``sha256`` of the file.
+
+    Args:
+        about: the sidecar.
+        weights: the weights file, where the checkpoint is not found by its name.
 
     Raises:
         FerlibError: there is none, it cannot be read, or it is of other weights or another layout of the graph.
     """
     from ferlib.files import sha256
 
-    name, path = about["name"], ranges_path(about["name"])
+    name, path = about["name"], ranges_path(weights or about["name"])
     if not path.is_file():
         raise FerlibError(f"{name!r} has no 8-bit version; 'ferlib export {name} --int8' tries to make one.")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        same = found["weights_sha256"] == about["weights_sha256"] and found["layout"] == onnx_export.LAYOUT
+        same = found["weights_sha256"] == about["weights_sha256"] and found["layout"] == graphs.LAYOUT
         found["ranges"].items()
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise FerlibError(f"{path.name} cannot be read; get it again (git checkout, or ferlib export).") from error
@@ -166,7 +191,7 @@ def read_ranges(about: dict) -> dict:
 def write_ranges(about: dict, ranges: dict[str, list[float]], faces: int) -> None:
     """Keep the ranges of a checkpoint beside it."""
     value = {
-        "name": about["name"], "weights_sha256": about["weights_sha256"], "layout": onnx_export.LAYOUT, "faces": faces,
+        "name": about["name"], "weights_sha256": about["weights_sha256"], "layout": graphs.LAYOUT, "faces": faces,
         "ranges": ranges,
     }  # fmt: skip
     write_json(ranges_path(about["name"]), value)

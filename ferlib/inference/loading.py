@@ -1,72 +1,99 @@
-"""Loading a classifier: by name, on the engine that is asked for or the fastest that works."""
+"""Loading a classifier: by name or file, on the engine that is asked for or the fastest that works."""
 
-import warnings
+import logging
 from functools import partial
-from typing import TYPE_CHECKING
-
-import torch
+from pathlib import Path
 
 from ferlib.errors import FerlibError
+from ferlib.inference import graphs
+from ferlib.inference.classifier import Classifier, GraphClassifier
+from ferlib.inference.sessions import OnnxSession, OpenVinoSession
 from ferlib.models import checkpoints
-
-if TYPE_CHECKING:
-    from ferlib.inference.classifier import GraphClassifier
-from ferlib.inference.classifier import Classifier
+from ferlib.parallel import default_threads
 
 ENGINES = ("onnx", "int8", "openvino", "torch")
-"""What can run a classifier. "onnx": ONNX Runtime, single precision. "int8": the same with 8-bit weights and
-activations, for checkpoints that `ferlib export --int8` has found to keep their accuracy. "openvino": OpenVINO, single
-precision (extra ``openvino``). "torch": the network as it was trained, which all published numbers come from."""
+"""Engines that run a classifier.
 
+"onnx": ONNX Runtime, single precision. "int8": the same with 8-bit weights and activations, for checkpoints that
+``ferlib export --int8`` has found to keep their accuracy. "openvino": OpenVINO, single precision (extra ``openvino``).
+"torch": the network as it was trained, from which all published numbers come (extra ``train``)."""
 
-_told: set[str] = set()  # names of checkpoints whose fallback to torch was told
+_log = logging.getLogger(__name__)
+_warned: set[str] = set()  # names of checkpoints whose fallback to torch was reported
 
 
 def load_classifier(
-    name: str | None = None, engine: str | None = None, threads: int | None = None
-) -> "Classifier | GraphClassifier":
-    """The trained classifier `name` from `data/checkpoints`, by default the shipped one; never uses the network.
+    name: str | Path | None = None, engine: str | None = None, threads: int | None = None
+) -> Classifier | GraphClassifier:
+    """Load a trained classifier; never uses the network.
+
+    The shipped model comes with its graph. The first call for another checkpoint makes its graph
+    (`inference.onnx_export`, extra ``train``), which takes some seconds; later ones read it.
 
     Args:
-        name: of a checkpoint.
+        name: name of a checkpoint, or the path of a ``.safetensors`` file beside its sidecar; None: the shipped one.
         engine: one of `ENGINES`. None takes ONNX Runtime, which is the fastest for single faces on a CPU, and torch,
-            with one warning, where that is impossible. An engine that is named and cannot be had is an error.
-        threads: that share one batch; None: as many as torch uses. With the engine torch it sets torch's own number,
-            which holds for the whole process.
-
-    The first call for a checkpoint makes its graph (`export`), which takes some seconds; later ones read it.
+            with one warning in the log, where that is impossible. An engine that is named and cannot be had is an
+            error.
+        threads: threads that share one batch; None: one a core, or as many as ``OMP_NUM_THREADS`` says. With the
+            engine torch it sets torch's own number, which holds for the whole process.
 
     Raises:
         FerlibError: there is no such checkpoint or engine, or it is damaged or cannot be had.
+
+    Examples:
+        >>> import ferlib, numpy as np
+        >>> ferlib.load_classifier().predict_proba(np.zeros((2, 48, 48), np.uint8)).shape
+        (2, 8)
     """
     if engine not in (None, *ENGINES):
         raise FerlibError(f"there is no engine {engine!r}; choose one of {', '.join(ENGINES)}.")
     if threads is not None and threads < 1:
         raise FerlibError(f"threads must be at least 1, not {threads}.")
     if engine != "torch":
-        about, _ = checkpoints.describe(name)
+        about, weights = checkpoints.describe(name)
         try:
-            return _on_graph(about, engine or "onnx", threads or torch.get_num_threads())
+            return _load_on_graph(about, weights, engine or "onnx", threads or default_threads())
         except FerlibError as error:
             if engine is not None:
                 raise
-            _tell_once(about["name"], error)
+            _warn_once(about["name"], error)
+    network = checkpoints.load(name)
     if threads is not None:
+        import torch
+
         torch.set_num_threads(threads)
-    return Classifier(checkpoints.load(name))
+    return Classifier(network)
 
 
-def _on_graph(about: dict, engine: str, threads: int) -> "GraphClassifier":
-    from ferlib.inference import classifier, int8, onnx_export, sessions
-
-    load = partial(checkpoints.load, about["name"])
-    graph = int8.load_graph(about, load) if engine == "int8" else onnx_export.load_graph(about, load)
-    session = (sessions.OpenVinoSession if engine == "openvino" else sessions.OnnxSession)(graph, threads)
-    return classifier.GraphClassifier(about, session, engine, lambda: Classifier(load()))
+def _load_on_graph(about: dict, weights: Path, engine: str, threads: int) -> GraphClassifier:
+    graph = _eight_bit_graph(about, weights) if engine == "int8" else _full_graph(about, weights)
+    session = OpenVinoSession(graph, threads) if engine == "openvino" else OnnxSession(graph, threads)
+    return GraphClassifier(about, session, engine)
 
 
-def _tell_once(name: str, error: FerlibError) -> None:
-    """A program that loads the same model again and again hears of it once."""
-    if name not in _told:
-        _told.add(name)
-        warnings.warn(f"{name} runs in torch, which is slower: {error}", RuntimeWarning, stacklevel=3)
+def _full_graph(about: dict, weights: Path) -> bytes | Path:
+    """Find the graph in single precision, or make it, for which torch is needed."""
+    path = graphs.find_graph(graphs.identity(about), about)
+    if path is not None:
+        return path
+    load = partial(checkpoints.load, weights)
+    network = load()  # says in one sentence what is missing, before the exporter is imported
+    from ferlib.inference import onnx_export
+
+    return onnx_export.load_graph(about, lambda: network)
+
+
+def _eight_bit_graph(about: dict, weights: Path) -> bytes | Path:
+    """Find the graph in 8 bits, or make it."""
+    from ferlib.inference import int8
+
+    path = graphs.find_graph(int8.identity(about, int8.read_ranges(about, weights)), about)
+    return path if path is not None else int8.load_graph(about, partial(checkpoints.load, weights), weights)
+
+
+def _warn_once(name: str, error: FerlibError) -> None:
+    """Log the fallback; a program that loads the same model again and again hears of it once."""
+    if name not in _warned:
+        _warned.add(name)
+        _log.warning("%s runs in torch, which is slower: %s", name, error)

@@ -1,37 +1,29 @@
 """Checkpoints as ONNX graphs: grey faces in, probabilities out, checked against torch when they are made.
 
 A graph takes ``faces`` (N, 48, 48) uint8 and gives ``probabilities`` and ``logits``, (N, 8) float32 each: resizing,
-normalisation, network, temperature and softmax are inside. Histogram equalisation has no ONNX operator; a model that
-asks for it needs its faces equalised first, as the metadata's ``preprocessing`` says.
-
-Graphs are made on first use and kept in `data/processed/graphs`, outside of git: they follow from the checkpoint, and
-would double what the repository weighs. Each carries in its metadata what it was made from; another one is made anew.
+normalisation, network, temperature and softmax are inside. Faces of H x W pixels need two more inputs, whose defaults
+are those of 48 pixels: ``rows`` (S, H) and ``columns`` (W, S), the matrices of `preprocessing.resampling_matrix`, where
+S is the network's own size. Histogram equalisation has no ONNX operator; a model that asks for it needs its faces
+equalised first, as the metadata's ``preprocessing`` says.
 """
 
 import io
-import json
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from ferlib import paths
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
-from ferlib.files import atomic_path
 from ferlib.inference.deployed import DeployedNet
+from ferlib.inference.graphs import graph_path, identity, stored_graph
+from ferlib.inference.sessions import RESAMPLING
 from ferlib.models.checkpoints import Checkpoint
 from ferlib.models.preprocessing import FACE_SIZE, equalise
-
-LAYOUT = "1"
-"""Of the graph: inputs, outputs and how the network is rewritten. Graphs of another layout are made anew."""
-
+from ferlib.packages import need
 
 TOLERANCE = 1e-4
 """Largest difference from torch's probabilities that a graph may show on the faces it is checked with."""
@@ -40,36 +32,24 @@ OPSET = 20
 """ONNX operator set: the first with GELU as one operator, which ONNX Runtime has had since 1.17."""
 
 
-def identity(about: dict) -> dict[str, str]:
-    """What decides a graph's content, from a checkpoint's sidecar; it is stored in the graph's metadata."""
-    return {
-        "name": str(about["name"]), "weights_sha256": str(about["weights_sha256"]), "layout": LAYOUT,
-        "classes": json.dumps(list(EMOTIONS)), "temperature": json.dumps(about["temperature"]),
-        "preprocessing": json.dumps(about["preprocessing"]), "precision": "float32",
-    }  # fmt: skip
-
-
-def graph_path(about: dict, precision: str = "float32") -> Path:
-    """Where the graph of a checkpoint lies, made or not; the weights' hash is in the name."""
-    ending = "" if precision == "float32" else f"-{precision}"
-    return paths.PROCESSED / "graphs" / f"{about['name']}-{about['weights_sha256'][:12]}{ending}.onnx"
-
-
 def need_onnx() -> ModuleType:
-    """The package onnx, which is imported late because torch's users do not need it.
+    """Import the package onnx, which only the making of graphs needs.
 
     Raises:
         FerlibError: it is missing.
     """
-    try:
-        import onnx
-    except ImportError as error:
-        raise FerlibError("an exported graph needs the package onnx; install it (pip install onnx).") from error
-    return onnx
+    return need("onnx", "an exported graph", "train")
 
 
 def metadata(graph: bytes) -> dict[str, str] | None:
-    """What a graph says of itself; None for bytes that are no ONNX model, or only part of one."""
+    """Read what a graph says of itself.
+
+    Args:
+        graph: its bytes.
+
+    Returns:
+        The metadata; None for bytes that are no ONNX model, or only part of one.
+    """
     onnx = need_onnx()
     from google.protobuf.message import DecodeError
 
@@ -87,10 +67,11 @@ def export_graph(checkpoint: Checkpoint) -> bytes:
         FerlibError: torch cannot write the network as ONNX, or the graph's probabilities differ by more than 1e-4.
     """
     onnx = need_onnx()
-    faces = torch.zeros(2, FACE_SIZE, FACE_SIZE, dtype=torch.uint8)
     net = DeployedNet(checkpoint.model, checkpoint.preprocessing, checkpoint.temperature, FACE_SIZE).eval()
-    model = onnx.load_model_from_string(_torch_export(net, faces, checkpoint.name))
+    model = onnx.load_model_from_string(_torch_export(net, checkpoint.name))
     _name_weights_once(model)
+    for name in RESAMPLING:  # defaults, so that whoever gives faces of `FACE_SIZE` gives nothing else
+        model.graph.initializer.append(onnx.numpy_helper.from_array(getattr(net, name).numpy(), name))
     onnx.helper.set_model_props(model, identity(checkpoint.about))
     content = model.SerializeToString()
     difference = largest_difference(checkpoint, content)
@@ -102,22 +83,26 @@ def export_graph(checkpoint: Checkpoint) -> bytes:
     return content
 
 
-def _torch_export(net: nn.Module, faces: torch.Tensor, name: str) -> bytes:
+def _torch_export(net: DeployedNet, name: str) -> bytes:
     """Torch's older exporter: it needs no further package, takes a fifth of the newer one's time, and is in torch 2.x.
 
     Its names of nodes and tensors also stay the same from run to run, which the calibration ranges need.
     """
     target = io.BytesIO()
+    faces = torch.zeros(2, FACE_SIZE, FACE_SIZE, dtype=torch.uint8)
     batch = {0: "faces"}
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # that it is the older one, and that shapes are constants
             torch.onnx.export(
-                net, (faces,),
+                net, (faces, *(getattr(net, name) for name in RESAMPLING)),
                 target,  # type: ignore[arg-type]  # the older exporter takes open files; torch types paths only
-                dynamo=False, opset_version=OPSET, input_names=["faces"],
+                dynamo=False, opset_version=OPSET, input_names=["faces", *RESAMPLING],
                 output_names=["probabilities", "logits"],
-                dynamic_axes={"faces": batch, "probabilities": batch, "logits": batch},
+                dynamic_axes={
+                    "faces": {0: "faces", 1: "height", 2: "width"}, "rows": {1: "height"}, "columns": {0: "width"},
+                    "probabilities": batch, "logits": batch,
+                },
             )  # fmt: skip
     except Exception as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -162,28 +147,16 @@ def largest_difference(checkpoint: Checkpoint, graph: bytes, faces: np.ndarray |
 
 
 def load_graph(about: dict, load: Callable[[], Checkpoint]) -> bytes:
-    """The graph of a checkpoint from its file, or made now and kept there.
+    """Read the graph of a checkpoint from its file, or make it now and store it there.
 
     Args:
         about: the sidecar.
-        load: gives the checkpoint; it is called when the file is missing, cut short, or was made from something else.
+        load: gives the checkpoint; it is called when the file is missing, damaged, or was made from something else.
+
+    Returns:
+        The graph in single precision, complete in itself.
 
     Raises:
         FerlibError: it cannot be made; the package onnx is missing.
     """
-    return kept(graph_path(about), identity(about), lambda: export_graph(load()))
-
-
-def kept(path: Path, wanted: dict[str, str], make: Callable[[], bytes]) -> bytes:
-    """The graph in a file if its metadata are those `wanted`, else a new one, which replaces the file.
-
-    Where no file can be written (a read-only installation) the graph is made each time.
-    """
-    with suppress(OSError):
-        content = path.read_bytes()
-        if metadata(content) == wanted:
-            return content
-    content = make()
-    with suppress(OSError), atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-    return content
+    return stored_graph(graph_path(about), identity(about), lambda: export_graph(load()))

@@ -1,15 +1,19 @@
-"""What runs an exported graph: ONNX Runtime or OpenVINO, behind the same small call as torch.
+"""Sessions that run an exported graph, in ONNX Runtime or OpenVINO, behind one small call."""
 
-A session takes (N, 48, 48) uint8 faces and gives probabilities or logits; `GraphClassifier` makes a classifier of it.
-"""
-
+from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
 import numpy as np
 
 from ferlib.errors import FerlibError
+from ferlib.models.preprocessing import FACE_SIZE, resampling_matrix
+from ferlib.onnx_sessions import open_session
+from ferlib.packages import need
 from ferlib.parallel import Workers
+
+RESAMPLING = ("rows", "columns")
+"""Inputs of a graph that say how faces of another size are resized, see `onnx_export`."""
 
 _CHUNK = 16  # faces that each of several threads puts through ONNX Runtime at once, at most
 
@@ -18,39 +22,38 @@ class Session(Protocol):
     """A graph that is ready to run."""
 
     def run(self, faces: np.ndarray, output: str) -> np.ndarray:
-        """(N, 8) float32 ``"probabilities"`` or ``"logits"`` of (N, 48, 48) uint8 faces, N at least 1."""
+        """Run the graph.
+
+        Args:
+            faces: (N, H, W) uint8, N at least 1.
+            output: ``"probabilities"`` or ``"logits"``.
+
+        Returns:
+            (N, 8) float32.
+        """
 
 
 class OnnxSession:
     """A graph in ONNX Runtime on the CPU.
 
-    Threads share the faces of a batch: for four faces they take 0.6 of the time that ONNX Runtime's own threads take,
-    which share each layer and are woken for it.
+    Threads share the faces of a batch: for four faces they take 0.6 of the time that ONNX Runtime's own threads take.
 
     Args:
-        graph: its bytes.
-        threads: that share one batch.
+        graph: its bytes, or its file.
+        threads: threads that share one batch.
 
     Raises:
         FerlibError: onnxruntime is missing, or cannot use the graph.
     """
 
-    def __init__(self, graph: bytes, threads: int) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise _missing("onnxruntime", "onnx") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its errors have no common class of their own
-            raise _unusable("ONNX Runtime", error) from error
+    def __init__(self, graph: bytes | Path, threads: int) -> None:
+        self._session = open_session(graph)
         self._workers, self._lock = Workers(threads, "ferlib-onnx"), Lock()
+        sizes = [value.shape[0] for value in self._session.get_overridable_initializers() if value.name == "rows"]
+        self._size = int(sizes[0]) if sizes else FACE_SIZE
 
     def run(self, faces: np.ndarray, output: str) -> np.ndarray:
-        """As `Session` says."""
+        """Run the graph, as `Session.run` says."""
         if self._workers.threads == 1 or len(faces) == 1:  # several threads may then call at once, as a folder's do
             return self._run(faces, output)
         parts = self._workers.portions(faces, _CHUNK)
@@ -58,40 +61,44 @@ class OnnxSession:
             return np.concatenate(self._workers.share(lambda part: self._run(part, output), parts))
 
     def _run(self, faces: np.ndarray, output: str) -> np.ndarray:
-        return self._session.run([output], {"faces": faces})[0]
+        inputs = {"faces": faces}
+        height, width = faces.shape[1:]
+        if (height, width) != (FACE_SIZE, FACE_SIZE):
+            inputs["rows"] = resampling_matrix(height, self._size)
+            inputs["columns"] = np.ascontiguousarray(resampling_matrix(width, self._size).T)
+        return self._session.run([output], inputs)[0]
 
 
 class OpenVinoSession:
     """The same graph in OpenVINO on the CPU, in full precision.
 
+    OpenVINO takes the graph's defaults for constants, so faces of another size than 48 pixels go through ONNX Runtime.
+
+    Args:
+        graph: its bytes, or its file.
+        threads: threads that share one batch.
+
     Raises:
         FerlibError: openvino is missing (it is the extra ``openvino``), or cannot use the graph.
     """
 
-    def __init__(self, graph: bytes, threads: int) -> None:
-        try:
-            import openvino
-        except ImportError as error:
-            raise _missing("openvino", "openvino") from error
+    def __init__(self, graph: bytes | Path, threads: int) -> None:
+        openvino = need("openvino", "the engine 'openvino'", "openvino")
         hints = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         try:
             core = openvino.Core()
             compiled = core.compile_model(core.read_model(graph), "CPU", hints)
         except Exception as error:  # its errors have no common class of their own
-            raise _unusable("OpenVINO", error) from error
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise FerlibError(f"OpenVINO cannot use the graph ({first[:200]}); use the engine 'torch'.") from error
         self._request, self._lock = compiled.create_infer_request(), Lock()
+        self._graph, self._threads = graph, threads
+        self._for_other_sizes: OnnxSession | None = None
 
     def run(self, faces: np.ndarray, output: str) -> np.ndarray:
-        """As `Session` says."""
+        """Run the graph, as `Session.run` says."""
         with self._lock:  # one request serves one call at a time, and its memory is used again
-            return np.array(self._request.infer({"faces": faces})[output])
-
-
-def _missing(package: str, engine: str) -> FerlibError:
-    extra = f" 'ferlib[{engine}]'" if engine == "openvino" else f" {package}"
-    return FerlibError(f"the engine {engine!r} needs the package {package}; install it (pip install{extra}).")
-
-
-def _unusable(runtime: str, error: Exception) -> FerlibError:
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return FerlibError(f"{runtime} cannot use the graph ({first[:200]}); use the engine 'torch'.")
+            if faces.shape[1:] == (FACE_SIZE, FACE_SIZE):
+                return np.array(self._request.infer({"faces": faces})[output])
+            self._for_other_sizes = self._for_other_sizes or OnnxSession(self._graph, self._threads)
+            return self._for_other_sizes.run(faces, output)

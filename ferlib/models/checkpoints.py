@@ -1,27 +1,32 @@
-"""Shipped weights: a safetensors file and a readable JSON sidecar of the same name.
+"""Checkpoints: a safetensors file and a readable JSON sidecar of the same name.
 
 The sidecar says what the weights are and how to use them: architecture, class order, preprocessing, temperature,
-protocol, data hash, code commit, seed, scores, and the SHA-256 of the weights file.
+protocol, data hash, code commit, seed, scores, and the SHA-256 of the weights file. The shipped model lies in the
+package's `weights`; the repository carries others in ``data/checkpoints``; any other one is named by its path.
+
+torch is imported where a network is built, so that a sidecar can be read without it.
 """
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import nn
+from typing import TYPE_CHECKING
 
 from ferlib import paths
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path, sha256, write_json
-from ferlib.models.networks import build_model
 from ferlib.models.preprocessing import Preprocessing
+from ferlib.packages import need
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 DEFAULT_MODEL = "convnext"
-"""What `load_classifier` and the command line take when no model is named."""
+"""Model that `load_classifier` and the command line take when none is named."""
+
+_ENDING = ".safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +36,13 @@ class Checkpoint:
     Attributes:
         name: file name without suffix.
         model: the network in eval mode, float32.
-        preprocessing: what its faces go through first.
-        temperature: the logits are divided by it before the softmax.
+        preprocessing: steps that its faces go through first.
+        temperature: divisor of the logits before the softmax.
         about: the whole sidecar.
     """
 
     name: str
-    model: nn.Module
+    model: "nn.Module"
     preprocessing: Preprocessing
     temperature: float
     about: dict
@@ -49,13 +54,45 @@ class Checkpoint:
 
 
 def available(folder: Path | None = None) -> list[str]:
-    """Names of the checkpoints in `folder` (default `data/checkpoints`), sorted."""
-    files = (folder or paths.CHECKPOINTS).glob("[!.]*.safetensors")
-    return sorted(path.stem for path in files if path.with_suffix(".json").is_file())
+    """List the checkpoints by name, sorted.
+
+    Args:
+        folder: where to look; None for the shipped ones and the repository's.
+    """
+    folders = (paths.WEIGHTS, paths.CHECKPOINTS) if folder is None else (folder,)
+    files = [path for place in folders for path in place.glob(f"[!.]*{_ENDING}")]
+    return sorted({path.stem for path in files if path.with_suffix(".json").is_file()})
 
 
-def save(name: str, state: dict[str, torch.Tensor], about: dict, folder: Path | None = None) -> Path:
-    """Write ``NAME.safetensors`` (half precision) and ``NAME.json``; gives the path of the weights.
+def locate(name: str | Path | None = None, folder: Path | None = None) -> Path:
+    """Find the weights file of a checkpoint.
+
+    Args:
+        name: name of a checkpoint, or the path of its weights file; None for `DEFAULT_MODEL`.
+        folder: where names are looked for; None for the repository's folder, then the package's.
+
+    Raises:
+        FerlibError: there is no such file.
+    """
+    if isinstance(name, Path) or (name is not None and name.endswith(_ENDING)):
+        path = Path(name)
+        if not path.is_file():
+            raise FerlibError(f"there is no weights file {path}; check the name.")
+        return path
+    name = name or DEFAULT_MODEL
+    for place in (paths.CHECKPOINTS, paths.WEIGHTS) if folder is None else (folder,):
+        path = place / f"{name}{_ENDING}"
+        if path.is_file():
+            return path
+    names = ", ".join(available(folder)) or "none"
+    raise FerlibError(
+        f"there is no checkpoint {name!r}; choose one of these: {names}. Other weights are named by the path of their "
+        f"{_ENDING} file."
+    )
+
+
+def save(name: str, state: "dict[str, torch.Tensor]", about: dict, folder: Path | None = None) -> Path:
+    """Write ``NAME.safetensors`` (half precision) and ``NAME.json``.
 
     Convolution and linear weights are stored as float16; biases, norms and running statistics (one dimension) keep
     float32, since a small variance would vanish in half precision.
@@ -65,34 +102,64 @@ def save(name: str, state: dict[str, torch.Tensor], about: dict, folder: Path | 
         state: state dict of the network.
         about: the sidecar; needs ``model`` (arguments of `build_model`) and ``preprocessing``. Class order and the
             weights' hash are added here.
+        folder: where the files go; None for ``data/checkpoints``.
+
+    Returns:
+        Path of the weights.
     """
-    path = (folder or paths.CHECKPOINTS) / f"{name}.safetensors"
-    half = _halve(state)
+    save_file = need("safetensors.torch", "saving weights", "train").save_file
+    path = (folder or paths.CHECKPOINTS) / f"{name}{_ENDING}"
     with atomic_path(path) as temporary:
-        save_file(half, temporary)
+        save_file(_halve(state), temporary)
     sidecar = {"name": name, "classes": list(EMOTIONS), "temperature": 1.0, **about, "weights_sha256": sha256(path)}
     write_json(path.with_suffix(".json"), sidecar)
     return path
 
 
-def as_shipped(name: str, state: dict[str, torch.Tensor], about: dict) -> Checkpoint:
-    """What `load` would give after `save`, without a file: the same half-precision weights."""
+def as_shipped(name: str, state: "dict[str, torch.Tensor]", about: dict) -> Checkpoint:
+    """Give what `load` would give after `save`, without a file: the same half-precision weights.
+
+    Args:
+        name: of the checkpoint.
+        state: state dict of the network.
+        about: the sidecar, as `save` takes it.
+    """
     return _build(name, _halve(state), {"temperature": 1.0, **about})
 
 
 def update_sidecar(name: str, **extra) -> None:
-    """Add or change entries of a shipped checkpoint's sidecar."""
-    path = paths.CHECKPOINTS / f"{name}.json"
+    """Add or change entries of a checkpoint's sidecar.
+
+    Args:
+        name: of a checkpoint.
+        **extra: the entries.
+
+    Raises:
+        FerlibError: it is a shipped one of an installed package, whose files stay as they are.
+    """
+    path = locate(name).with_suffix(".json")
+    if not paths.IN_CHECKOUT and path.parent == paths.WEIGHTS:
+        raise FerlibError(f"the shipped model {name!r} cannot be changed; copy its files elsewhere and name the copy.")
     write_json(path, {**_read_sidecar(path), **extra})
 
 
-def load(name: str | None = None, folder: Path | None = None) -> Checkpoint:
-    """Load a checkpoint by name (None: the shipped default), never over the network.
+def load(name: str | Path | None = None, folder: Path | None = None) -> Checkpoint:
+    """Load a checkpoint, never over the network.
+
+    Args:
+        name: as `locate` takes it.
+        folder: as `locate` takes it.
 
     Raises:
-        FerlibError: no such checkpoint, a missing or unreadable sidecar, a damaged weights file, another class order.
+        FerlibError: torch is missing, there is no such checkpoint, a missing or unreadable sidecar, a damaged weights
+            file, another class order.
     """
     about, path = describe(name, folder)
+    need("torch", "the network itself", "train")
+    need("timm", "the network itself", "train")
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
         return _build(path.stem, load_file(path), about)
     except (SafetensorError, RuntimeError) as error:
@@ -103,21 +170,24 @@ def load(name: str | None = None, folder: Path | None = None) -> Checkpoint:
         ) from error
 
 
-def describe(name: str | None = None, folder: Path | None = None) -> tuple[dict, Path]:
-    """The sidecar of a checkpoint, checked against its weights, and the weights' path; the network is not built.
+def describe(name: str | Path | None = None, folder: Path | None = None) -> tuple[dict, Path]:
+    """Read a checkpoint's sidecar and check it against the weights; the network is not built.
+
+    Args:
+        name: as `locate` takes it.
+        folder: as `locate` takes it.
+
+    Returns:
+        The sidecar and the path of the weights.
 
     Raises:
-        FerlibError: as `load`.
+        FerlibError: as `load`, but for the network.
     """
-    name, folder = name or DEFAULT_MODEL, folder or paths.CHECKPOINTS
-    path = folder / f"{name}.safetensors"
-    if not path.is_file():
-        found = ", ".join(available(folder)) or "none"
-        raise FerlibError(f"there is no checkpoint {name!r}; choose one of these: {found}.")
-    about = _read_sidecar(path.with_suffix(".json")) | {"name": name}
+    path = locate(name, folder)
+    about = _read_sidecar(path.with_suffix(".json")) | {"name": path.stem}
     if about["classes"] != list(EMOTIONS):
         raise FerlibError(
-            f"the checkpoint {name!r} was made for the class order {', '.join(map(str, about['classes']))}, "
+            f"the checkpoint {path.stem!r} was made for the class order {', '.join(map(str, about['classes']))}, "
             f"but this version uses {', '.join(EMOTIONS)}; train or download it again."
         )
     if sha256(path) != about["weights_sha256"]:
@@ -129,14 +199,18 @@ def _damaged(path: Path) -> FerlibError:
     return FerlibError(f"the weights file {path.name} is damaged or cut short; get it again (git checkout, or train).")
 
 
-def _build(name: str, stored: dict[str, torch.Tensor], about: dict) -> Checkpoint:
+def _build(name: str, stored: "dict[str, torch.Tensor]", about: dict) -> Checkpoint:
+    import torch
+
+    from ferlib.models.networks import build_model
+
     model = build_model(**about["model"])
     model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in stored.items()})
     model.eval().to(memory_format=torch.channels_last)
     return Checkpoint(name, model, Preprocessing(**about["preprocessing"]), float(about["temperature"]), about)
 
 
-def _halve(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _halve(state: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
     """Float16 for what has two or more dimensions, a copy of the rest."""
     return {
         key: (value.half() if value.ndim >= 2 and value.is_floating_point() else value).contiguous().clone()

@@ -1,22 +1,38 @@
-"""From uint8 faces to network input: the preprocessing that goes with a checkpoint, and batched augmentation.
+"""Preprocessing that goes with a checkpoint: from uint8 faces to network input.
 
 `Preprocessing` is the one source of size, equalisation, channels and normalisation. It is stored with each checkpoint
-and used alike by training, evaluation and camera.
+and used alike by training, evaluation and camera. torch is imported where tensors are made, so that prediction with an
+exported graph goes without it.
 """
 
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
-import torch.nn.functional as F
+
+if TYPE_CHECKING:
+    import torch
+
+FACE_SIZE = 48
+"""Side of the faces that a classifier is given, pixels: FER2013's, and what the pipeline cuts."""
 
 EQUALISE_MODES = ("none", "global", "clahe")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def to_grey(images: np.ndarray) -> np.ndarray:
-    """(N, H, W) uint8 luma (ITU-R BT.601) of (N, H, W, 3) uint8 RGB; grey input comes back as it is."""
+    """Convert faces to grey: luma by ITU-R BT.601.
+
+    Args:
+        images: (N, H, W, 3) uint8 RGB, or (N, H, W) uint8 grey, which comes back as it is.
+
+    Returns:
+        (N, H, W) uint8.
+
+    Raises:
+        ValueError: another shape or type.
+    """
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] != 3):
         raise ValueError(
@@ -31,10 +47,18 @@ def to_grey(images: np.ndarray) -> np.ndarray:
 
 
 def equalise(images: np.ndarray, mode: str) -> np.ndarray:
-    """(N, H, W) uint8 with each image's histogram equalised.
+    """Equalise the histogram of each image.
 
-    `mode`: ``"none"``; ``"global"``, one histogram for the whole face; ``"clahe"``, contrast-limited (clip 2.0) over
-    a 4x4 grid of tiles.
+    Args:
+        images: (N, H, W) uint8.
+        mode: ``"none"``; ``"global"``, one histogram for the whole face; ``"clahe"``, contrast-limited (clip 2.0) over
+            a 4x4 grid of tiles.
+
+    Returns:
+        (N, H, W) uint8.
+
+    Raises:
+        ValueError: unknown mode.
     """
     if mode not in EQUALISE_MODES:
         raise ValueError(f"unknown equalisation {mode!r}; choose one of {', '.join(EQUALISE_MODES)}")
@@ -46,19 +70,20 @@ def equalise(images: np.ndarray, mode: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What is done to a face before the network sees it; callable.
+    """Steps between a face and the network's input; callable.
 
     Attributes:
         size: side of the square input, pixels.
         equalise: one of `EQUALISE_MODES`.
         channels: 1, or 3 for networks made for RGB (the grey image three times).
-        mean, std: per channel, of intensities in 0..1.
+        mean: mean of each channel's intensities in 0..1; by default the training split's own.
+        std: their standard deviation.
     """
 
-    size: int = 48
+    size: int = FACE_SIZE
     equalise: str = "none"
     channels: int = 1
-    mean: tuple[float, ...] = (0.5076,)  # the training split's own mean and standard deviation
+    mean: tuple[float, ...] = (0.5076,)
     std: tuple[float, ...] = (0.2544,)
 
     def __post_init__(self) -> None:
@@ -69,29 +94,67 @@ class Preprocessing:
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ValueError(f"mean and std need {self.channels} value(s): {self}")
 
-    def __call__(self, faces: np.ndarray) -> torch.Tensor:
-        """(N, channels, size, size) float32, normalised, from (N, H, W) or (N, H, W, 3) uint8 faces."""
+    def __call__(self, faces: np.ndarray) -> "torch.Tensor":
+        """Prepare faces for the network.
+
+        Args:
+            faces: (N, H, W) grey or (N, H, W, 3) RGB, uint8.
+
+        Returns:
+            (N, channels, size, size) float32, normalised.
+        """
+        import torch
+
         grey = torch.from_numpy(np.array(equalise(to_grey(faces), self.equalise)))
         return self.normalise(resize(grey, self.size))
 
-    def normalise(self, intensities: torch.Tensor) -> torch.Tensor:
-        """(N, channels, H, W) from (N, 1, H, W) intensities in 0..1."""
+    def normalise(self, intensities: "torch.Tensor") -> "torch.Tensor":
+        """Normalise (N, 1, H, W) intensities in 0..1 to (N, channels, H, W)."""
+        import torch
+
         mean = torch.tensor(self.mean, device=intensities.device).view(1, -1, 1, 1)
         std = torch.tensor(self.std, device=intensities.device).view(1, -1, 1, 1)
         return (intensities - mean) / std
 
     def to_dict(self) -> dict:
-        """JSON-ready form; ``Preprocessing(**value)`` reads it back."""
+        """Give the JSON-ready form; ``Preprocessing(**value)`` reads it back."""
         return asdict(self)
 
 
-def resize(grey: torch.Tensor, size: int) -> torch.Tensor:
-    """(N, 1, size, size) float intensities in 0..1 from (N, H, W) uint8, bilinear with anti-aliasing."""
+def resize(grey: "torch.Tensor", size: int) -> "torch.Tensor":
+    """Scale images to a square, bilinear with anti-aliasing.
+
+    Args:
+        grey: (N, H, W) uint8.
+        size: side of the result, pixels.
+
+    Returns:
+        (N, 1, size, size) float32 intensities in 0..1.
+    """
+    import torch.nn.functional as F
+
     images = grey.unsqueeze(1).float().div_(255)
     if images.shape[-2:] == (size, size) or len(images) == 0:
         return images if len(images) else images.new_zeros((0, 1, size, size))
     return F.interpolate(images, (size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
-FACE_SIZE = 48
-"""Side of the faces that a graph takes, pixels: FER2013's, and what `faces.cropping` cuts."""
+def resampling_matrix(inputs: int, outputs: int) -> np.ndarray:
+    """Compute `resize` as a matrix: for a square image it is ``R @ image @ R.T``.
+
+    The weights are those of torch and Pillow: a triangle about each output pixel's centre, as wide as the output pixel
+    where the image shrinks, cut off at the border and scaled to a sum of 1.
+
+    Args:
+        inputs: side of the image, pixels.
+        outputs: side of the result, pixels.
+
+    Returns:
+        (outputs, inputs) float32; rows sum to 1.
+    """
+    scale = inputs / outputs
+    reach = max(scale, 1.0)
+    centres = (np.arange(outputs) + 0.5) * scale
+    distances = np.abs(np.arange(inputs) + 0.5 - centres[:, None]) / reach
+    weights = np.maximum(0.0, 1.0 - distances)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

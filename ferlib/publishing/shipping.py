@@ -185,7 +185,7 @@ def _check_equal(complete: bytes, small: bytes, weights: Path) -> None:
         faces = onnx_export.checking_faces()
         results = [OnnxSession(graph, 1).run(faces, "probabilities") for graph in (complete, temporary)]
     weights.with_name(f"{weights.stem}.check.onnx").unlink()
-    if not np.array_equal(*results):
+    if not np.array_equal(results[0], results[1]):
         difference = float(np.abs(results[0] - results[1]).max())
         raise FerlibError(f"the graph without weights differs from the complete one by {difference:.1e}.")
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from facenet_pytorch import MTCNN
 
+from ferlib import paths
 from ferlib.bench.detectors import composed_pictures, detector_agreement
 from ferlib.data.drawn.face import draw_face
 from ferlib.errors import FerlibError
 from ferlib.faces.detector import FaceDetector
-from ferlib.faces.mtcnn import engines, nets
+from ferlib.faces.mtcnn import nets
 from ferlib.samples.clips import crowd
 
 
@@ -71,20 +72,21 @@ def test_two_hundred_faces():
     assert len(found) >= 195
 
 
-@pytest.mark.parametrize("fault", ["onnxruntime", "onnx", "a session that cannot be built"])
-def test_without_onnx_it_falls_back_with_one_warning(monkeypatch, photo, fault):
-    if fault in ("onnxruntime", "onnx"):
-        monkeypatch.setitem(sys.modules, fault, None)  # makes its import fail
-    else:
-        monkeypatch.setattr(nets, "graph", lambda name: b"no graph")
-    monkeypatch.setattr(engines, "_warned", False)
-    with pytest.warns(UserWarning, match="facenet-pytorch, which is slower") as told:
-        detectors = [FaceDetector() for _ in range(2)]
-    assert len(told) == 1
-    assert [detector.engine for detector in detectors] == ["torch"] * 2
-    assert len(detectors[0](photo)) == 1
-    with pytest.raises(FerlibError, match="needs onnxruntime and onnx"):
-        FaceDetector(engine="onnx")
+def test_without_onnxruntime_it_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # makes its import fail
+    with pytest.raises(FerlibError, match="needs the package onnxruntime; install it: pip install onnxruntime"):
+        FaceDetector()
+
+
+@pytest.mark.parametrize("damage", ["missing", "no graph"])
+def test_a_lost_graph_is_one_sentence(monkeypatch, tmp_path, damage):
+    if damage == "no graph":
+        for name in nets.NAMES:
+            (tmp_path / "mtcnn").mkdir(exist_ok=True)
+            (tmp_path / "mtcnn" / f"{name}.onnx").write_bytes(b"no graph")
+    monkeypatch.setattr(paths, "WEIGHTS", tmp_path)
+    with pytest.raises(FerlibError, match=r"pnet\.onnx.*install ferlib again"):
+        FaceDetector()
 
 
 def test_asked_for_by_name_torch_does_not_warn():

@@ -1,10 +1,11 @@
 import numpy as np
+import onnx
 import pytest
 from facenet_pytorch import MTCNN
 
 from ferlib.errors import FerlibError
-from ferlib.faces.mtcnn import nets as mtcnn_engine
-from ferlib.faces.mtcnn.nets import OnnxNets, TorchNets
+from ferlib.faces.mtcnn import build
+from ferlib.faces.mtcnn.nets import NAMES, OnnxNets, TorchNets, graph_path
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,13 @@ def test_one_that_stays_is_one_that_was_there(nets):
     np.testing.assert_allclose(np.concatenate([nets[0].rnet(pixels[k : k + 1]) for k in range(7)]), whole, atol=1e-5)
 
 
-def test_missing_weights_are_told(monkeypatch):
-    monkeypatch.setattr(mtcnn_engine, "find_spec", lambda name: None)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_stored_graphs_are_what_the_weights_give(name):
+    stored, built = onnx.load(graph_path(name)), onnx.load_model_from_string(build.graph(name))
+    assert stored.graph == built.graph
+
+
+def test_missing_weights_are_reported(monkeypatch):
+    monkeypatch.setattr(build, "find_spec", lambda name: None)
     with pytest.raises(FerlibError, match="install facenet-pytorch"):
-        OnnxNets()
+        build.graph("pnet")

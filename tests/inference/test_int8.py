@@ -4,7 +4,7 @@ import pytest
 from ferlib.data.drawn.dataset import draw_faces
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
-from ferlib.inference import int8, onnx_export
+from ferlib.inference import graphs, int8, onnx_export
 from ferlib.inference.loading import load_classifier
 from ferlib.models import checkpoints
 
@@ -50,7 +50,7 @@ def test_the_same_ranges_give_the_same_graph(ranges):
     about, _ = checkpoints.describe("tiny")
 
     def fresh():
-        onnx_export.graph_path(about, "int8").unlink(missing_ok=True)
+        graphs.graph_path(about, "int8").unlink(missing_ok=True)
         return int8.load_graph(about, lambda: checkpoints.load("tiny"))
 
     assert fresh() == fresh()
@@ -78,7 +78,7 @@ def test_damaged_ranges_are_named(ranges, text, sentence):
 def test_ranges_of_other_weights_or_another_graph_are_refused(graph, ranges, monkeypatch):
     with pytest.raises(FerlibError, match="are of another graph"):
         int8.quantise(graph, {"x": [0.0, 1.0]})
-    monkeypatch.setattr(onnx_export, "LAYOUT", "next")
+    monkeypatch.setattr(graphs, "LAYOUT", "next")
     with pytest.raises(FerlibError, match="is of other weights"):
         load_classifier("tiny", engine="int8")
 
@@ -90,4 +90,4 @@ def test_a_processor_that_overflows_is_told(ranges, monkeypatch):
 
 
 def test_the_ranges_are_no_checkpoint(ranges):
-    assert checkpoints.available() == ["tiny"]
+    assert checkpoints.available() == ["convnext", "tiny"]

@@ -7,7 +7,7 @@ import torch
 
 from ferlib import paths
 from ferlib.errors import FerlibError
-from ferlib.inference import onnx_export
+from ferlib.inference import graphs, onnx_export
 from ferlib.inference.classifier import Classifier
 from ferlib.inference.loading import load_classifier
 from ferlib.inference.sessions import OnnxSession
@@ -37,10 +37,10 @@ def load_graph(name):
 def test_a_graph_says_what_it_was_made_from(tiny_checkpoint):
     about, _ = checkpoints.describe("tiny")
     found = onnx_export.metadata(load_graph("tiny"))
-    assert found == onnx_export.identity(about)
+    assert found == graphs.identity(about)
     assert found["weights_sha256"] == about["weights_sha256"]
     assert json.loads(found["classes"]) == about["classes"]
-    assert (found["temperature"], found["layout"]) == ("1.0", onnx_export.LAYOUT)
+    assert (found["temperature"], found["layout"]) == ("1.0", graphs.LAYOUT)
 
 
 @pytest.mark.parametrize(
@@ -80,27 +80,31 @@ def test_it_is_made_once(tiny_checkpoint, monkeypatch):
     first = load_graph("tiny")
     monkeypatch.setattr(onnx_export, "export_graph", lambda checkpoint: pytest.fail("made again"))
     assert load_graph("tiny") == first
-    assert [path.suffix for path in (paths.PROCESSED / "graphs").iterdir()] == [".onnx"]
+    assert sorted(path.suffix for path in (paths.PROCESSED / "graphs").iterdir()) == [".json", ".onnx"]
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "text", "layout", "temperature"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "text", "one bit", "no card", "layout", "temperature"])
 def test_what_does_not_fit_is_made_anew(tiny_checkpoint, monkeypatch, damage):
     first = load_graph("tiny")
     about, _ = checkpoints.describe("tiny")
-    path = onnx_export.graph_path(about)
+    path = graphs.graph_path(about)
     if damage == "missing":
         path.unlink()
     elif damage == "cut":
         path.write_bytes(first[: len(first) // 2])
     elif damage == "text":
         path.write_bytes(b"no graph")
+    elif damage == "one bit":
+        path.write_bytes(first[:-200] + bytes([first[-200] ^ 1]) + first[-199:])
+    elif damage == "no card":
+        graphs.card_path(path).unlink()
     elif damage == "layout":
-        monkeypatch.setattr(onnx_export, "LAYOUT", "next")
+        monkeypatch.setattr(graphs, "LAYOUT", "next")
     else:
         checkpoints.update_sidecar("tiny", temperature=2.0)
     again = load_graph("tiny")
     about, _ = checkpoints.describe("tiny")
-    assert onnx_export.metadata(again) == onnx_export.identity(about)
+    assert onnx_export.metadata(again) == graphs.identity(about)
     assert path.read_bytes() == again
     OnnxSession(again, threads=1).run(FACES, "probabilities")
 
@@ -111,7 +115,7 @@ def test_other_weights_are_another_file(tiny_checkpoint):
     about, _ = checkpoints.describe("tiny")
     checkpoints.save("tiny", {key: value * 1.5 for key, value in state.items()}, about)
     load_graph("tiny")
-    assert len(list((paths.PROCESSED / "graphs").iterdir())) == 2
+    assert len(list((paths.PROCESSED / "graphs").glob("*.onnx"))) == 2
 
 
 def test_a_graph_that_differs_from_torch_is_refused(tiny_checkpoint, monkeypatch):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from ferlib.models.preprocessing import Preprocessing, equalise, to_grey
+from ferlib.models.preprocessing import Preprocessing, equalise, resampling_matrix, resize, to_grey
 
 FACES = np.random.default_rng(0).integers(0, 256, (6, 48, 48), dtype=np.uint8)
 
@@ -68,3 +68,11 @@ def test_preprocessing_round_trips_through_json_types():
 def test_impossible_preprocessing_is_refused(wrong):
     with pytest.raises(ValueError, match=r"impossible|need"):
         Preprocessing(**wrong)
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(48, 96), (48, 48), (100, 48), (49, 96), (7, 112), (500, 3)])
+def test_the_resampling_matrix_is_torchs_resize(inputs, outputs):
+    image = torch.from_numpy(np.random.default_rng(inputs).integers(0, 256, (1, inputs, inputs), dtype=np.uint8))
+    matrix = torch.from_numpy(resampling_matrix(inputs, outputs))
+    assert torch.allclose(matrix.sum(dim=1), torch.ones(outputs), atol=1e-6)
+    assert torch.allclose(matrix @ (image.float() / 255) @ matrix.T, resize(image, outputs)[0], atol=1e-5)  # torch rounds its centres to float32

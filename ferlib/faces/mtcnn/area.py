@@ -60,7 +60,29 @@ class PartSampler:
         )
 
 
-@compiled
+def means_by_numpy(table: np.ndarray, corners: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Give what `_means` gives, without Numba."""
+    x1, y1, x2, y2 = (corners[:, edge : edge + 1] for edge in range(4))
+    columns, rows = np.arange(width), np.arange(height)
+    left, right = x1 + columns * (x2 - x1) // width, x1 - (-(columns + 1) * (x2 - x1)) // width
+    top, bottom = y1 + rows * (y2 - y1) // height, y1 - (-(rows + 1) * (y2 - y1)) // height
+    if len(corners) == 1:  # whole rows first: a level of the pyramid is large
+        strips = table[bottom[0]] - table[top[0]]
+        totals = (strips[:, right[0]] - strips[:, left[0]])[None]
+    else:
+        cells, stride = table.reshape(-1, 3), table.shape[1]
+        above, below = (top * stride)[:, :, None], (bottom * stride)[:, :, None]
+        first, last = left[:, None], right[:, None]
+        totals = np.take(cells, below + last, axis=0, mode="wrap")  # "wrap" needs no check of each index
+        totals -= np.take(cells, above + last, axis=0, mode="wrap")
+        totals -= np.take(cells, below + first, axis=0, mode="wrap")
+        totals += np.take(cells, above + first, axis=0, mode="wrap")
+    areas = (bottom - top)[:, :, None] * (right - left)[:, None]
+    means = totals.astype(np.float32) * (np.float32(1) / areas.astype(np.float32))[..., None]
+    return np.ascontiguousarray(np.moveaxis(means, 3, 1))
+
+
+@compiled(otherwise=means_by_numpy)
 def _means(table: np.ndarray, corners: np.ndarray, height: int, width: int) -> np.ndarray:  # pragma: no cover
     """(N, 3, height, width) float32 means over the pieces of each part of a picture, from its (H + 1, W + 1, 3) table.
 

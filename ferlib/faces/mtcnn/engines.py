@@ -1,19 +1,20 @@
-"""What computes MTCNN: our cascade on ONNX Runtime, or facenet-pytorch itself, the reference and the fallback."""
+"""Detection engines: our cascade on ONNX Runtime, and facenet-pytorch itself, the reference in tests and timings."""
 
-import warnings
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
-import torch
 
 from ferlib.errors import FerlibError
 from ferlib.faces.mtcnn.area import PartSampler
 from ferlib.faces.mtcnn.cascade import Cascade, Faces
 from ferlib.faces.mtcnn.nets import OnnxNets, TorchNets
+from ferlib.packages import need
+
+if TYPE_CHECKING:
+    import torch
 
 EngineName = Literal["onnx", "torch"]
-_warned = False
 
 
 class Engine(Protocol):
@@ -29,7 +30,7 @@ class Engine(Protocol):
 
 
 class OnnxEngine:
-    """Our cascade; raises ImportError without onnxruntime or onnx."""
+    """Our cascade on ONNX Runtime; raises FerlibError when a graph is missing or damaged."""
 
     name: EngineName = "onnx"
 
@@ -50,14 +51,17 @@ class TorchEngine:
 
     name: EngineName = "torch"
 
-    def __init__(self, thresholds: Sequence[float], device: torch.device):
-        from facenet_pytorch import MTCNN  # brings torchvision, which the other engine does not need
+    def __init__(self, thresholds: Sequence[float], device: "str | torch.device"):
+        need("torch", "the detector's engine 'torch'", "train")
+        MTCNN = need("facenet_pytorch", "the detector's engine 'torch'", "dev").MTCNN
 
         self._mtcnn = MTCNN(keep_all=True, thresholds=list(thresholds), device=device).eval()
         self._cascade = Cascade(TorchNets(self._mtcnn), thresholds)
 
     def detect(self, image: np.ndarray, least: int) -> Faces:
         """See `Engine`."""
+        import torch
+
         self._mtcnn.min_face_size = least
         with torch.inference_mode():
             boxes, scores, points = self._mtcnn.detect(image, landmarks=True)
@@ -73,35 +77,24 @@ class TorchEngine:
 
 
 def open_engine(
-    name: EngineName | None, thresholds: Sequence[float], device: str | torch.device, threads: int
+    name: EngineName | None, thresholds: Sequence[float], device: "str | torch.device", threads: int
 ) -> Engine:
-    """The engine `name`; None for the fastest that there is: "onnx" on a CPU where onnxruntime can be used.
+    """Open a detection engine.
 
-    Warns once a process when None has to fall back to "torch". Raises FerlibError for another name, and when "onnx" is
-    asked for by name and cannot be had.
+    Args:
+        name: "onnx", "torch", or None for the fastest that the device has: "onnx" on a CPU.
+        thresholds: least probability behind each of the three nets.
+        device: where the nets run; "onnx" runs on the CPU alone.
+        threads: threads of "onnx".
+
+    Raises:
+        FerlibError: for another name, for "onnx" on another device, and where a package or a graph is missing.
     """
-    device = torch.device(device)
     if name not in (None, "onnx", "torch"):
         raise FerlibError(f"engine must be 'onnx' or 'torch', not {name!r}.")
-    if name == "onnx" and device.type != "cpu":
+    on_cpu = str(device).partition(":")[0] == "cpu"
+    if name == "onnx" and not on_cpu:
         raise FerlibError(f"engine 'onnx' runs on the CPU, not on {device}; choose engine 'torch' there.")
-    if name == "torch" or device.type != "cpu":
+    if name == "torch" or not on_cpu:
         return TorchEngine(thresholds, device)
-    try:
-        return OnnxEngine(thresholds, threads)
-    except FerlibError:
-        raise
-    except Exception as error:  # one is missing, or cannot build its session: onnxruntime's errors have no common class
-        if name == "onnx":
-            raise FerlibError(
-                f"engine 'onnx' needs onnxruntime and onnx in working order ({error}); install them or choose 'torch'."
-            ) from error
-        _warn_once(error)
-        return TorchEngine(thresholds, device)
-
-
-def _warn_once(error: Exception) -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(f"Faces are found by facenet-pytorch, which is slower: {error}.", stacklevel=4)
+    return OnnxEngine(thresholds, threads)
