@@ -50,7 +50,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return result
 
 
-def compare_models(right: Mapping[str, np.ndarray], seed: int = 0) -> list[dict]:
+def compare_pairs(right: Mapping[str, np.ndarray], seed: int = 0) -> list[dict]:
     """Compare every pair of models.
 
     Args:

@@ -14,7 +14,7 @@ RESAMPLES = 10_000
 MIN_PROBABILITY = 1e-12
 """Least probability in a logarithm."""
 
-_CHUNK = 500  # resamples drawn at once
+_RESAMPLES_AT_ONCE = 500
 
 
 def labelled(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -55,13 +55,13 @@ def bootstrap_mean(values: np.ndarray, seed: int = 0, resamples: int = RESAMPLES
     if not len(values) or not np.isfinite(values).all():
         raise ValueError("the mean of nothing, or of values that are no numbers, has no interval")
     generator, means = np.random.default_rng(seed), []
-    for start in range(0, resamples, _CHUNK):
-        count = min(_CHUNK, resamples - start)
+    for start in range(0, resamples, _RESAMPLES_AT_ONCE):
+        count = min(_RESAMPLES_AT_ONCE, resamples - start)
         means.append(values[generator.integers(0, len(values), (count, len(values)))].mean(axis=1))
     return interval(np.concatenate(means))
 
 
-def rate(hits: np.ndarray) -> dict:
+def accuracy_rate(hits: np.ndarray) -> dict:
     """Compute ``accuracy`` and its 95 % bootstrap ``interval`` of (N,) booleans "was right"; JSON-ready."""
     return {"accuracy": float(hits.mean()), "interval": list(bootstrap_mean(hits))}
 

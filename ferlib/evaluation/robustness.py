@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from ferlib.evaluation.metrics import rate
+from ferlib.evaluation.metrics import accuracy_rate
 
 Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 """(48, 48) uint8 grey, strength, generator -> (48, 48) grey or (48, 48, 3) RGB, uint8."""
@@ -120,12 +120,12 @@ def measure_robustness(
         accuracies and intervals of each change.
     """
     clean = predict(faces).argmax(axis=1) == labels
-    result: dict = {"n": len(labels), "clean": rate(clean), "changes": {}}
+    result: dict = {"n": len(labels), "clean": accuracy_rate(clean), "changes": {}}
     for name, (_, strengths, unit) in CHANGES.items():
         if progress:
             progress(name)
         hits = [predict(change_faces(faces, name, strength, seed)).argmax(axis=1) == labels for strength in strengths]
-        result["changes"][name] = {"unit": unit, "strengths": list(strengths), **_columns(map(rate, hits))}
+        result["changes"][name] = {"unit": unit, "strengths": list(strengths), **_columns(map(accuracy_rate, hits))}
     return result
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ferlib.data.labels import COLUMN_OF_EMOTION, EMOTIONS, INDEX
 from ferlib.data.votes import emotion_shares, hard_labels, targets
-from ferlib.evaluation.metrics import MIN_PROBABILITY, bootstrap_mean, rate
+from ferlib.evaluation.metrics import MIN_PROBABILITY, accuracy_rate, bootstrap_mean
 from ferlib.evaluation.scores import score_predictions
 
 PROTOCOL_RULES = ("majority", "crossentropy", "multi_target", "argmax")
@@ -191,4 +191,4 @@ def _score_seven_classes(probabilities: np.ndarray, votes: np.ndarray) -> dict:
 def _rate_or_nothing(hits: np.ndarray) -> dict:
     if not len(hits):
         return {"n": 0, "accuracy": None, "interval": None}
-    return {"n": len(hits), **rate(hits)}
+    return {"n": len(hits), **accuracy_rate(hits)}

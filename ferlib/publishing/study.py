@@ -42,7 +42,7 @@ IMAGES = 1000
 SEED = 0
 """Seed of the bootstrap, the random changes, and the draw of images."""
 
-TOLERANCE = 1e-3
+MAX_PROBABILITY_DIFFERENCE = 1e-3
 """Largest difference from a stored probability that the arithmetic of another machine explains."""
 
 
@@ -238,7 +238,7 @@ def _check_stored(name: str, splits_measured: dict[str, SplitResult]) -> None:
                 f"the labels or leaks of {split} are not those of {name} any more; publish the run again."
             )
         difference = np.abs(stored["probabilities"] - predictions["probabilities"]).max() if same else 1.0
-        if difference > TOLERANCE:
+        if difference > MAX_PROBABILITY_DIFFERENCE:
             raise FerlibError(
                 f"{name} gives other probabilities on {split} than the published ones (by {difference:.2g}); "
                 "publish the run again."

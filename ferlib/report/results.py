@@ -14,7 +14,7 @@ from ferlib.data.labels import EMOTIONS
 from ferlib.data.votes import hard_labels
 from ferlib.errors import FerlibError
 from ferlib.evaluation import taggers
-from ferlib.evaluation.comparison import compare_models
+from ferlib.evaluation.comparison import compare_pairs
 from ferlib.evaluation.scores import score_predictions
 from ferlib.files import write_json
 from ferlib.inference.classifier import Classifier
@@ -118,11 +118,11 @@ def ensemble(names: Sequence[str], split: str) -> dict:
 def paired_table(names: Sequence[str], split: str = "test") -> pd.DataFrame:
     """Each published model beside those before it on the same images: difference in points, interval, and p-value.
 
-    `comparison.compare_models` on the stored predictions; p by McNemar's exact test with Holm's correction over all
+    `comparison.compare_pairs` on the stored predictions; p by McNemar's exact test with Holm's correction over all
     pairs.
     """
     right = _right(list(reversed(names)), split)  # so that the later one comes first
-    return as_table(compare_models(right)).add_prefix(f"{split}: ")
+    return as_table(compare_pairs(right)).add_prefix(f"{split}: ")
 
 
 def change_table(base: str, others: Mapping[str, str], splits: Sequence[str] = ("valid", "test")) -> pd.DataFrame:
@@ -145,7 +145,7 @@ def change_table(base: str, others: Mapping[str, str], splits: Sequence[str] = (
 
 def _change(before: np.ndarray, after: np.ndarray) -> str:
     """From which images were named rightly: the difference in points with its paired interval."""
-    found = compare_models({"after": after, "before": before})[0]
+    found = compare_pairs({"after": after, "before": before})[0]
     low, high = found["interval"]
     return f"{100 * found['difference']:+.2f} ({100 * low:+.1f} to {100 * high:+.1f})"
 

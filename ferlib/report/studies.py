@@ -9,7 +9,7 @@ import numpy as np
 
 from ferlib import paths
 from ferlib.errors import FerlibError
-from ferlib.evaluation.comparison import compare_models
+from ferlib.evaluation.comparison import compare_pairs
 from ferlib.evaluation.leakage import leak_scores
 from ferlib.models import checkpoints
 from ferlib.publishing.study import IMAGES, RISK, run_study
@@ -131,9 +131,9 @@ def _settings(metrics: dict) -> TrainConfig:
 
 
 def differences(models: Sequence[Studied]) -> list[dict]:
-    """`comparison.compare_models` over all `comparable` models."""
+    """`comparison.compare_pairs` over all `comparable` models."""
     counted = models[0].test["labels"] >= 0
-    return compare_models(
+    return compare_pairs(
         {
             model.name: (model.test["probabilities"].argmax(1) == model.test["labels"])[counted]
             for model in comparable(models)

@@ -142,7 +142,7 @@ def differences(models: Sequence[Studied]) -> pd.DataFrame:
 
 
 def as_table(rows: Sequence[Mapping]) -> pd.DataFrame:
-    """Rows of `compare_models` as text: differences and intervals in points, corrected p-values; empty without a pair."""
+    """`compare_pairs`'s rows as text: differences and intervals in points, corrected p-values; empty without a pair."""
     pairs = pd.MultiIndex.from_arrays([[row[key] for row in rows] for key in ("first", "second")])
     columns = {
         "difference, points": [f"{100 * row['difference']:+.2f}" for row in rows],

@@ -148,11 +148,11 @@ class TrainConfig:
         values = {key: value for key, value in values.items() if key not in RETIRED}
         for name, kind in (("preprocessing", Preprocessing), ("augmentation", Augmentation)):
             if isinstance(values.get(name), dict):
-                values[name] = _build(kind, values[name], f"{name}.")
-        return _build(cls, values, "")
+                values[name] = _build_settings(kind, values[name], f"{name}.")
+        return _build_settings(cls, values, "")
 
 
-def _build(kind, values: dict, prefix: str):
+def _build_settings(kind, values: dict, prefix: str):
     unknown = sorted(set(values) - {known.name for known in fields(kind)})
     if unknown:
         raise FerlibError(

@@ -43,7 +43,7 @@ def test_the_error_by_hand_and_at_its_limits():
 
 def test_bins_are_open_below_and_closed_above():
     bins = cal.reliability(np.array([0.0, 0.1, 0.100001, 1.0]), np.array([0, 1, 1, 1]), 10)
-    assert [(one.low, one.n) for one in bins] == [(0.0, 2), (pytest.approx(0.1), 1), (pytest.approx(0.9), 1)]
+    assert [(part.low, part.n) for part in bins] == [(0.0, 2), (pytest.approx(0.1), 1), (pytest.approx(0.9), 1)]
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
@@ -103,27 +103,27 @@ def test_the_most_confident_share():
 def test_the_abstention_report_keeps_accuracy_and_counts():
     probabilities, labels = logits_case(1000)
     labels[:100] = -1
-    found = cal.abstention(probabilities, labels, 1.0, 0.5)
-    at = found["at_threshold"]
+    report = cal.abstention(probabilities, labels, 1.0, 0.5)
+    at = report["at_threshold"]
     confidence = probabilities[100:].max(axis=1)
     assert (at["n"], at["answered"]) == (900, int((confidence >= 0.5).sum()))
-    assert at["accuracy"] > found["most_confident_80"]["accuracy"] > 0.3
-    assert found["most_confident_80"]["coverage"] == pytest.approx(0.8)
-    assert found["curve"]["coverage"][-1] == 1
+    assert at["accuracy"] > report["most_confident_80"]["accuracy"] > 0.3
+    assert report["most_confident_80"]["coverage"] == pytest.approx(0.8)
+    assert report["curve"]["coverage"][-1] == 1
     wrong = 1 - (probabilities[100:].argmax(axis=1) == labels[100:]).mean()
-    assert found["curve"]["risk"][-1] == pytest.approx(wrong, abs=1e-5)
+    assert report["curve"]["risk"][-1] == pytest.approx(wrong, abs=1e-5)
 
 
 def test_nobody_answered_has_no_accuracy():
-    found = cal.abstention(np.full((4, 8), 1 / 8), np.arange(4), 1.0, 0.9)
-    assert found["at_threshold"] == {"threshold": 0.9, "n": 4, "answered": 0, "coverage": 0.0}
+    report = cal.abstention(np.full((4, 8), 1 / 8), np.arange(4), 1.0, 0.9)
+    assert report["at_threshold"] == {"threshold": 0.9, "n": 4, "answered": 0, "coverage": 0.0}
 
 
 def test_calibration_on_votes_compares_with_the_share_that_the_named_emotion_got():
     probabilities = np.eye(8)[[0, 1, 2]] * 0.65 + 0.05
     shares = np.array([np.eye(8)[0] * 0.7 + np.eye(8)[3] * 0.3, np.eye(8)[1], np.zeros(8)])
-    found = cal.calibration_report(probabilities, np.array([0, -1, -1]), shares, 1.0)
-    assert (found["majority"]["n"], found["majority"]["mean_accuracy"]) == (1, 1.0)
-    assert (found["votes"]["n"], found["votes"]["mean_accuracy"]) == (2, pytest.approx(0.85))
+    report = cal.calibration_report(probabilities, np.array([0, -1, -1]), shares, 1.0)
+    assert (report["majority"]["n"], report["majority"]["mean_accuracy"]) == (1, 1.0)
+    assert (report["votes"]["n"], report["votes"]["mean_accuracy"]) == (2, pytest.approx(0.85))
     empty = cal.calibration_report(probabilities, np.full(3, -1), np.zeros((3, 8)), 1.0)
     assert (empty["votes"]["ece"], empty["majority"]["bins"]) == (None, [])

@@ -2,25 +2,25 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from ferlib.evaluation.comparison import compare_models, holm, mcnemar
+from ferlib.evaluation.comparison import compare_pairs, holm, mcnemar
 
 
 def rights(both, first, second, neither=0):
     """Booleans of two models that are both right, only one right, and both wrong so many times."""
-    one = [1] * (both + first) + [0] * (second + neither)
-    other = [1] * both + [0] * first + [1] * second + [0] * neither
-    return np.array(one, bool), np.array(other, bool)
+    model_a = [1] * (both + first) + [0] * (second + neither)
+    model_b = [1] * both + [0] * first + [1] * second + [0] * neither
+    return np.array(model_a, bool), np.array(model_b, bool)
 
 
 def test_mcnemar_is_the_exact_binomial_test_of_the_discordant_images():
-    one, other = rights(50, 9, 2, 7)
-    assert mcnemar(one, other) == pytest.approx(2 * binom.cdf(2, 11, 0.5), abs=1e-12)
-    assert mcnemar(other, one) == mcnemar(one, other)
+    model_a, model_b = rights(50, 9, 2, 7)
+    assert mcnemar(model_a, model_b) == pytest.approx(2 * binom.cdf(2, 11, 0.5), abs=1e-12)
+    assert mcnemar(model_b, model_a) == mcnemar(model_a, model_b)
 
 
 def test_equal_models_do_not_differ():
-    one, _ = rights(5, 3, 0)
-    assert mcnemar(one, one) == 1.0
+    model_a, _ = rights(5, 3, 0)
+    assert mcnemar(model_a, model_a) == 1.0
     assert mcnemar(*rights(0, 4, 4)) == 1.0
 
 
@@ -37,11 +37,11 @@ def test_holm_by_hand():
 
 
 def test_every_pair_is_compared_with_the_correction_over_all():
-    one, other = rights(60, 20, 2, 18)
-    rows = compare_models({"a": one, "b": other, "c": one})
+    model_a, model_b = rights(60, 20, 2, 18)
+    rows = compare_pairs({"a": model_a, "b": model_b, "c": model_a})
     assert [(row["first"], row["second"]) for row in rows] == [("a", "b"), ("a", "c"), ("b", "c")]
     assert rows[0]["difference"] == pytest.approx(0.18)
     assert rows[0]["interval"][0] > 0
     assert rows[0]["p_adjusted"] == pytest.approx(3 * rows[0]["p"])
     assert (rows[1]["difference"], rows[1]["interval"], rows[1]["p_adjusted"]) == (0, [0, 0], 1)
-    assert compare_models({"a": one}) == []
+    assert compare_pairs({"a": model_a}) == []

@@ -25,6 +25,6 @@ def test_stems_are_compared_by_what_they_leave_and_cost():
 
 
 def test_layer_scales_are_told_by_stage():
-    found = layer_scales(build_model("convnext_atto", channels=3, stem="face", layer_scale=0.5))
-    assert dict(found) == {"stage 2": 0.5, "stage 3": 0.5, "stage 4": 0.5}  # the stem stands where the first one stood
+    scales = layer_scales(build_model("convnext_atto", channels=3, stem="face", layer_scale=0.5))
+    assert dict(scales) == {"stage 2": 0.5, "stage 3": 0.5, "stage 4": 0.5}  # the stem stands where the first one stood
     assert layer_scales(build_model("custom_cnn")).empty

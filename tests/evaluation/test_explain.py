@@ -74,11 +74,11 @@ def test_mean_maps_average_the_recognised_faces_of_each_emotion(halves, monkeypa
     faces = np.zeros((5, 8, 8), np.uint8)
     for face, (row, column) in zip(faces, ((1, 1), (2, 2), (6, 6), (5, 5), (2, 3)), strict=True):
         face[row, column] = 255
-    found = mean_maps(halves, faces, np.array([0, 0, 1, 0, -1]))  # the fourth is taken for class 1
-    assert found["counts"].tolist() == [2, 1, 0, 0, 0, 0, 0, 0]
-    assert np.argwhere(found["maps"][0] == 0.5).tolist() == [[1, 1], [2, 2]]
-    assert np.isnan(found["maps"][1:]).all()  # one face's map would be that of a person
-    assert (found["mean_face"] == 127).all()  # five faces are too few for an average that shows nobody
+    averages = mean_maps(halves, faces, np.array([0, 0, 1, 0, -1]))  # the fourth is taken for class 1
+    assert averages["counts"].tolist() == [2, 1, 0, 0, 0, 0, 0, 0]
+    assert np.argwhere(averages["maps"][0] == 0.5).tolist() == [[1, 1], [2, 2]]
+    assert np.isnan(averages["maps"][1:]).all()  # one face's map would be that of a person
+    assert (averages["mean_face"] == 127).all()  # five faces are too few for an average that shows nobody
 
 
 def test_the_mean_face_needs_a_hundred_faces(halves):

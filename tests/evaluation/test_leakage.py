@@ -14,24 +14,24 @@ def case(hits):
 
 def test_parts_and_drop_by_hand():
     rows = [(0, 1, 0)] * 3 + [(0, 0, 0)] + [(0, 1, 1)] * 2
-    found = leak_scores(*case(rows))
-    assert {part: found[part]["n"] for part in ("all", "leak_free", "leaked")} == {
+    result = leak_scores(*case(rows))
+    assert {part: result[part]["n"] for part in ("all", "leak_free", "leaked")} == {
         "all": 6,
         "leak_free": 4,
         "leaked": 2,
     }
-    assert found["leak_free"]["accuracy"] == 0.75
-    assert found["drop"]["plain"]["difference"] == pytest.approx(0.25)
-    assert found["drop"]["same_classes"]["difference"] == pytest.approx(0.25)
+    assert result["leak_free"]["accuracy"] == 0.75
+    assert result["drop"]["plain"]["difference"] == pytest.approx(0.25)
+    assert result["drop"]["same_classes"]["difference"] == pytest.approx(0.25)
 
 
 def test_the_class_mix_is_taken_out():
     """Equal recalls in both parts, but the leaked part has more of the hard class: only the plain drop shows it."""
     easy, hard = [(4, 1, 0)] * 80 + [(0, 1, 0)] * 10 + [(0, 0, 0)] * 10, [(4, 1, 1)] * 20 + [(0, 1, 1)] * 40
-    found = leak_scores(*case(easy + hard + [(0, 0, 1)] * 40))
-    assert found["drop"]["plain"]["difference"] == pytest.approx(0.6 - 0.9)
-    assert found["drop"]["same_classes"]["difference"] == pytest.approx(0)
-    low, high = found["drop"]["same_classes"]["interval"]
+    result = leak_scores(*case(easy + hard + [(0, 0, 1)] * 40))
+    assert result["drop"]["plain"]["difference"] == pytest.approx(0.6 - 0.9)
+    assert result["drop"]["same_classes"]["difference"] == pytest.approx(0)
+    low, high = result["drop"]["same_classes"]["interval"]
     assert low < 0 < high
 
 
@@ -41,12 +41,12 @@ def test_a_class_of_one_part_only_does_not_count_for_the_same_mix():
 
 
 def test_parts_without_a_common_class_have_no_drop_at_the_same_mix():
-    found = leak_scores(*case([(0, 1, 0)] * 3 + [(1, 1, 1)] * 3))
-    assert set(found["drop"]) == {"plain"}
+    result = leak_scores(*case([(0, 1, 0)] * 3 + [(1, 1, 1)] * 3))
+    assert set(result["drop"]) == {"plain"}
 
 
 def test_without_leaks_there_is_no_drop():
-    found = leak_scores(*case([(0, 1, 0), (1, 1, 0)]))
-    assert set(found) == {"all", "leak_free"}
+    result = leak_scores(*case([(0, 1, 0), (1, 1, 0)]))
+    assert set(result) == {"all", "leak_free"}
     dropped = case([(0, 1, 0), (1, 1, 1)])
     assert set(leak_scores(dropped[0], np.array([0, -1]), dropped[2])) == {"all", "leak_free"}

@@ -22,24 +22,24 @@ class Finder:
 def test_a_missed_face_counts_as_an_error(make):
     faces = np.full((6, 48, 48), 20, np.uint8)
     faces[:, 4:44, 4:44] = 250
-    found = measure_live_path(lambda given: np.eye(8)[np.full(len(given), 2)], faces, np.full(6, 2), Finder(make))
-    assert found["n"] == 6
-    assert found["found"] == pytest.approx(4 / 6)
-    assert found["crop"]["accuracy"] == 1
-    assert found["live"]["accuracy"] == pytest.approx(4 / 6)
-    assert found["live_if_found"]["accuracy"] == 1
-    assert found["cost"]["difference"] == pytest.approx(2 / 6)
+    result = measure_live_path(lambda given: np.eye(8)[np.full(len(given), 2)], faces, np.full(6, 2), Finder(make))
+    assert result["n"] == 6
+    assert result["found"] == pytest.approx(4 / 6)
+    assert result["crop"]["accuracy"] == 1
+    assert result["live"]["accuracy"] == pytest.approx(4 / 6)
+    assert result["live_if_found"]["accuracy"] == 1
+    assert result["cost"]["difference"] == pytest.approx(2 / 6)
 
 
 def test_a_detector_that_finds_nothing_gives_zero(make):
     faces = np.zeros((2, 48, 48), np.uint8)
-    found = measure_live_path(lambda given: np.eye(8)[np.zeros(len(given), int)], faces, [0, 0], Finder(make, miss=1))
-    assert (found["found"], found["live"]["accuracy"]) == (0, 0)
-    assert "live_if_found" not in found
+    result = measure_live_path(lambda given: np.eye(8)[np.zeros(len(given), int)], faces, [0, 0], Finder(make, miss=1))
+    assert (result["found"], result["live"]["accuracy"]) == (0, 0)
+    assert "live_if_found" not in result
 
 
 def test_drawn_faces_go_through_the_real_detector(detector):
     faces = draw_faces([4, 4], seed=0, size=48)
-    found = measure_live_path(lambda given: np.eye(8)[np.full(len(given), 4)], faces, [4, 4], detector)
-    assert 0 <= found["found"] <= 1
-    assert found["live"]["accuracy"] == found["found"]
+    result = measure_live_path(lambda given: np.eye(8)[np.full(len(given), 4)], faces, [4, 4], detector)
+    assert 0 <= result["found"] <= 1
+    assert result["live"]["accuracy"] == result["found"]

@@ -21,7 +21,7 @@ CASES = [random_case(seed=seed, classes=classes) for seed, classes in ((0, 8), (
 def test_scores_agree_with_scikit_learn(case):
     probabilities, labels = case
     named = probabilities.argmax(axis=1)
-    found = {name: row["value"] for name, row in metrics.more_scores(probabilities, labels).items()}
+    result = {name: row["value"] for name, row in metrics.more_scores(probabilities, labels).items()}
     present = np.unique(labels)
     recalls = sk.recall_score(labels, named, labels=present, average=None)
     expected = {
@@ -31,7 +31,7 @@ def test_scores_agree_with_scikit_learn(case):
         "top2": sk.top_k_accuracy_score(labels, probabilities, k=2, labels=range(8)),
         "log_loss": sk.log_loss(labels, probabilities, labels=range(8)),
     }
-    assert found == pytest.approx(expected, abs=1e-9)
+    assert result == pytest.approx(expected, abs=1e-9)
 
 
 def test_balanced_accuracy_is_scikit_learns_when_every_class_is_labelled():
@@ -44,9 +44,9 @@ def test_balanced_accuracy_is_scikit_learns_when_every_class_is_labelled():
 @pytest.mark.parametrize("case", CASES)
 def test_curves_agree_with_scikit_learn(case):
     probabilities, labels = case
-    found = metrics.curves(probabilities, labels)
-    assert set(found) == {EMOTIONS[index] for index in np.unique(labels)}
-    for emotion, curve in found.items():
+    result = metrics.curves(probabilities, labels)
+    assert set(result) == {EMOTIONS[index] for index in np.unique(labels)}
+    for emotion, curve in result.items():
         index = EMOTIONS.index(emotion)
         positive, score = labels == index, probabilities[:, index]
         assert curve["roc_auc"] == pytest.approx(sk.roc_auc_score(positive, score), abs=1e-9)
@@ -56,8 +56,8 @@ def test_curves_agree_with_scikit_learn(case):
 
 def test_perfect_predictions():
     labels = np.repeat(np.arange(8), 5)
-    found = metrics.more_scores(np.eye(8)[labels], labels)
-    assert {name: row["value"] for name, row in found.items()} == pytest.approx(
+    result = metrics.more_scores(np.eye(8)[labels], labels)
+    assert {name: row["value"] for name, row in result.items()} == pytest.approx(
         {"balanced_accuracy": 1, "macro_precision": 1, "kappa": 1, "top2": 1, "log_loss": 0}
     )
     assert all(curve["roc_auc"] == 1 for curve in metrics.curves(np.eye(8)[labels], labels).values())
@@ -65,17 +65,17 @@ def test_perfect_predictions():
 
 def test_constant_predictions_are_chance():
     labels = np.repeat(np.arange(8), 5)
-    found = metrics.more_scores(np.tile(np.eye(8)[5], (40, 1)), labels)
-    assert found["balanced_accuracy"]["value"] == pytest.approx(1 / 8)
-    assert found["kappa"]["value"] == pytest.approx(0)
-    assert found["top2"]["value"] == pytest.approx(2 / 8)  # of the seven equal ones the first in class order counts
-    assert found["log_loss"]["value"] == pytest.approx(-7 / 8 * np.log(metrics.MIN_PROBABILITY))
+    result = metrics.more_scores(np.tile(np.eye(8)[5], (40, 1)), labels)
+    assert result["balanced_accuracy"]["value"] == pytest.approx(1 / 8)
+    assert result["kappa"]["value"] == pytest.approx(0)
+    assert result["top2"]["value"] == pytest.approx(2 / 8)  # of the seven equal ones the first in class order counts
+    assert result["log_loss"]["value"] == pytest.approx(-7 / 8 * np.log(metrics.MIN_PROBABILITY))
 
 
 def test_a_single_class_leaves_kappa_undefined_and_no_curve():
-    found = metrics.more_scores(np.eye(8)[[3, 3]], np.array([3, 3]))
-    assert found["kappa"] == {"value": None, "interval": None}
-    assert found["balanced_accuracy"]["value"] == 1
+    result = metrics.more_scores(np.eye(8)[[3, 3]], np.array([3, 3]))
+    assert result["kappa"] == {"value": None, "interval": None}
+    assert result["balanced_accuracy"]["value"] == 1
     assert metrics.curves(np.eye(8)[[3, 3]], np.array([3, 3])) == {}
 
 
@@ -83,8 +83,8 @@ def test_dropped_labels_are_left_out():
     probabilities, labels = random_case(60)
     dropped = labels.copy()
     dropped[::3] = -1
-    kept = metrics.more_scores(probabilities[labels == dropped], labels[labels == dropped])
-    assert metrics.more_scores(probabilities, dropped) == kept
+    labelled_only = metrics.more_scores(probabilities[labels == dropped], labels[labels == dropped])
+    assert metrics.more_scores(probabilities, dropped) == labelled_only
 
 
 def test_bootstrap_matches_the_standard_error_and_is_seeded():

@@ -20,12 +20,12 @@ def save(folder, **classes):
 
 def reads(*emotions):
     """A classifier that says these one after another."""
-    told = iter(emotions)
+    answers = iter(emotions)
 
     def predict(faces):
         rows = np.full((len(faces), 8), 0.05, np.float32)
         for row in rows:
-            row[INDEX[next(told)]] = 0.65
+            row[INDEX[next(answers)]] = 0.65
         return rows
 
     return predict
@@ -69,20 +69,20 @@ def test_absent_classes_are_allowed_and_forbidden(tmp_path):
     rows[:, INDEX["neutral"]] = 0.5  # never present
     rows[[0, 1, 2], [INDEX["happy"]] * 3] = 0.2
     rows[3, INDEX["sad"]] = 0.2
-    found, _, probabilities = evaluate_tree(tree, lambda faces: rows[: len(faces)], None)
-    assert found["classes"] == ["happy", "sad"]
-    assert found["eight"]["accuracy"] == 0
-    assert found["present"]["accuracy"] == 0.75
+    report, _, probabilities = evaluate_tree(tree, lambda faces: rows[: len(faces)], None)
+    assert report["classes"] == ["happy", "sad"]
+    assert report["eight"]["accuracy"] == 0
+    assert report["present"]["accuracy"] == 0.75
     assert np.array_equal(probabilities, rows)
 
 
 def test_a_picture_without_a_face_counts_as_wrong(tmp_path):
     tree = find_classes(save(tmp_path, happy=("happy", 3)))
     found_faces = iter([np.zeros((48, 48), np.uint8), None, np.zeros((48, 48), np.uint8)])
-    found, _, _ = evaluate_tree(tree, reads("happy", "happy"), lambda picture: next(found_faces))
-    assert (found["n"], found["not_found"]) == (3, 1)
-    assert found["eight"]["accuracy"] == found["present"]["accuracy"] == pytest.approx(2 / 3)
-    text = render_tree({"model": "m", "folder": "f", **found})
+    report, _, _ = evaluate_tree(tree, reads("happy", "happy"), lambda picture: next(found_faces))
+    assert (report["n"], report["not_found"]) == (3, 1)
+    assert report["eight"]["accuracy"] == report["present"]["accuracy"] == pytest.approx(2 / 3)
+    text = render_tree({"model": "m", "folder": "f", **report})
     assert "no face found in 1 pictures" in text
     assert "recall 66.67% of 3" in text
 
@@ -90,11 +90,11 @@ def test_a_picture_without_a_face_counts_as_wrong(tmp_path):
 def test_a_picture_that_cannot_be_read_does_not_count(tmp_path):
     tree = find_classes(save(tmp_path, happy=("happy", 3)))
     tree.files[1].write_bytes(b"text")
-    found, read, probabilities = evaluate_tree(tree, reads("happy", "sad"), None)
-    assert (found["n"], found["not_found"], found["eight"]["accuracy"]) == (2, 0, 0.5)
+    report, read, probabilities = evaluate_tree(tree, reads("happy", "sad"), None)
+    assert (report["n"], report["not_found"], report["eight"]["accuracy"]) == (2, 0, 0.5)
     assert list(read.ids) == ["happy/0.png", "happy/2.png"]
     assert len(probabilities) == 2
-    assert "left out: " + str(tree.files[1]) in render_tree({"model": "m", "folder": "f", **found})
+    assert "left out: " + str(tree.files[1]) in render_tree({"model": "m", "folder": "f", **report})
     for path in tree.files:
         path.write_bytes(b"text")
     with pytest.raises(FerlibError, match=r"no picture of the tree can be read; the first one: .*0.png"):
@@ -103,15 +103,15 @@ def test_a_picture_that_cannot_be_read_does_not_count(tmp_path):
 
 def test_batches_do_not_change_the_result(tmp_path, monkeypatch):
     tree = find_classes(save(tmp_path, happy=("happy", 3), sad=("sad", 2)))
-    whole, _, _ = evaluate_tree(tree, reads("happy", "sad", "happy", "sad", "happy"), None)
-    monkeypatch.setattr(other_data, "_BATCH", 2)
-    assert evaluate_tree(tree, reads("happy", "sad", "happy", "sad", "happy"), None)[0] == whole
+    at_once, _, _ = evaluate_tree(tree, reads("happy", "sad", "happy", "sad", "happy"), None)
+    monkeypatch.setattr(other_data, "_BATCH_PICTURES", 2)
+    assert evaluate_tree(tree, reads("happy", "sad", "happy", "sad", "happy"), None)[0] == at_once
 
 
 def test_the_shipped_model_reads_drawn_faces_with_and_without_detection(tmp_path):
     folder = save(tmp_path, happy=("happy", 3), surprise=("surprise", 3), other=("sad", 1))
     for detect in (False, True):
-        found, tree, probabilities = evaluate_folder(folder, detect=detect)
-        assert (found["n"], found["left_out"], len(tree.ids)) == (6, {"other": 1}, 6)
+        report, tree, probabilities = evaluate_folder(folder, detect=detect)
+        assert (report["n"], report["left_out"], len(tree.ids)) == (6, {"other": 1}, 6)
         assert probabilities.shape == (6, 8)
-        assert found["present"]["accuracy"] >= 0.5
+        assert report["present"]["accuracy"] >= 0.5

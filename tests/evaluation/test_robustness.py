@@ -50,13 +50,13 @@ def test_accuracy_is_counted_for_each_change_and_strength(faces):
         dark = given.reshape(len(given), -1).mean(axis=1) < 0.4 * faces.reshape(len(faces), -1).mean(axis=1)
         return np.eye(8)[np.where(dark, 1, 0)]
 
-    told = []
-    found = measure_robustness(predict, faces, labels, progress=told.append)
-    assert told == list(found["changes"]) == list(CHANGES)
-    assert (found["n"], found["clean"]["accuracy"]) == (3, 1.0)
-    assert found["changes"]["low light"]["accuracy"] == [1.0, 0.0, 0.0, 0.0, 0.0]
-    assert found["changes"]["rotation"]["accuracy"] == [1.0] * 5
-    assert found["changes"]["JPEG"]["strengths"] == [50, 30, 20, 10, 5]
+    names = []
+    result = measure_robustness(predict, faces, labels, progress=names.append)
+    assert names == list(result["changes"]) == list(CHANGES)
+    assert (result["n"], result["clean"]["accuracy"]) == (3, 1.0)
+    assert result["changes"]["low light"]["accuracy"] == [1.0, 0.0, 0.0, 0.0, 0.0]
+    assert result["changes"]["rotation"]["accuracy"] == [1.0] * 5
+    assert result["changes"]["JPEG"]["strengths"] == [50, 30, 20, 10, 5]
 
 
 def test_the_images_are_drawn_among_the_labelled_ones():

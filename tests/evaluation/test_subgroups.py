@@ -45,30 +45,30 @@ def groups_case(sizes):
 
 
 def test_the_gap_is_between_groups_that_are_large_enough():
-    found = group_scores(*groups_case([("a", 100, 90), ("b", 100, 70), ("tiny", MIN_GROUP_IMAGES - 1, 0)]))
-    assert {name: (row["n"], row["accuracy"]) for name, row in found["groups"].items()} == {
+    result = group_scores(*groups_case([("a", 100, 90), ("b", 100, 70), ("tiny", MIN_GROUP_IMAGES - 1, 0)]))
+    assert {name: (row["n"], row["accuracy"]) for name, row in result["groups"].items()} == {
         "a": (100, 0.9), "b": (100, 0.7), "tiny": (MIN_GROUP_IMAGES - 1, 0.0),
     }  # fmt: skip
-    assert (found["gap"]["best"], found["gap"]["worst"]) == ("a", "b")
-    assert found["gap"]["difference"] == pytest.approx(0.2)
-    low, high = found["gap"]["interval"]
+    assert (result["gap"]["best"], result["gap"]["worst"]) == ("a", "b")
+    assert result["gap"]["difference"] == pytest.approx(0.2)
+    low, high = result["gap"]["interval"]
     assert 0 < low < 0.2 < high
-    text = render_groups(found, "age")
+    text = render_groups(result, "age")
     assert "gap: 20.0 points between a and b" in text
     assert "too few for the gap" in text
 
 
 def test_the_interval_is_that_of_the_two_named_groups():
-    found = group_scores(*groups_case([(name, 50, 40 + place % 3) for place, name in enumerate("abcdefgh")]))
-    low, high = found["gap"]["interval"]
-    assert low < 0 < found["gap"]["difference"] < high
+    result = group_scores(*groups_case([(name, 50, 40 + place % 3) for place, name in enumerate("abcdefgh")]))
+    low, high = result["gap"]["interval"]
+    assert low < 0 < result["gap"]["difference"] < high
 
 
 def test_images_without_group_or_label_are_counted_or_left_out():
     probabilities, labels, names = groups_case([("a", 40, 40), ("", 10, 5)])
     labels[:5] = -1
-    found = group_scores(probabilities, labels, names)
-    assert found["groups"]["a"]["n"] == 35
-    assert found["without_group"] == 10
-    assert "gap" not in found
-    assert "10 labelled images have no group" in render_groups(found, "age")
+    result = group_scores(probabilities, labels, names)
+    assert result["groups"]["a"]["n"] == 35
+    assert result["without_group"] == 10
+    assert "gap" not in result
+    assert "10 labelled images have no group" in render_groups(result, "age")

@@ -35,18 +35,18 @@ def test_distances_agree_with_scipy():
     rng = np.random.default_rng(0)
     votes = rng.multinomial(10, np.full(10, 0.1), 50).astype(np.uint8)
     probabilities, shares = rng.dirichlet(np.ones(8), 50), emotion_shares(votes)
-    found = taggers.distribution_scores(probabilities, votes)
-    assert found["floor"] == pytest.approx(entropy(shares, axis=1).mean(), abs=1e-9)
-    assert found["kl"] == pytest.approx(entropy(shares, probabilities, axis=1).mean(), abs=1e-9)
-    assert found["js"] == pytest.approx((jensenshannon(shares, probabilities, axis=1) ** 2).mean(), abs=1e-9)
-    assert found["soft_cross_entropy"] == pytest.approx(found["floor"] + found["kl"], abs=1e-12)
+    scores = taggers.distribution_scores(probabilities, votes)
+    assert scores["floor"] == pytest.approx(entropy(shares, axis=1).mean(), abs=1e-9)
+    assert scores["kl"] == pytest.approx(entropy(shares, probabilities, axis=1).mean(), abs=1e-9)
+    assert scores["js"] == pytest.approx((jensenshannon(shares, probabilities, axis=1) ** 2).mean(), abs=1e-9)
+    assert scores["soft_cross_entropy"] == pytest.approx(scores["floor"] + scores["kl"], abs=1e-12)
 
 
 def test_a_model_that_gives_the_votes_reaches_the_floor():
     votes = vote(HAPPY8, CLEAR)
-    found = taggers.distribution_scores(emotion_shares(votes), votes)
-    assert found["kl"] == pytest.approx(0)
-    assert found["js"] == pytest.approx(0)
+    scores = taggers.distribution_scores(emotion_shares(votes), votes)
+    assert scores["kl"] == pytest.approx(0)
+    assert scores["js"] == pytest.approx(0)
     assert taggers.distribution_scores(np.ones((1, 8)) / 8, vote([0] * 9 + [10])) == {"n": 0}
 
 
@@ -62,13 +62,13 @@ def test_each_protocol_has_its_own_images():
     probabilities = np.eye(8)[[INDEX["happy"], INDEX["neutral"], INDEX["sad"], INDEX["contempt"]]] * 0.5 + 0.0625
     files = {"label.csv": {"ids": ids, "votes": votes}, "other.csv": {"ids": ids[[1, 0]], "votes": votes[[1, 1]]}}
     rows = taggers.protocol_table(probabilities, ids, files)
-    found = {(row["labels"], row["rule"], row["classes"]): (row["n"], row["accuracy"]) for row in rows}
+    scores = {(row["labels"], row["rule"], row["classes"]): (row["n"], row["accuracy"]) for row in rows}
     assert len(rows) == 10
-    assert found["label.csv", "majority", 8] == (3, 1.0)
-    assert found["label.csv", "multi_target", 8] == (4, 1.0)  # sad is one of the two
-    assert found["label.csv", "argmax", 8] == (4, 0.75)  # of the tie neutral comes first
-    assert found["label.csv", "majority", 7] == (2, 1.0)
-    assert found["other.csv", "majority", 8] == (2, 0.5)  # joined by name, not by place
+    assert scores["label.csv", "majority", 8] == (3, 1.0)
+    assert scores["label.csv", "multi_target", 8] == (4, 1.0)  # sad is one of the two
+    assert scores["label.csv", "argmax", 8] == (4, 0.75)  # of the tie neutral comes first
+    assert scores["label.csv", "majority", 7] == (2, 1.0)
+    assert scores["other.csv", "majority", 8] == (2, 0.5)  # joined by name, not by place
 
 
 def test_seven_classes_never_name_contempt():

@@ -34,9 +34,9 @@ class Openings:
 
     def were_one(self):
         """Whether there was one opening since the last question, and no file was hashed twice."""
-        one = len(self.folders) == 1 and len(self.files) == len(set(self.files)) > 0
+        once = len(self.folders) == 1 and len(self.files) == len(set(self.files)) > 0
         self.folders, self.files = [], []
-        return one
+        return once
 
 
 @pytest.fixture

@@ -57,22 +57,24 @@ def test_two_processes_follow_the_loss_curve_of_one(tmp_path, config, few):
     command = [sys.executable, *launch, str(tmp_path / "script.py"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    one = fit(config, few, tmp_path / "one", progress=False)
-    two = torch.load(tmp_path / "two" / "checkpoint.pt", weights_only=True)
-    for row, other in zip(one["history"], two["history"], strict=True):
+    single = fit(config, few, tmp_path / "one", progress=False)
+    pair = torch.load(tmp_path / "two" / "checkpoint.pt", weights_only=True)
+    for row, other in zip(single["history"], pair["history"], strict=True):
         assert other["train_loss"] == pytest.approx(row["train_loss"], rel=1e-4)
         assert other["valid_loss"] == pytest.approx(row["valid_loss"], rel=1e-3)
         assert other["lr"] == row["lr"]
 
 
 def test_bfloat16_trains_and_keeps_full_precision_weights(tmp_path, config, few):
-    full = fit(config, few, tmp_path / "full", progress=False)
-    low = fit(config, few, tmp_path / "low", precision="bf16", progress=False)
-    assert low["history"][0]["train_loss"] != full["history"][0]["train_loss"]
-    assert low["history"][0]["train_loss"] == pytest.approx(full["history"][0]["train_loss"], rel=0.02)
-    assert {value.dtype for value in low["state"].values()} == {torch.float32}
+    full_precision = fit(config, few, tmp_path / "full", progress=False)
+    low_precision = fit(config, few, tmp_path / "low", precision="bf16", progress=False)
+    assert low_precision["history"][0]["train_loss"] != full_precision["history"][0]["train_loss"]
+    assert low_precision["history"][0]["train_loss"] == pytest.approx(
+        full_precision["history"][0]["train_loss"], rel=0.02
+    )
+    assert {value.dtype for value in low_precision["state"].values()} == {torch.float32}
     again = fit(config, few, tmp_path / "again", progress=False)  # the precision was that run's alone
-    assert again["history"][0]["train_loss"] == full["history"][0]["train_loss"]
+    assert again["history"][0]["train_loss"] == full_precision["history"][0]["train_loss"]
 
 
 def test_valid_is_scored_in_full_precision_with_an_average_or_without(tmp_path, config, few):

@@ -171,8 +171,8 @@ def run_of(config, data, folder, teachers=()):
     return loop._Run(config, data, folder, Teachers(teachers, config), folder)
 
 
-def same_views(one, other):
-    return torch.equal(one.geometry, other.geometry) and torch.equal(one.patch, other.patch)
+def same_views(first, second):
+    return torch.equal(first.geometry, second.geometry) and torch.equal(first.patch, second.patch)
 
 
 def test_every_epoch_has_its_own_order_and_views(tiny_set, tiny):
@@ -216,11 +216,11 @@ def test_every_other_round_of_views_is_mirrored_and_needs_no_new_logits(tiny_set
 
 def test_class_weights_even_out_frequencies():
     targets = torch.eye(8)[[0] * 90 + [1] * 10]
-    full, half = class_weights(targets, 1.0), class_weights(targets, 0.5)
-    assert full[1] / full[0] == pytest.approx(9, rel=1e-5)
-    assert half[1] / half[0] == pytest.approx(3, rel=1e-5)
-    assert full[2:].eq(0).all()  # never seen, never asked for
-    assert (targets @ half).mean() == pytest.approx(1, rel=1e-5)
+    inverse, root = class_weights(targets, 1.0), class_weights(targets, 0.5)
+    assert inverse[1] / inverse[0] == pytest.approx(9, rel=1e-5)
+    assert root[1] / root[0] == pytest.approx(3, rel=1e-5)
+    assert inverse[2:].eq(0).all()  # never seen, never asked for
+    assert (targets @ root).mean() == pytest.approx(1, rel=1e-5)
     assert class_weights(targets, 0.0)[:2].tolist() == [1, 1]
 
 
