@@ -2,16 +2,18 @@
 
 PYTHON ?= python3
 BIN = .venv/bin
-# Its time says when the packages were installed; a newer lock or pyproject.toml installs them again.
-READY = .venv/.installed
+# Two sets of packages: the light one predicts and runs the notebooks as published, the full one also trains and tests.
+# Each mark's time says when its packages were installed; a newer lock or pyproject.toml installs them again.
+LIGHT = .venv/.light
+FULL = .venv/.full
 # Not empty when .venv cannot be used any more: its Python is gone, the clone was moved, or PYTHON names another version.
 VERSION = -c 'import sys; print(sys.version_info[:2])'
-STALE := $(shell [ ! -e $(READY) ] || $(BIN)/ferlib --version >/dev/null 2>&1 || echo stale)
+STALE := $(shell [ ! -e $(LIGHT) ] || $(BIN)/ferlib --version >/dev/null 2>&1 || echo stale)
 ifeq ($(origin PYTHON),command line)
-STALE += $(shell [ ! -e $(READY) ] || [ "$$($(PYTHON) $(VERSION))" = "$$($(BIN)/python $(VERSION))" ] || echo stale)
+STALE += $(shell [ ! -e $(LIGHT) ] || [ "$$($(PYTHON) $(VERSION))" = "$$($(BIN)/python $(VERSION))" ] || echo stale)
 endif
 ifneq ($(strip $(STALE)),)
-$(shell rm -f $(READY))
+$(shell rm -f $(LIGHT) $(FULL))
 endif
 
 .DEFAULT_GOAL := help
@@ -20,87 +22,99 @@ endif
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-setup: $(READY) ## Make .venv with the exact packages of requirements.lock
+setup: $(FULL) ## Make .venv with the exact packages of requirements.lock, for everything
+	@echo "Ready. Next: make test"
+
+light: $(LIGHT) ## Make .venv with the packages of requirements-light.lock: predict, notebooks as published, applications
 	@echo "Ready. Next: make demo"
 
-$(READY): requirements.lock pyproject.toml
+$(LIGHT): requirements-light.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "ferlib needs Python 3.11 or newer as $(PYTHON); name one with: make setup PYTHON=python3.12"; exit 1; }
 	@[ -z "$(strip $(STALE))" ] && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || \
 	  { echo "The virtual environment could not be made; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install -r requirements.lock
+	$(BIN)/python -m pip install -r requirements-light.lock
 	$(BIN)/python -m pip install --no-deps -e .
-	@touch $(READY)
+	@touch $(LIGHT)
 
-demo: $(READY) ## Read the faces of the bundled photo, then run all notebooks on drawn faces
+$(FULL): requirements.lock $(LIGHT)
+	$(BIN)/python -m pip install -r requirements.lock
+	@touch $(FULL)
+
+demo: $(LIGHT) ## Read the face of the bundled photo, then run all notebooks as published
+	$(BIN)/python -m ferlib.notebooks published
 	$(BIN)/ferlib demo
+
+smoke: $(FULL) ## Run all notebooks on drawn faces with tiny models; no data set needed
 	$(BIN)/python -m ferlib.notebooks smoke
 
-smoke: $(READY) ## Run all notebooks on drawn faces with tiny models; no data set needed
-	$(BIN)/python -m ferlib.notebooks smoke
-
-reproduce: $(READY) ## Run all notebooks on the published results, into data/runs/notebooks
+reproduce: $(LIGHT) ## Run all notebooks on the published results, into data/runs/notebooks
 	$(BIN)/python -m ferlib.notebooks published
 
-full: $(READY) ## Run all notebooks with the real work on FER2013+ (needs the data set)
+full: $(FULL) ## Run all notebooks with the real work on FER2013+ (needs the data set)
 	$(BIN)/python -m ferlib.notebooks full
 
-figures: $(READY) ## Draw all figures again from data/published, the same bytes for the same numbers
+figures: $(LIGHT) ## Draw all figures again from data/published, the same bytes for the same numbers
 	$(BIN)/ferlib demo --out figures/00_demo.png
 	$(BIN)/python -m ferlib.notebooks published
 
-refresh: $(READY) ## Execute the committed notebooks in place and normalise their outputs
+refresh: $(LIGHT) ## Execute the committed notebooks in place and normalise their outputs
 	$(BIN)/python -m ferlib.notebooks refresh
 
 # The unit tests come last, so that their summary ends the output.
-test: $(READY) ## Run every check: style, types, notebooks on drawn faces, committed notebooks, unit and real-data tests
+test: $(FULL) ## Run every check: style, types, notebooks on drawn faces, committed notebooks, unit and real-data tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/python -m ferlib.notebooks smoke
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
 	$(BIN)/python -m pytest -rs --cov --cov-report=term:skip-covered
 
-check: $(READY) ## Run the quick half of the tests: style, types and unit tests, no notebooks or browsers
+check: $(FULL) ## Run the quick half of the tests: style, types and unit tests, no notebooks or browsers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not notebooks and not realdata and not browser"
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not slow and not notebooks and not realdata and not browser"
 
 # Twice 6 GB. "lowest-direct" takes the lowest version that pyproject.toml allows, "highest" the newest.
-ranges: $(READY) ## Run the unit tests with the lowest and with the newest packages of pyproject.toml's ranges
+ranges: $(FULL) ## Run the unit tests with the lowest and with the newest packages of pyproject.toml's ranges
 	for which in lowest-direct highest; do \
 	  $(BIN)/uv venv --quiet --clear --python $(BIN)/python build/$$which && \
-	  $(BIN)/uv pip install --quiet --python build/$$which --resolution $$which --editable '.[app,dev,fetch,openvino,parquet,ray,transfer]' && \
-	  build/$$which/bin/python -m pytest -m "not notebooks and not realdata and not browser" || exit 1; \
+	  $(BIN)/uv pip install --quiet --python build/$$which --resolution $$which --editable '.[app,dev,fetch,notebooks,openvino,parquet,ray,train]' && \
+	  build/$$which/bin/python -m pytest -m "not slow and not notebooks and not realdata and not browser" || exit 1; \
 	done
 
-lint: $(READY) ## Look for errors of style and types, and show what the formatter would change
+lint: $(FULL) ## Look for errors of style, types and the rooms' imports, and show what the formatter would change
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/ruff format --diff .
 
-api: $(READY) ## Write the API page from the docstrings into build/api
+api: $(FULL) ## Write the API page from the docstrings into build/api
 	$(BIN)/pdoc --docformat google --output-directory build/api ferlib
 	@echo "Open build/api/index.html"
 
-lab: $(READY) ## Open the notebooks in JupyterLab
+lab: $(LIGHT) ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-app: $(READY) ## Serve the application on localhost: pictures, snapshots and the live camera
+app: $(LIGHT) ## Serve the application on localhost: pictures, snapshots and the live camera
 	$(BIN)/ferlib app
 
-doctor: $(READY) ## Say what is installed and found here, and what to do about the rest
+doctor: $(LIGHT) ## Say what is installed and found here, and what to do about the rest
 	$(BIN)/ferlib doctor
 
-bench: $(READY) ## Measure the live demo in Chromium; wants an idle machine (BENCH="--slow 2000": a slow kernel)
+bench: $(FULL) ## Measure the live demo in Chromium; wants an idle machine (BENCH="--slow 2000": a slow kernel)
 	$(BIN)/python tools/bench_camera.py $(BENCH)
 
 # Pins stay as they are unless pyproject.toml forbids them; renew them all with: make lock UPGRADE=--upgrade
-lock: $(READY) ## Write requirements.lock for Linux, macOS and Windows from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra app --extra dev --extra fetch --extra openvino --extra parquet \
-	  --extra ray --extra transfer --universal --python-version 3.11 --fork-strategy fewest \
-	  --no-annotate --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock --quiet $(UPGRADE)
+# The light lock is made under the full one's pins, so that the two agree.
+COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+  --no-annotate --no-emit-index-url --custom-compile-command "make lock" --quiet
+lock: $(FULL) ## Write both locks for Linux, macOS and Windows from pyproject.toml
+	$(COMPILE) --all-extras --output-file requirements.lock $(UPGRADE)
+	$(COMPILE) --extra notebooks --extra app --constraint requirements.lock --output-file requirements-light.lock
 
 clean: ## Remove caches, build and the copies of executed notebooks; .venv and training runs stay
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .coverage build dist data/runs/notebooks data/runs/smoke

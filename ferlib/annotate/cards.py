@@ -16,6 +16,7 @@ INK, FAINT_INK, DARK_INK = (250, 251, 252), (176, 182, 192), (12, 13, 16)
 ON_PICTURE = (16, 18, 22, 200)  # ground of a card that lies on a picture, which shows through
 _GROUND, _CARD, _TRACK = (22, 24, 28), (37, 40, 46), (255, 255, 255, 34)
 
+_FONTS = Path(__file__).parent / "fonts"
 _MIN_FONT = 11  # pixels
 _PANEL_SHARE = 0.7  # the panel may be this wide, in picture widths, before its text shrinks
 _RIBBON = 3.0  # width by height that a picture with a panel should not exceed
@@ -23,16 +24,14 @@ _RIBBON = 3.0  # width by height that a picture with a panel should not exceed
 
 @cache
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Load DejaVu Sans, which matplotlib carries: the same on every machine.
+    """Load DejaVu Sans from the package's files: the same on every machine.
 
     Args:
         size: height of the text, pixels.
         bold: the bold weight.
     """
-    import matplotlib  # slow to import, and only drawing needs it
-
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", name)), size)
+    return ImageFont.truetype(str(_FONTS / name), size)
 
 
 @dataclass(frozen=True)
