@@ -17,7 +17,6 @@ each of their images carries a `leaked` flag instead.
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -27,7 +26,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ferlib import paths
-from ferlib.data.ferplus import FerData, load_all
+from ferlib.data.ferplus import FerData
 from ferlib.data.labels import EMOTIONS
 from ferlib.data.votes import drop_reasons, hard_labels, targets
 from ferlib.files import atomic_path
@@ -184,15 +183,6 @@ def load_manifest(data: FerData) -> pd.DataFrame:
     with suppress(OSError), atomic_path(cached) as temporary:  # a read-only checkout works without a cache
         table.to_csv(temporary, index=False)
     return table
-
-
-def manifest_of(root: str | Path | None = None) -> pd.DataFrame:
-    """Open a data folder for its manifest alone; see `data_set.DataSet.manifest`.
-
-    Args:
-        root: the data folder; None means `paths.data_root()`.
-    """
-    return load_manifest(load_all(root))
 
 
 def leak_table(table: pd.DataFrame) -> pd.DataFrame:

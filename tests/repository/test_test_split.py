@@ -26,10 +26,8 @@ IMPORT = "import"  # the function that an import at the top of a module counts a
 MAY_LOAD_ALL = {
     ("data.ferplus", "load_train_valid"),
     ("data.ferplus", "load_all"),
-    ("data.cleaning", "manifest_of"),  # only to find copies across splits: it hands the data to `load_manifest`
     ("data.data_set", "open_data_set"),
     ("data.data_set", "by_label_file"),
-    ("publishing.splits", "score_test"),
 }
 
 # (module, function) that may open a folder without saying which splits are read.
@@ -157,9 +155,7 @@ def test_only_these_name_the_part_of_a_data_set_with_test():
     assert ("data.data_set", "train_valid") in users("all_splits")
 
 
-def test_cleaning_uses_all_splits_only_to_find_copies():
-    tree = parse("data.cleaning")
-    assert all(is_for_the_manifest(tree, node) for function, node in mentions(tree, "load_all") if function != IMPORT)
+def test_the_manifest_uses_all_splits_only_to_find_copies():
     tree = parse("data.data_set")
     nodes = [node for function, node in mentions(tree, "all_splits") if function == "manifest"]
     assert nodes
@@ -220,7 +216,7 @@ def test_notebooks_do_not_score_on_test():
         for cell in nbformat.read(path, as_version=4).cells
         if cell.cell_type == "code"
     ]
-    forbidden = (*LOADERS, "publish(", "recompute", "manifest_of")
+    forbidden = (*LOADERS, "publish(", "recompute")
     assert not [source for source in cells if any(name in source for name in forbidden)]
 
 
