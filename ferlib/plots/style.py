@@ -3,48 +3,69 @@
 import textwrap
 from pathlib import Path
 
-import seaborn as sns
+import matplotlib.style as mplstyle
 from matplotlib.figure import Figure
 
 from ferlib.files import atomic_path
 
-WIDTH = 7.2  # inches: a text column
+WIDTH = 7.2
+"""Width of a figure in inches: a text column."""
 
+INK, SOFT_INK = "#222222", "#8A8A8A"
+"""Colours of text and marks, and of what stands back."""
+
+SPLIT_COLOURS = {"train": "#33598A", "valid": "#E69F00", "test": "#009E73"}
+"""Colour of each split."""
 
 _CAPTION = 18  # characters of a caption an inch
 
+_SCALE = 0.8  # of lines, marks and ticks, for figures in print
 
-_INK, _SOFT = "#222222", "#8A8A8A"
-
-
-SPLIT_COLOURS = {"train": "#33598A", "valid": "#E69F00", "test": "#009E73"}
+_STYLE = {
+    "figure.dpi": 100, "savefig.dpi": 160, "figure.constrained_layout.use": True, "svg.hashsalt": "ferlib",
+    "font.family": "sans-serif", "font.size": 9, "text.color": INK,
+    "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
+    "axes.axisbelow": True, "axes.edgecolor": SOFT_INK, "axes.linewidth": 0.8, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "axes.labelsize": 9, "axes.labelcolor": INK,
+    "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.6,
+    "xtick.bottom": False, "xtick.color": INK, "xtick.labelsize": 8.5, "xtick.major.size": 6 * _SCALE,
+    "xtick.major.width": 1.0, "xtick.minor.size": 4 * _SCALE, "xtick.minor.width": 0.8,
+    "ytick.left": False, "ytick.color": INK, "ytick.labelsize": 8.5, "ytick.major.size": 6 * _SCALE,
+    "ytick.major.width": 1.0, "ytick.minor.size": 4 * _SCALE, "ytick.minor.width": 0.8,
+    "lines.linewidth": 1.5 * _SCALE, "lines.markersize": 6 * _SCALE, "lines.solid_capstyle": "round",
+    "patch.edgecolor": "w", "patch.force_edgecolor": True, "patch.linewidth": 0.8,
+    "legend.frameon": False, "legend.fontsize": 8.5, "legend.title_fontsize": 12 * _SCALE,
+}  # fmt: skip
 
 
 def use_style() -> None:
     """Set the style of all figures: white, thin grid, sans-serif at 9 points."""
-    sns.set_theme(
-        context="paper",
-        style="whitegrid",
-        rc={
-            "figure.dpi": 100, "savefig.dpi": 160, "font.size": 9, "axes.titlesize": 10,
-            "axes.labelsize": 9, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5, "legend.fontsize": 8.5,
-            "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.edgecolor": _SOFT, "axes.linewidth": 0.8,
-            "axes.spines.top": False, "axes.spines.right": False, "grid.color": "#E4E4E4", "grid.linewidth": 0.6,
-            "text.color": _INK, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
-            "legend.frameon": False, "figure.constrained_layout.use": True, "svg.hashsalt": "ferlib",
-        },
-    )  # fmt: skip
+    mplstyle.use(_STYLE)
 
 
-def save(figure: Figure, path: str | Path) -> Path:
-    """Write `figure` atomically as the suffix says (PNG or PDF), undated, so that equal figures are equal files."""
+def save_figure(figure: Figure, path: str | Path) -> Path:
+    """Write a figure atomically and undated, so that equal figures are equal files.
+
+    Args:
+        figure: the figure.
+        path: the file; its suffix says the format, ``.png`` or ``.pdf``.
+
+    Returns:
+        The file.
+    """
     metadata = {"Software": None} if Path(path).suffix == ".png" else {"CreationDate": None}
     with atomic_path(path) as temporary:
         figure.savefig(temporary, metadata=metadata)
     return Path(path)
 
 
-def caption(figure: Figure, text: str) -> None:
-    """Small grey lines under the figure: units, n, protocol."""
+def add_caption(figure: Figure, text: str) -> None:
+    """Write small grey lines under a figure: units, n, protocol.
+
+    Args:
+        figure: the figure.
+        text: its caption, which is wrapped to the figure's width.
+    """
     width = round(_CAPTION * figure.get_figwidth())
     figure.supxlabel(textwrap.fill(text, width), fontsize=7.5, color="#555555", x=0.01, ha="left")

@@ -72,7 +72,7 @@ def write(
     """Write the figures into `folder`, equal numbers giving equal bytes; returns the files."""
     written = []
     for key, figure in build(load(results), name, only):
-        written.append(style.save(figure, folder / f"{key}.{suffix}"))
+        written.append(style.save_figure(figure, folder / f"{key}.{suffix}"))
         plt.close(figure)
     return written
 
@@ -89,20 +89,20 @@ def _comparison(one: Studied, models: Sequence[Studied]) -> Figure:
         rows.append(row | ({"test, leak-free": leaks["leak_free"]} if "leak_free" in leaks else {}))
     parts = {"valid": one.study["valid"]["leaks"]["all"], "leak-free": one.study["test"]["leaks"].get("leak_free")}
     counts = ", ".join(f"{part} n = {found['n']:,}" for part, found in parts.items() if found)
-    return comparison.model_comparison(rows, _human(one), note_of_all(models, f"{counts}; 95 % bootstrap intervals"))
+    return comparison.plot_model_comparison(rows, _human(one), note_of_all(models, f"{counts}; 95 % bootstrap intervals"))
 
 
 def _confusion(one: Studied, _) -> Figure:
-    return scores.confusion(one.study["test"]["scores"]["confusion"], note(one, "rows are labels"))
+    return scores.plot_confusion(one.study["test"]["scores"]["confusion"], note(one, "rows are labels"))
 
 
 def _class_scores(one: Studied, _) -> Figure:
-    return scores.class_scores(one.study["test"]["scores"]["per_class"], note(one, "number of images in brackets"))
+    return scores.plot_class_scores(one.study["test"]["scores"]["per_class"], note(one, "number of images in brackets"))
 
 
 def _confused_pairs(one: Studied, _) -> Figure:
     pairs = confused_pairs(np.array(one.study["test"]["scores"]["confusion"]))
-    return scores.confused_pairs(pairs, note(one, "the ten most frequent mistakes"))
+    return scores.plot_confused_pairs(pairs, note(one, "the ten most frequent mistakes"))
 
 
 def _training_curves(one: Studied, models: Sequence[Studied]) -> Figure | None:
@@ -117,7 +117,7 @@ def _training_curves(one: Studied, models: Sequence[Studied]) -> Figure | None:
         f"on valid (n = {n:,}) against majority labels; the dot is the epoch that was kept"
     )
     told = f"{unofficial(one)}{one.study['about']['protocol']}; {words}."
-    return scores.training_curves(histories, one.study["valid"]["human"], told)
+    return scores.plot_training_curves(histories, one.study["valid"]["human"], told)
 
 
 def _cost(one: Studied, models: Sequence[Studied]) -> Figure | None:
@@ -131,7 +131,7 @@ def _cost(one: Studied, models: Sequence[Studied]) -> Figure | None:
     ]  # fmt: skip
     words = "time of the network alone, medians of models that took turns"
     drawn = [model for model in models if model.name in measured]
-    return comparison.accuracy_against_cost(rows, _human(one), note_of_all(drawn, words)) if rows else None
+    return comparison.plot_accuracy_against_cost(rows, _human(one), note_of_all(drawn, words)) if rows else None
 
 
 def _recall(one: Studied, _) -> Figure | None:
@@ -146,16 +146,16 @@ def _recall(one: Studied, _) -> Figure | None:
         for emotion, found in one.study["test"]["scores"]["per_class"].items()
     ]
     words = "training images by majority label, without those that the cleaning leaves out"
-    return scores.recall_against_examples(rows, note(one, words))
+    return scores.plot_recall_against_examples(rows, note(one, words))
 
 
 def _roc_pr(one: Studied, _) -> Figure:
     scaled = at_temperature(one.test["probabilities"], one.study["chosen_on_valid"]["temperature"])
-    return scores.roc_and_pr(curves(scaled, one.test["labels"]), note(one, "each class against the rest"))
+    return scores.plot_roc_and_pr(curves(scaled, one.test["labels"]), note(one, "each class against the rest"))
 
 
 def _protocols(one: Studied, _) -> Figure:
-    return comparison.protocols(
+    return comparison.plot_protocols(
         one.study["test"]["protocols"], _human(one),
         note(one, "95 % bootstrap intervals; the lines hold for label.csv, majority, 8 classes", several=True),
     )  # fmt: skip
@@ -166,13 +166,13 @@ def _leaks(one: Studied, models: Sequence[Studied]) -> Figure | None:
     for row in rows:
         told = [row["training"], "" if row["clean"] else "without cleaning"]
         row["model"] = "\n".join(filter(None, [row["model"], *told]))
-    return comparison.leak_parts(rows, _human(one), note_of_all(models, count=len(rows))) if rows else None
+    return comparison.plot_leak_parts(rows, _human(one), note_of_all(models, count=len(rows))) if rows else None
 
 
 def _differences(_, models: Sequence[Studied]) -> Figure | None:
     rows = differences(models)
     words = "paired bootstrap intervals; p: McNemar's exact test, Holm's correction over all pairs"
-    return comparison.differences(rows, note_of_all(comparable(models), words)) if rows else None
+    return comparison.plot_differences(rows, note_of_all(comparable(models), words)) if rows else None
 
 
 def _reliability(one: Studied, _) -> Figure:
@@ -184,8 +184,8 @@ def _reliability(one: Studied, _) -> Figure:
         (f"Against the majority (T = {chosen['temperature']:.2f})", *majority, "share right"),
         (f"Against the votes (T = {chosen['temperature_votes']:.2f})", *votes, "share of the taggers"),
     )
-    more = f"votes: n = {votes[0]['n']:,}; temperatures T chosen on valid; bins under {confidence.FEW} images not drawn"
-    return confidence.reliability(panels, note(one, more))
+    more = f"votes: n = {votes[0]['n']:,}; temperatures T chosen on valid; bins under {confidence.MIN_BIN_IMAGES} images not drawn"
+    return confidence.plot_reliability(panels, note(one, more))
 
 
 def _risk_coverage(one: Studied, models: Sequence[Studied]) -> Figure:
@@ -196,7 +196,7 @@ def _risk_coverage(one: Studied, models: Sequence[Studied]) -> Figure:
         words = f"{one.name}, confidence ≥ {found['at_threshold']['threshold']:.2f}"
         points.append({"name": words, **found["at_threshold"]})
     risk = one.study["chosen_on_valid"]["risk"]
-    return confidence.risk_coverage(
+    return confidence.plot_risk_coverage(
         lines, points, note_of_all(models, f"threshold of {one.name} chosen on valid for {100 * risk:g} % wrong")
     )
 
@@ -207,17 +207,17 @@ def _agreement(one: Studied, _) -> Figure:
     votes = {words: test["votes"][key] for key, words in names.items()}
     leading = sum(row["n"] for row in test["by_agreement"])
     words = f"left: the {leading:,} with one leading emotion, in grey the images of each band"
-    return confidence.agreement(test["by_agreement"], votes, note(one, words, n=test["votes"]["raw"]["n"]))
+    return confidence.plot_agreement(test["by_agreement"], votes, note(one, words, n=test["votes"]["raw"]["n"]))
 
 
 def _label_noise(one: Studied, _) -> Figure:
-    return confidence.label_noise(one.study["test"]["label_noise"], note(one, "cleanlab, prune by noise rate"))
+    return confidence.plot_label_noise(one.study["test"]["label_noise"], note(one, "cleanlab, prune by noise rate"))
 
 
 def _robustness(one: Studied, models: Sequence[Studied]) -> Figure:
     found = {model.name: model.study["test"]["robustness"] for model in models}
     words = "dashed in a model's colour: unchanged; 95 % bootstrap intervals"
-    return behaviour.robustness(found, note_of_all(models, words, found[one.name]["n"]))
+    return behaviour.plot_robustness(found, note_of_all(models, words, found[one.name]["n"]))
 
 
 def _live_path(one: Studied, models: Sequence[Studied]) -> Figure:
@@ -228,7 +228,7 @@ def _live_path(one: Studied, models: Sequence[Studied]) -> Figure:
         if len(models) == 1 or not found["roll"]
     ]
     words = "each face pasted into a picture of 640x480, 96 to 200 pixels wide"
-    return behaviour.live_path(rows, _human(one), note_of_all(models, words, rows[0][1]["n"]))
+    return behaviour.plot_live_path(rows, _human(one), note_of_all(models, words, rows[0][1]["n"]))
 
 
 def _attribution(one: Studied, _) -> Figure:
@@ -237,7 +237,7 @@ def _attribution(one: Studied, _) -> Figure:
             "mean Grad-CAM of the recognised faces of each emotion minus the mean of all emotions (red: above it, "
             "blue: below; one scale for all), over the mean face"
         )
-        return behaviour.mean_attribution(stored["maps"], stored["counts"], stored["mean_face"], note(one, words))
+        return behaviour.plot_mean_attribution(stored["maps"], stored["counts"], stored["mean_face"], note(one, words))
 
 
 def _examples(one: Studied, _) -> Figure | None:
@@ -257,7 +257,7 @@ def _examples(one: Studied, _) -> Figure | None:
     titles = [f"drawn {EMOTIONS[index]}" for index in drawn] + ["photo (NASA)"]
     titles = [f"{title}\nread as {EMOTIONS[index]}" for title, index in zip(titles, named, strict=True)]
     words = "Grad-CAM for the named emotion; drawn faces and the public-domain photo of Eileen Collins"
-    return behaviour.attribution_examples(faces, maps, titles, f"{one.name}: {words}.")
+    return behaviour.plot_attribution_examples(faces, maps, titles, f"{one.name}: {words}.")
 
 
 def frame_times(results: Path | None = None) -> Figure | None:
@@ -272,7 +272,7 @@ def frame_times(results: Path | None = None) -> Figure | None:
         "facenet-pytorch with its defaults and torch, the same with our smallest face of 40 px; medians of "
         f"{found['rounds']} pictures in turns, steps one after another; the line ends at the 95th percentile"
     )
-    return latency.latency([row for row in found["rows"] if row["threads"] == threads], f"{words}.")
+    return latency.plot_latency([row for row in found["rows"] if row["threads"] == threads], f"{words}.")
 
 
 def _named(checkpoint: checkpoints.Checkpoint, faces: np.ndarray) -> np.ndarray:

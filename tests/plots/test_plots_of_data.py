@@ -1,4 +1,3 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,15 +6,10 @@ from ferlib.data.labels import EMOTIONS
 from ferlib.plots import data, streams, style
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    style.use_style()
-    yield
-    plt.close("all")
-
-
 def balance():
-    return data.class_balance({"train": dict.fromkeys(EMOTIONS, 10), "valid": dict.fromkeys(EMOTIONS, 2)}, "n = 96")
+    return data.plot_class_balance(
+        {"train": dict.fromkeys(EMOTIONS, 10), "valid": dict.fromkeys(EMOTIONS, 2)}, "n = 96"
+    )
 
 
 def test_class_balance_shows_every_emotion_and_count():
@@ -31,7 +25,7 @@ def test_vote_rules_stacks_what_is_dropped():
     outcomes = pd.DataFrame(
         {"kept": [6, 8], "no majority": [3, 0], "unknown": [1, 2]}, index=["majority", "crossentropy"]
     )
-    axis = data.vote_rules(outcomes, "n = 10").axes[0]
+    axis = data.plot_vote_rules(outcomes, "n = 10").axes[0]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["majority\n6 kept", "crossentropy\n8 kept"]
     assert [text.get_text() for text in axis.texts] == ["4", "2"]
     assert max(bar.get_x() + bar.get_width() for bar in axis.patches) == 4
@@ -39,30 +33,30 @@ def test_vote_rules_stacks_what_is_dropped():
 
 def test_leaks_gives_shares_of_the_row_split():
     table = pd.DataFrame([[4, 2], [2, 0]], index=["train", "test"], columns=["train", "test"])
-    figure = data.leaks(table, {"train": 40, "test": 10}, {2: 3, 9: 1, 12: 1}, "")
+    figure = data.plot_copies_and_leaks(table, {"train": 40, "test": 10}, {2: 3, 9: 1, 12: 1}, "")
     assert [text.get_text() for text in figure.axes[0].texts] == ["10.0 %\n4", "5.0 %\n2", "20.0 %\n2", "0.0 %\n0"]
     assert [bar.get_height() for bar in figure.axes[1].patches] == [3, 0, 0, 0, 0, 0, 0, 2]
 
 
 def test_grid_and_votes_take_drawn_faces():
     faces = np.zeros((3, 20, 20), np.uint8)
-    assert len(data.face_grid({"none": faces, "global": faces}, ["a", "b", "c"]).axes) == 6
-    assert len(data.votes_of_a_face(np.ones((3, 2)), ["x", "y"], ["a", "b", "c"], faces).axes) == 6
+    assert len(data.plot_face_grid({"none": faces, "global": faces}, ["a", "b", "c"]).axes) == 6
+    assert len(data.plot_votes(np.ones((3, 2)), ["x", "y"], ["a", "b", "c"], faces).axes) == 6
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf"])
 def test_equal_figures_are_equal_files(tmp_path, suffix):
-    first, again = (style.save(balance(), tmp_path / f"{name}.{suffix}") for name in "ab")
+    first, again = (style.save_figure(balance(), tmp_path / f"{name}.{suffix}") for name in "ab")
     assert first.read_bytes() == again.read_bytes()
     assert first.stat().st_size > 1000
 
 
 def test_emotion_strips_end_with_their_labels_and_show_gaps():
     strips = {"one": ([0.0, 1.0, 2.0], ["happy", "sad", "sad"]), "other": ([5.0], ["fear"])}
-    figure = streams.emotion_strips(strips, "a note", step=0.5)
+    figure = streams.plot_emotion_strips(strips, "a note", step=0.5)
     (axis,) = figure.axes
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["fear", "happy", "sad"]
     bars = [(bar.get_x(), bar.get_width()) for bar in axis.patches]
     assert bars[:3] == [(0.0, 0.5), (1.0, 0.5), (2.0, 0.5)]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["one", "other"]
-    assert streams.emotion_strips({"none": ([], [])}, "nobody").axes
+    assert streams.plot_emotion_strips({"none": ([], [])}, "nobody").axes
