@@ -1,4 +1,4 @@
-"""Fakes that say what they are told, and small videos and frames made on the spot from the public-domain photo."""
+"""Fakes of classifier, detector, pipeline and source, and small videos of the public-domain photo."""
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from ferlib.samples.streams import made_face
 
 
 class FakeClassifier:
-    """Remembers its batches and gives face k of a batch most of class k."""
+    """A classifier that remembers its batches and gives face k of a batch most of class k."""
 
     def __init__(self):
         self.batches = []
@@ -42,7 +42,7 @@ def jpeg(image, quality=90):
 
 
 def moving(photo, count, step=3):
-    """`count` frames of (240, 320, 3) in which the photo's face wanders to the right and back."""
+    """Yield `count` frames of (240, 320, 3) in which the photo's face wanders to the right and back."""
     for index in range(count):
         picture = np.full((240, 320, 3), 90, np.uint8)
         left = abs((index * step) % 160 - 80) + 10
@@ -51,7 +51,7 @@ def moving(photo, count, step=3):
 
 
 def write_video(path, pictures, rate=10.0, code=None):
-    """With OpenCV's own encoder; returns the path."""
+    """Write a video with OpenCV's own encoder, and return its path."""
     code = code or {".avi": "MJPG", ".mp4": "mp4v", ".mkv": "MJPG"}[path.suffix]
     writer = None
     for picture in pictures:
@@ -64,7 +64,7 @@ def write_video(path, pictures, rate=10.0, code=None):
 
 
 class FakeDetector:
-    """Says that the faces are where `boxes` are, however the picture looks; remembers what it was asked."""
+    """A detector whose faces are at `boxes`, whatever the picture shows; remembers its calls."""
 
     def __init__(self, *boxes, error=None):
         self.boxes, self.error, self.calls, self.least = list(boxes), error, 0, None
@@ -95,8 +95,9 @@ class NoCrops:
 
     def classify_crops(self, detections, crops):
         self.seen = crops
-        made = self.probabilities if self.probabilities is not None else np.full(len(EMOTIONS), 1 / 8, np.float32)
-        return [made_face(detection.box, made) for detection in detections]
+        uniform = np.full(len(EMOTIONS), 1 / 8, np.float32)
+        probabilities = uniform if self.probabilities is None else self.probabilities
+        return [made_face(detection.box, probabilities) for detection in detections]
 
 
 class Frames:

@@ -152,7 +152,7 @@ def test_ten_seconds_of_live_video(visit):
         page.wait_for_timeout(500)
         seen.append(video.evaluate(VIDEO, colour))
     assert flows(seen), seen
-    assert sum(one["boxed"] > 100 for one in seen) > 0.8 * len(seen), seen
+    assert sum(sample["boxed"] > 100 for sample in seen) > 0.8 * len(seen), seen
     if "FERLIB_SCREENSHOTS" in os.environ:
         page.wait_for_timeout(2000)
     screenshot(page, "web_live")

@@ -129,8 +129,8 @@ def view(browser):
         return opened[-1]
 
     yield make
-    for one in opened:
-        one.page.close()
+    for opened_view in opened:
+        opened_view.page.close()
 
 
 def test_nothing_is_sent_before_start_and_nothing_after_stop(view):

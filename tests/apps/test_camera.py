@@ -38,15 +38,15 @@ class Browser:
 
 @pytest.fixture
 def browser():
-    made = []
+    browsers = []
 
     def make(*arguments, **options):
-        made.append(Browser(*arguments, **options))
-        return made[-1]
+        browsers.append(Browser(*arguments, **options))
+        return browsers[-1]
 
     yield make
-    for one in made:
-        one.widget.close()
+    for page in browsers:
+        page.widget.close()
 
 
 def test_each_frame_is_answered_with_its_number(browser):
@@ -100,8 +100,8 @@ def test_what_the_browser_measures_is_counted(browser):
 
 def test_every_tenth_answer_brings_the_latencies(browser):
     page = browser()
-    found = [page.frame(PICTURE)[0]["summary"] is not None for _ in range(20)]
-    assert found == ([False] * 9 + [True]) * 2
+    summaries = [page.frame(PICTURE)[0]["summary"] is not None for _ in range(20)]
+    assert summaries == ([False] * 9 + [True]) * 2
 
 
 def test_start_begins_a_new_stream(browser):
@@ -194,13 +194,13 @@ def test_stop_from_python_tells_the_browser(browser):
 
 
 def test_two_widgets_share_a_pipeline_but_nothing_else(browser):
-    one, other = browser(), browser()
-    other.live.pipeline = one.live.pipeline
-    one.frame(PICTURE)
-    assert other.live.table() == []
-    other.frame(PICTURE)
-    assert one.frame(PICTURE)[0]["answer"]["faces"][0]["track"] == 1
-    assert (one.live.latency.answered, other.live.latency.answered) == (2, 1)
+    first, second = browser(), browser()
+    second.live.pipeline = first.live.pipeline
+    first.frame(PICTURE)
+    assert second.live.table() == []
+    second.frame(PICTURE)
+    assert first.frame(PICTURE)[0]["answer"]["faces"][0]["track"] == 1
+    assert (first.live.latency.answered, second.live.latency.answered) == (2, 1)
 
 
 def test_the_browser_gets_classes_and_colours_in_class_order(browser):

@@ -13,9 +13,9 @@ from ferlib.live.session import LiveSettings
 
 @pytest.fixture
 def demo(pipeline):
-    made = LiveDemo("browser", pipeline)
-    yield made
-    made.close()
+    live_demo = LiveDemo("browser", pipeline)
+    yield live_demo
+    live_demo.close()
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def test_any_source_runs_behind_the_same_view(pipeline, tmp_path, photo, kind):
 
 
 def test_the_controls_change_the_settings_of_all_tabs_at_once(demo):
-    least, every, smoothing, threshold, equalise = demo.controls.children
-    least.value, every.value, smoothing.value, threshold.value, equalise.value = 100, 3, 0.5, 0.6, "global"
+    min_face_size, every, smoothing, threshold, equalise = demo.controls.children
+    min_face_size.value, every.value, smoothing.value, threshold.value, equalise.value = 100, 3, 0.5, 0.6, "global"
     assert demo.settings == LiveSettings(100, 3, 0.5, 0.6, "global")
     assert demo.session.settings is demo.photos.settings is demo.videos.session.settings is demo.settings
 
@@ -77,14 +77,14 @@ def test_the_page_keeps_twelve_photos(demo):
     small = jpeg(np.zeros((40, 40, 3), np.uint8))
     for number in range(15):
         demo.photos.zone.take(f"{number}.jpg", small)
-    kept = demo.photos.gallery.children
-    assert len(kept) == 12
-    assert kept[0].children[0].value == "14.jpg: no face found."
+    entries = demo.photos.gallery.children
+    assert len(entries) == 12
+    assert entries[0].children[0].value == "14.jpg: no face found."
 
 
-@pytest.mark.parametrize(("data", "words"), [(b"", "0 bytes"), (b"text", "not a picture")])
-def test_a_bad_photo_is_one_sentence_and_the_demo_goes_on(demo, photo_file, data, words):
-    assert words in demo.photos.zone.take("a.png", data)
+@pytest.mark.parametrize(("data", "fragment"), [(b"", "0 bytes"), (b"text", "not a picture")])
+def test_a_bad_photo_is_one_sentence_and_the_demo_goes_on(demo, photo_file, data, fragment):
+    assert fragment in demo.photos.zone.take("a.png", data)
     assert demo.photos.gallery.children == ()
     assert "1 face" in demo.photos.zone.take("a.png", photo_file)
 

@@ -7,23 +7,23 @@ from ferlib.errors import FerlibError
 
 
 def options(**given):
-    told = launch.arguments(**given)
-    assert told[0] == "run"
-    return dict(one.removeprefix("--").split("=", 1) for one in told[2:])
+    flags = launch.arguments(**given)
+    assert flags[0] == "run"
+    return dict(flag.removeprefix("--").split("=", 1) for flag in flags[2:])
 
 
 def test_it_listens_here_only_and_tells_nobody():
-    told = options()
-    assert told["server.address"] == "127.0.0.1"
-    assert told["browser.gatherUsageStats"] == "false"
-    assert told["server.showEmailPrompt"] == "false"
-    assert told["browser.serverAddress"] == "localhost"  # or Streamlit asks a machine outside for our address
-    assert 200 < int(told["server.maxUploadSize"]) < 500
+    flags = options()
+    assert flags["server.address"] == "127.0.0.1"
+    assert flags["browser.gatherUsageStats"] == "false"
+    assert flags["server.showEmailPrompt"] == "false"
+    assert flags["browser.serverAddress"] == "localhost"  # or Streamlit asks a machine outside for our address
+    assert 200 < int(flags["server.maxUploadSize"]) < 500
 
 
 def test_port_theme_and_window():
-    told = options(port=9000, dark=True, browser=False)
-    assert (told["server.port"], told["theme.base"], told["server.headless"]) == ("9000", "dark", "true")
+    flags = options(port=9000, dark=True, browser=False)
+    assert (flags["server.port"], flags["theme.base"], flags["server.headless"]) == ("9000", "dark", "true")
     assert options()["theme.base"] == "light"
 
 
@@ -34,10 +34,10 @@ def test_every_option_is_one_that_streamlit_knows():
 
 def test_streamlit_is_told_all_this(monkeypatch):
     cli = pytest.importorskip("streamlit.web.cli", reason="the extra app is not installed")
-    told = []
-    monkeypatch.setattr(cli, "main", lambda arguments, **rest: told.append(arguments))
+    calls = []
+    monkeypatch.setattr(cli, "main", lambda arguments, **rest: calls.append(arguments))
     launch.serve(port=9000, browser=False)
-    assert told == [launch.arguments(9000, False, False)]
+    assert calls == [launch.arguments(9000, False, False)]
 
 
 def test_a_port_that_is_taken_is_one_sentence():
@@ -50,7 +50,7 @@ def test_a_port_that_is_taken_is_one_sentence():
 
 def test_missing_packages_are_named_with_the_way_out(monkeypatch):
     monkeypatch.setattr(launch, "find_spec", lambda module: None)
-    with pytest.raises(FerlibError) as told:
+    with pytest.raises(FerlibError) as raised:
         launch.serve()
-    assert "needs streamlit and streamlit-webrtc" in str(told.value)
-    assert "ferlib app --notebook" in str(told.value)
+    assert "needs streamlit and streamlit-webrtc" in str(raised.value)
+    assert "ferlib app --notebook" in str(raised.value)

@@ -28,13 +28,13 @@ def fakes(monkeypatch):
 
     from ferlib.apps.page import parts
 
-    made = NoCrops(FakeDetector((20, 30, 80, 110), (200, 40, 260, 120)), PROBABILITIES)
-    made.threshold, made.asked = 0.56, []
-    monkeypatch.setattr(parts, "load_pipeline", lambda model: made.asked.append(model) or made)
+    pipeline = NoCrops(FakeDetector((20, 30, 80, 110), (200, 40, 260, 120)), PROBABILITIES)
+    pipeline.threshold, pipeline.asked = 0.56, []
+    monkeypatch.setattr(parts, "load_pipeline", lambda model: pipeline.asked.append(model) or pipeline)
     monkeypatch.setattr(checkpoints, "DEFAULT_MODEL", "custom_cnn")
     monkeypatch.setattr(checkpoints, "available", lambda: ["custom_cnn", "efficientnet_lite2"])
     streamlit.cache_resource.clear()
-    yield made
+    yield pipeline
     streamlit.cache_resource.clear()
 
 
@@ -43,8 +43,8 @@ def page(fakes):
     return AppTest.from_file(PAGE, default_timeout=120).run()
 
 
-def words(page):
-    return " ".join(one.proto.body for one in page.html)
+def page_text(page):
+    return " ".join(element.proto.body for element in page.html)
 
 
 def upload(page, *files):
@@ -56,23 +56,23 @@ def test_it_begins_with_the_sample_picture_and_the_promise(page, fakes):
     assert not page.exception
     assert page.title[0].value == "Facial expressions"
     assert "not a feeling" in page.caption[0].value
-    assert any("Eileen Collins" in one.value for one in page.caption)
-    assert "1 · happy 80 %" in words(page)
-    assert "2 · happy 80 %" in words(page)
-    assert all(f"{name} " in words(page) for name in EMOTIONS)
+    assert any("Eileen Collins" in element.value for element in page.caption)
+    assert "1 · happy 80 %" in page_text(page)
+    assert "2 · happy 80 %" in page_text(page)
+    assert all(f"{name} " in page_text(page) for name in EMOTIONS)
     assert fakes.asked == ["custom_cnn"]
 
 
 def test_the_limits_come_from_the_model_card(page):
-    assert any("not what a person feels" in one.value for one in page.expander[0].markdown)
+    assert any("not what a person feels" in element.value for element in page.expander[0].markdown)
 
 
 def test_pictures_are_read_and_can_be_downloaded(page):
     upload(page, ("a.jpg", jpeg(PICTURE)), ("b.jpg", jpeg(PICTURE + 1)))
-    assert [one.value for one in page.caption if "pixels" in one.value] == [
+    assert [element.value for element in page.caption if "pixels" in element.value] == [
         "a.jpg, 400 x 300 pixels", "b.jpg, 400 x 300 pixels",
     ]  # fmt: skip
-    labels = [one.label for one in page.download_button]
+    labels = [element.label for element in page.download_button]
     assert labels == ["table (CSV)", "picture with boxes (PNG)"] * 2 + ["the table of all pictures"]
 
 
@@ -81,17 +81,17 @@ def test_bad_files_get_a_sentence_each_and_the_good_one_is_read(page):
     Image.new("L", (10_000, 10_000)).save(huge, "PNG")
     upload(page, ("text.jpg", b"text"), ("none.jpg", b""), ("huge.jpg", huge.getvalue()), ("a.jpg", jpeg(PICTURE)))
     assert not page.exception
-    assert [one.value for one in page.error] == [
+    assert [element.value for element in page.error] == [
         "text.jpg is not a picture that can be read; give a JPEG or PNG file.",
         "none.jpg is empty (0 bytes); copy or download it again.",
         "huge.jpg has more than 70 megapixels; scale it down first.",
     ]
-    assert "happy 80 %" in words(page)
+    assert "happy 80 %" in page_text(page)
 
 
 def test_names_are_no_markdown(page):
     upload(page, ("_a*b*~1~ $5.jpg", jpeg(PICTURE)), ("_c_.jpg", b"text"))
-    caption = next(one.value for one in page.caption if "pixels" in one.value)
+    caption = next(element.value for element in page.caption if "pixels" in element.value)
     assert caption == r"\_a\*b\*\~1\~ \$5.jpg, 400 x 300 pixels"
     assert page.error[0].value == r"\_c\_.jpg is not a picture that can be read; give a JPEG or PNG file."
 
@@ -105,7 +105,7 @@ def test_too_many_pictures_are_cut_with_a_word(page, fakes):
 def test_the_threshold_changes_words_and_reads_nothing_again(page, fakes):
     before = fakes.detector.calls
     page.slider(key="threshold of custom_cnn").set_value(90).run()
-    assert "1 · not sure" in words(page)
+    assert "1 · not sure" in page_text(page)
     assert fakes.detector.calls == before
     page.slider(key="min_face_size").set_value(80).run()
     assert (fakes.detector.calls, fakes.detector.least) == (before + 1, 80)
@@ -129,7 +129,7 @@ def test_a_snapshot(page):
     assert not page.file_uploader
     page.camera_input[0].set_value(("shot.jpg", jpeg(PICTURE), "image/jpeg"))
     page.run()
-    assert any(one.value == "snapshot.jpg, 400 x 300 pixels" for one in page.caption)
+    assert any(element.value == "snapshot.jpg, 400 x 300 pixels" for element in page.caption)
 
 
 def test_the_live_camera_asks_no_other_machine(page, monkeypatch):
@@ -147,8 +147,8 @@ def test_the_live_camera_asks_no_other_machine(page, monkeypatch):
     assert not page.exception
     assert asked["rtc_configuration"] == {"iceServers": []}
     assert asked["media_stream_constraints"]["audio"] is False
-    assert any("2 faces now" in one.value for one in page.caption)
-    assert "2 · " in words(page)
+    assert any("2 faces now" in element.value for element in page.caption)
+    assert "2 · " in page_text(page)
 
 
 def test_without_weights_it_says_so(page, monkeypatch):

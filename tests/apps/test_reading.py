@@ -35,17 +35,17 @@ def png(width, height):
 
 
 def test_an_upload_becomes_a_reading(fakes):
-    found = reading.read_upload(fakes, jpeg(picture()), "a.jpg", LiveSettings(min_face_size=50))
-    assert (found.name, found.size, len(found.faces)) == ("a.jpg", (400, 300), 2)
-    assert found.preview.shape == (300, 400, 3)
+    result = reading.read_upload(fakes, jpeg(picture()), "a.jpg", LiveSettings(min_face_size=50))
+    assert (result.name, result.size, len(result.faces)) == ("a.jpg", (400, 300), 2)
+    assert result.preview.shape == (300, 400, 3)
     assert fakes.detector.least == 50
 
 
 def test_a_large_picture_is_kept_small_and_drawn_where_its_faces_are(fakes):
-    found = reading.read_picture(fakes, picture(5600, 4200), "big.jpg", LiveSettings())
-    assert found.size == (5600, 4200)
-    assert found.preview.shape == (1050, 1400, 3)
-    changed = np.argwhere((found.drawn(0.5) != found.preview).any(axis=2))
+    result = reading.read_picture(fakes, picture(5600, 4200), "big.jpg", LiveSettings())
+    assert result.size == (5600, 4200)
+    assert result.preview.shape == (1050, 1400, 3)
+    changed = np.argwhere((result.drawn(0.5) != result.preview).any(axis=2))
     assert changed[:, 0].max() < 0.05 * 1050  # the boxes of 120 pixels lie at the top, as in the original
     assert changed[:, 1].max() < 0.2 * 1400
 
@@ -62,9 +62,9 @@ def test_a_large_picture_is_kept_small_and_drawn_where_its_faces_are(fakes):
     ids=["empty", "text", "cut short", "200 MB", "100 megapixels"],
 )
 def test_a_bad_upload_is_one_sentence(fakes, data, sentence):
-    with pytest.raises(FerlibError) as told:
+    with pytest.raises(FerlibError) as raised:
         reading.read_upload(fakes, data, "x.jpg", LiveSettings())
-    assert str(told.value).startswith(sentence)
+    assert str(raised.value).startswith(sentence)
     assert fakes.detector.calls == 0
 
 

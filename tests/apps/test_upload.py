@@ -35,9 +35,9 @@ class Zone(DropZone):
 
 @pytest.fixture
 def zone():
-    made = Zone()
-    yield made
-    made.close()
+    drop_zone = Zone()
+    yield drop_zone
+    drop_zone.close()
 
 
 def test_a_file_in_one_piece(zone):

@@ -14,10 +14,10 @@ def notebook():
 
 
 def test_the_application_is_the_tagged_part_of_the_notebook(notebook):
-    made = voila.app_notebook(notebook)
-    nbformat.validate(made)
-    assert [cell.id for cell in made.cells] == ["title", "imports", "parameters", "derived", "camera"]
-    assert "print(" not in "".join(cell.source for cell in made.cells)  # the page shows the demo alone
+    application = voila.app_notebook(notebook)
+    nbformat.validate(application)
+    assert [cell.id for cell in application.cells] == ["title", "imports", "parameters", "derived", "camera"]
+    assert "print(" not in "".join(cell.source for cell in application.cells)  # the page shows the demo alone
 
 
 def test_the_application_runs_in_the_order_of_its_cells(notebook, monkeypatch):

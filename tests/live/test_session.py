@@ -58,10 +58,10 @@ def test_a_face_keeps_its_track_through_a_clip(detector, make, photo):
     from ferlib.pipeline import EmotionPipeline
 
     live = LiveSession(EmotionPipeline(detector, make.classifier()), LiveSettings(detect_every=3))
-    found = answers(live, moving(photo, 9))
-    assert [len(answer["faces"]) for answer in found] == [1] * 9
-    assert {answer["faces"][0]["track"] for answer in found} == {1}
-    assert [answer["detected"] for answer in found] == [True, False, False] * 3
+    replies = answers(live, moving(photo, 9))
+    assert [len(answer["faces"]) for answer in replies] == [1] * 9
+    assert {answer["faces"][0]["track"] for answer in replies} == {1}
+    assert [answer["detected"] for answer in replies] == [True, False, False] * 3
 
 
 @pytest.mark.parametrize("count", [0, 1, 30])
@@ -97,10 +97,10 @@ def test_a_handler_that_raises_gives_one_sentence_and_the_stream_goes_on():
 
 
 def test_a_bad_frame_in_the_middle_gives_its_sentence_and_the_stream_goes_on():
-    found = answers(session(BOX), [BLANK, FerlibError("frame 1 is damaged."), BLANK])
-    assert [answer["error"] for answer in found] == [None, "frame 1 is damaged.", None]
-    assert found[2]["faces"][0]["track"] == 1
-    assert found[2]["detected"]  # nothing is followed across the gap
+    replies = answers(session(BOX), [BLANK, FerlibError("frame 1 is damaged."), BLANK])
+    assert [answer["error"] for answer in replies] == [None, "frame 1 is damaged.", None]
+    assert replies[2]["faces"][0]["track"] == 1
+    assert replies[2]["detected"]  # nothing is followed across the gap
 
 
 @pytest.mark.parametrize(
@@ -153,9 +153,9 @@ def test_a_frame_of_zero_size_is_refused(pipeline):
 
 
 def test_another_size_in_mid_stream_starts_new_tracks():
-    found = answers(session(BOX), [BLANK, BLANK, np.zeros((480, 640, 3), np.uint8), BLANK])
-    assert [answer["faces"][0]["track"] for answer in found] == [1, 1, 2, 3]
-    assert [answer["error"] for answer in found] == [None] * 4
+    replies = answers(session(BOX), [BLANK, BLANK, np.zeros((480, 640, 3), np.uint8), BLANK])
+    assert [answer["faces"][0]["track"] for answer in replies] == [1, 1, 2, 3]
+    assert [answer["error"] for answer in replies] == [None] * 4
 
 
 def test_a_clock_that_begins_again_starts_a_new_stream():
@@ -189,7 +189,7 @@ def test_settings_act_at_once():
     live.step(blank())
     assert live.pipeline.detector.least == 90
     live.settings.equalise = "global"
-    live.pipeline.crops = lambda image, found: np.linspace(90, 110, 48 * 48).reshape(1, 48, 48).astype(np.uint8)
+    live.pipeline.crops = lambda image, replies: np.linspace(90, 110, 48 * 48).reshape(1, 48, 48).astype(np.uint8)
     live.step(blank())
     assert np.ptp(live.pipeline.seen) > 200
 

@@ -15,7 +15,7 @@ def at(x, y=200, side=100):
 
 
 def tracks(tracker, time, *faces, size=None):
-    return [found.track for found in tracker.update(faces, time, size)]
+    return [tracked.track for tracked in tracker.update(faces, time, size)]
 
 
 @pytest.mark.parametrize("rate", [6, 12, 30])
@@ -114,19 +114,19 @@ def Tracker_with(face):
 def test_the_emotion_is_steadied_and_age_counts(make):
     tracker = Tracker()
     tracker.update([make.face(emotion="happy")], 0)
-    (found,) = tracker.update([make.face(emotion="sad")], 0.05)
-    assert (found.emotion, found.face.emotion, found.age) == ("happy", "sad", 0.05)
-    assert found.confidence == found.probabilities[EMOTIONS.index("happy")]
-    (found,) = tracker.update([make.face(emotion="sad")], 2)
-    assert found.emotion == "sad"
+    (tracked,) = tracker.update([make.face(emotion="sad")], 0.05)
+    assert (tracked.emotion, tracked.face.emotion, tracked.age) == ("happy", "sad", 0.05)
+    assert tracked.confidence == tracked.probabilities[EMOTIONS.index("happy")]
+    (tracked,) = tracker.update([make.face(emotion="sad")], 2)
+    assert tracked.emotion == "sad"
 
 
 def test_the_time_constant_can_be_changed_on_the_way(make):
     tracker = Tracker()
     tracker.update([make.face(emotion="happy")], 0)
     tracker.time_constant = 0
-    (found,) = tracker.update([make.face(emotion="sad")], 0.01)
-    assert (found.emotion, tracker.time_constant) == ("sad", 0)
+    (tracked,) = tracker.update([make.face(emotion="sad")], 0.01)
+    assert (tracked.emotion, tracker.time_constant) == ("sad", 0)
     with pytest.raises(FerlibError):
         tracker.time_constant = -1
 

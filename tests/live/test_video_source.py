@@ -83,8 +83,8 @@ def test_a_truncated_video_gives_what_is_there_and_counts_the_rest(tmp_path, cli
 
 
 def test_a_truncated_mp4_has_no_index_and_is_refused(tmp_path, photo):
-    whole = write_video(tmp_path / "a.mp4", moving(photo, 10))
-    (tmp_path / "cut.mp4").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    video = write_video(tmp_path / "a.mp4", moving(photo, 10))
+    (tmp_path / "cut.mp4").write_bytes(video.read_bytes()[: video.stat().st_size // 2])
     with pytest.raises(FerlibError, match="cut short"):
         VideoSource(tmp_path / "cut.mp4")
 
