@@ -79,6 +79,18 @@ def tiny_set(drawn, drawn_manifest, tiny):
 
 
 @pytest.fixture
+def project(tmp_path, monkeypatch, drawn):
+    """Every folder of the project moved to tmp_path, with drawn faces as its data."""
+    from ferlib.data.drawn import dataset
+
+    for name in ("PROCESSED", "RUNS", "CHECKPOINTS", "PUBLISHED"):
+        monkeypatch.setattr(paths, name, tmp_path / name.lower())
+    dataset.save_official(drawn, tmp_path / "data")
+    monkeypatch.setenv("FERLIB_DATA", str(tmp_path / "data"))
+    return tmp_path
+
+
+@pytest.fixture
 def tiny_checkpoint(tmp_path, monkeypatch, tiny):
     """A checkpoint of random weights named "tiny" in a folder of its own, which is made the default one."""
     import torch

@@ -52,7 +52,7 @@ def prepare(data: FerData, config: TrainConfig, manifest: pd.DataFrame | None) -
         FerlibError: no usable training or validation image.
     """
     if (data.split == "test").any():
-        raise ValueError("training must not see the test split; use ferplus.load_train_valid")
+        raise ValueError("training must not see the test split; give it DataSet.train_valid")
     target_rows = targets(data.votes, config.mode)
     use = (data.split == "train") & target_rows.any(axis=1)
     if config.clean:

@@ -7,7 +7,6 @@ import pytest
 
 from ferlib import paths
 from ferlib.data import data_set, ferplus
-from ferlib.data.drawn import dataset
 from ferlib.files import sha256
 from ferlib.inference import int8
 from ferlib.publishing import export_check, publish, rescore, study
@@ -40,12 +39,8 @@ class Openings:
 
 
 @pytest.fixture
-def openings(tmp_path, monkeypatch, drawn):
-    """Drawn faces as the data of a project whose folders are moved to tmp_path."""
-    for name in ("PROCESSED", "RUNS", "CHECKPOINTS", "PUBLISHED"):
-        monkeypatch.setattr(paths, name, tmp_path / name.lower())
-    dataset.save_official(drawn, tmp_path / "data")
-    monkeypatch.setenv("FERLIB_DATA", str(tmp_path / "data"))
+def openings(project, monkeypatch):
+    """Counter of openings, in a project where finding faces is left out."""
     monkeypatch.setattr("ferlib.faces.detector.FaceDetector", lambda: lambda picture: [])
     return Openings(monkeypatch)
 

@@ -26,12 +26,8 @@ def drawn():
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch, drawn):
-    """Folders moved to tmp_path, drawn faces as the data, and a published model of random weights."""
-    for name in ("PROCESSED", "RUNS", "CHECKPOINTS", "PUBLISHED"):
-        monkeypatch.setattr(paths, name, tmp_path / name.lower())
-    dataset.save_official(drawn, tmp_path / "data")
-    monkeypatch.setenv("FERLIB_DATA", str(tmp_path / "data"))
+def project(project, drawn):
+    """The project with a published model of random weights."""
     torch.manual_seed(0)
     about = {"model": ARGUMENTS, "preprocessing": Preprocessing().to_dict(), "config": {"seed": 0, "clean": True}}
     checkpoints.save("tiny", build_model(**ARGUMENTS).state_dict(), about)
@@ -42,7 +38,7 @@ def project(tmp_path, monkeypatch, drawn):
         np.savez(folder / f"predictions_{split}.npz", **score_split(classifier, DataSet(drawn)).predictions)
     metrics = {"run": {"data_hash": drawn.content_hash}, "protocol": "p", "config": {"seed": 0}}
     (folder / "metrics.json").write_text(json.dumps(metrics))
-    return tmp_path
+    return project
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from ferlib import paths
-from ferlib.data.drawn import dataset
 from ferlib.errors import FerlibError
 from ferlib.models import checkpoints
 from ferlib.publishing import publish, rescore
@@ -20,12 +19,8 @@ from ferlib.training.soup import average_weights
 
 
 @pytest.fixture
-def members(tmp_path, monkeypatch, drawn, tiny):
+def members(project, tiny):
     """Two published networks of the same kind, from two seeds."""
-    for name in ("PROCESSED", "RUNS", "CHECKPOINTS", "PUBLISHED"):
-        monkeypatch.setattr(paths, name, tmp_path / name.lower())
-    dataset.save_official(drawn, tmp_path / "data")
-    monkeypatch.setenv("FERLIB_DATA", str(tmp_path / "data"))
     for seed, name in enumerate(("one", "two")):
         runs.train(replace(tiny, epochs=1, seed=seed), name, progress=False)
         publish.publish(name)

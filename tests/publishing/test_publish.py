@@ -1,0 +1,128 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ferlib import paths
+from ferlib.data.official import OFFICIAL_HASHES
+from ferlib.errors import FerlibError
+from ferlib.models import checkpoints
+from ferlib.publishing import publish, rescore, store
+from ferlib.training import runs
+from ferlib.training.config import TrainConfig
+
+
+def test_train_publish_evaluate(project, tiny, drawn):
+    best = runs.train(replace(tiny, epochs=2), "small", progress=False)
+    about = json.loads((paths.RUNS / "small" / "run.json").read_text())
+    assert about["valid_accuracy"] == best["valid_accuracy"]
+    assert about["data_hash"] == drawn.content_hash
+    assert TrainConfig.from_dict(about["config"]).epochs == 2
+    metrics = publish.publish("small")
+    folder = paths.PUBLISHED / "small"
+    assert {path.name for path in folder.iterdir()} == {
+        "metrics.json", "history.csv", "predictions_valid.npz", "predictions_test.npz",
+    }  # fmt: skip
+    assert metrics["test"]["all"]["n"] > 0
+    test = store.published_predictions("small", "test")
+    assert set(test["ids"]) == set(drawn.ids[drawn.split == "test"])
+    assert np.allclose(test["probabilities"].sum(axis=1), 1, atol=1e-5)
+    assert metrics["protocol"].startswith("not the official FER2013+ (official folders, label.csv)")
+    for split in ("valid", "test"):
+        stored, again = (rescore.evaluate_model("small", split, recompute=flag) for flag in (False, True))
+        assert all(stored[key] == again[key] == value for key, value in metrics[split]["all"].items())
+        assert stored.get("leaked") == metrics[split].get("leaked")
+        assert "n = " in rescore.render_evaluation(stored)
+        assert again["max_difference"] == 0
+        assert "from the stored probabilities" in rescore.render_evaluation(again)
+
+
+def test_a_name_is_published_once(project, tiny):
+    runs.train(replace(tiny, epochs=1), "once", progress=False)
+    publish.publish("once")
+    with pytest.raises(FerlibError, match="published already"):
+        publish.publish("once")
+    study = paths.PUBLISHED / "once" / "study.json"
+    study.write_text("of the weights that are replaced")
+    assert publish.publish("once", replace=True)
+    assert not study.exists()
+
+
+def test_the_numbers_can_be_published_without_the_weights(project, tiny):
+    runs.train(replace(tiny, epochs=1), "light", progress=False)
+    publish.publish("light", weights=False)
+    assert rescore.evaluate_model("light", "test")["n"] > 0
+    assert not paths.CHECKPOINTS.exists()
+    publish.publish("light", replace=True)
+    with pytest.raises(FerlibError, match="the weights of 'light' are shipped and would not fit the new numbers"):
+        publish.publish("light", replace=True, weights=False)
+
+
+def test_files_of_two_trainings_are_not_published(project, tiny):
+    runs.train(replace(tiny, epochs=2), "mixed", progress=False)
+    about = json.loads((paths.RUNS / "mixed" / "run.json").read_text())
+    for changed in ({"best_epoch": 99}, {"config": about["config"] | {"seed": 5}}):
+        (paths.RUNS / "mixed" / "run.json").write_text(json.dumps(about | changed))
+        with pytest.raises(FerlibError, match=r"two trainings|other settings or data"):
+            publish.publish("mixed")
+    assert not store.is_published("mixed")
+
+
+def test_an_unfinished_run_is_not_published(project):
+    with pytest.raises(FerlibError, match="missing or unfinished"):
+        publish.publish("nothing")
+
+
+def test_unpublished_predictions_are_named(project):
+    with pytest.raises(FerlibError, match="no published predictions of 'x' on valid"):
+        store.published_predictions("x", "valid")
+
+
+@pytest.mark.parametrize("file", ["run.json", "checkpoint.pt", "history.csv"])
+def test_a_run_with_a_file_missing_is_not_published_and_nothing_is_written(project, tiny, file):
+    runs.train(replace(tiny, epochs=1), "holed", progress=False)
+    (paths.RUNS / "holed" / file).unlink()
+    with pytest.raises(FerlibError, match=f"no {file}"):
+        publish.publish("holed")
+    assert not paths.PUBLISHED.exists()
+    assert not paths.CHECKPOINTS.exists()
+
+
+def test_a_run_on_other_data_is_not_published(project, tiny, monkeypatch):
+    runs.train(replace(tiny, epochs=1), "other", progress=False)
+    monkeypatch.setenv("FERLIB_DATA", str(paths.SAMPLE))
+    with pytest.raises(FerlibError, match="the run other was trained on other data"):
+        publish.publish("other")
+
+
+def test_each_part_of_a_split_has_its_own_scores():
+    right, wrong = np.eye(8)[0], np.eye(8)[1]
+    parts = store.scores_by_part(
+        {
+            "probabilities": np.array([right, right, wrong, right, right]),
+            "labels": np.array([0, 0, 0, 0, -1]),
+            "leaked": np.array([True, False, False, False, True]),
+        }
+    )
+    assert {part: (row["n"], row["accuracy"]) for part, row in parts.items()} == {
+        "all": (4, 0.75), "leak_free": (3, pytest.approx(2 / 3)), "leaked": (1, 1.0),
+    }  # fmt: skip
+
+
+def test_the_leaked_flag_is_the_manifests(project, tiny, drawn, drawn_manifest):
+    runs.train(replace(tiny, epochs=1), "flags", progress=False)
+    publish.publish("flags")
+    stored = store.published_predictions("flags", "test")
+    expected = drawn_manifest.loc[(drawn_manifest["split"] == "test") & drawn_manifest["leaked"], "id"]
+    assert set(stored["ids"][stored["leaked"]]) == set(expected)
+    assert 0 < len(expected) < len(stored["ids"])
+
+
+def test_what_is_shipped_was_published_on_the_official_data():
+    shipped = checkpoints.load()
+    assert shipped.about["data_hash"] in OFFICIAL_HASHES
+    assert len(shipped.about["code_commit"]) == 40
+    metrics = store.published_metrics(shipped.name)
+    assert metrics["run"]["data_hash"] == shipped.about["data_hash"]
+    assert metrics["test"]["all"] == shipped.about["scores"]["test"]
