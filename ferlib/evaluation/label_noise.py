@@ -1,9 +1,9 @@
 """Label noise: labels that out-of-sample predictions contradict, by confident learning (Northcutt et al. 2021)."""
 
 import numpy as np
-from cleanlab.filter import find_label_issues
 
 from ferlib.data.labels import EMOTIONS
+from ferlib.packages import need
 
 SPREAD = ("all agree", "8 or 9 of 10", "6 or 7", "5 or fewer")
 """Bands of how many of the ten taggers chose the majority label."""
@@ -18,7 +18,11 @@ def doubted_labels(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     Returns:
         (N,) bool.
+
+    Raises:
+        FerlibError: cleanlab is not installed.
     """
+    find_label_issues = need("cleanlab.filter", "finding doubtful labels", "train").find_label_issues
     labels = np.asarray(labels)
     counted = np.flatnonzero(labels >= 0)
     doubted = np.zeros(len(labels), bool)

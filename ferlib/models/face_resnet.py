@@ -18,9 +18,6 @@ from ferlib.errors import FerlibError
 PACKAGE = "face_recognition_models"
 """Package of the extra ``transfer`` that carries the weights."""
 
-FACE_MEAN, FACE_STD = (122.782 / 255, 117.001 / 255, 104.298 / 255), (256 / 255,) * 3
-"""How dlib normalises red, green and blue (`input_rgb_image_sized`), for intensities in 0..1."""
-
 _LEVELS = ((32, 3, 1), (64, 4, 2), (128, 3, 2), (256, 3, 2))  # maps, blocks, stride of the first block
 
 
@@ -50,8 +47,14 @@ class _Block(nn.Module):
 
 
 def face_stages(levels: int) -> nn.Sequential:
-    """The first `levels` (1 to 4) stages, random weights: (N, 3, S, S) to a quarter of S with 32 maps for one level,
-    and for each further one half the side and twice the maps.
+    """Build the first stages of the network with random weights.
+
+    Args:
+        levels: number of stages, 1 to 4.
+
+    Returns:
+        A module that makes of (N, 3, S, S) 32 maps with a quarter of the side after one stage; each further stage
+        halves the side and doubles the maps.
     """
     layers = [nn.Conv2d(3, 32, 7, 2, padding=3, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
     inputs = 32

@@ -19,6 +19,11 @@ FACE_SIZE = 48
 
 EQUALISE_MODES = ("none", "global", "clahe")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+FACE_MEAN, FACE_STD = (122.782 / 255, 117.001 / 255, 104.298 / 255), (256 / 255,) * 3
+"""How dlib normalises red, green and blue (`input_rgb_image_sized`), for intensities in 0..1."""
+
+LITE_MEAN, LITE_STD = (0.5,) * 3, (0.5,) * 3
+"""How the EfficientNet-Lite family's input is normalised."""
 
 
 def to_grey(images: np.ndarray) -> np.ndarray:

@@ -17,9 +17,6 @@ PACKAGES = {
 }
 """Packages of the extra ``transfer`` that carry ImageNet weights (Apache 2.0)."""
 
-LITE_MEAN, LITE_STD = (0.5,) * 3, (0.5,) * 3
-"""How the Lite family's input is normalised."""
-
 
 def load_pretrained(model: nn.Module, name: str, stem: str, faces: torch.Tensor) -> None:
     """Put weights that were learnt elsewhere into `model`, built for 3 channels by `build_model(name, stem=stem)`.
@@ -28,8 +25,9 @@ def load_pretrained(model: nn.Module, name: str, stem: str, faces: torch.Tensor)
     stays random, and so do a stem of our own and the ConvNeXt stages above a stem that has weights.
 
     Args:
-        model: in place.
-        name, stem: what it was built from.
+        model: the network; its weights change in place.
+        name: name that it was built from.
+        stem: stem that it was built with.
         faces: (N, 3, S, S) float32 network input, some hundred training faces, for `face_resnet.calibrate_norms`.
 
     Raises:

@@ -17,8 +17,8 @@ from ferlib.models import checkpoints
 from ferlib.publishing.splits import open_same_data, protocol_of, score_test, score_valid
 from ferlib.publishing.store import is_published, scores_by_part
 from ferlib.training.config import TrainConfig
-from ferlib.training.run_files import saved_run
-from ferlib.training.runs import check_name, read_run
+from ferlib.training.run_files import check_name, saved_run
+from ferlib.training.runs import read_run
 
 
 def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:

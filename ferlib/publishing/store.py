@@ -7,7 +7,7 @@ import numpy as np
 from ferlib import paths
 from ferlib.errors import FerlibError
 from ferlib.evaluation.scores import score_predictions
-from ferlib.training.runs import check_name
+from ferlib.training.run_files import check_name
 
 
 def is_published(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 First the temperature and the threshold are chosen on valid (`choose_on_valid`). Then `splits.measure_splits` reads
 valid and test once and takes all measures. Numbers, average maps and curves are stored: no image, no single face's map,
-and no tagger's vote.
+and no tagger's vote. The functions that run a network import torch, so that stored studies can be read without it.
 """
 
 import time
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ferlib import paths
 from ferlib.data.data_set import DataSet, open_data_set
@@ -21,8 +20,6 @@ from ferlib.data.labels import COLUMN_OF_EMOTION
 from ferlib.data.votes import emotion_shares
 from ferlib.errors import FerlibError
 from ferlib.evaluation import calibration, label_noise, robustness, taggers
-from ferlib.evaluation.cost import model_cost
-from ferlib.evaluation.explain import mean_maps
 from ferlib.evaluation.leakage import leak_scores
 from ferlib.evaluation.metrics import more_scores
 from ferlib.files import atomic_path, write_json
@@ -110,15 +107,13 @@ def run_study(
     Raises:
         FerlibError: no such model, other data than it was published with, or predictions that are not the stored ones.
     """
+    from ferlib.evaluation.cost import model_cost
+
     started, commit = time.perf_counter(), code_commit()
     checkpoint = checkpoints.load(name)
     published = results is None
     folder = (paths.PUBLISHED if results is None else results) / checkpoint.name
-    if published:
-        data_hash = store.published_metrics(checkpoint.name)["run"]["data_hash"]
-        data_set = splits.open_same_data(data_hash, f"{checkpoint.name} was published with", root)
-    else:
-        data_set = open_data_set(root)
+    data_set = _open_published_data(checkpoint.name, root) if published else open_data_set(root)
     say("choosing temperature and threshold on valid")
     chosen = choose_on_valid(checkpoint, data_set, risk)
     tuned = replace(
@@ -172,6 +167,12 @@ def render_study(study: dict) -> str:
     )
 
 
+def _open_published_data(name: str, root: Path | None) -> DataSet:
+    """Open a data folder, whose content must be the data that the model was published with."""
+    data_hash = store.published_metrics(name)["run"]["data_hash"]
+    return splits.open_same_data(data_hash, f"{name} was published with", root)
+
+
 def _report_split(split: Split, chosen: Choices) -> dict:
     """Measures that need only the predictions and the votes of a split; the same for valid and test."""
     predictions = split.predictions
@@ -222,6 +223,8 @@ def _image_measures(tuned: Checkpoint, images: int, say: Callable[[str], None]) 
         return [measure_live_path(predict, *draw_faces(split), detector, roll=roll, seed=SEED) for roll in (0.0, ROLL)]
 
     def attribution(split: Split) -> dict[str, np.ndarray]:
+        from ferlib.evaluation.explain import mean_maps
+
         say("attribution")
         return mean_maps(tuned, split.images, split.predictions["labels"])
 
@@ -246,6 +249,8 @@ def _check_stored(name: str, splits_measured: dict[str, SplitResult]) -> None:
 
 
 def _provenance(checkpoint: Checkpoint, data_set: DataSet) -> dict:
+    import torch
+
     config = checkpoint.about.get("config", {})
     return {
         "protocol": splits.protocol_of(data_set.content_hash, data_set.source), "data": data_set.source,

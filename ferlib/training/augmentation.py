@@ -5,26 +5,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Random changes of a training face; each range is the largest deviation, drawn uniformly.
-
-    Attributes:
-        flip: probability of mirroring.
-        rotation: degrees to either side.
-        scale: 0.15 means a factor from 0.85 to 1.15.
-        shift: fraction of the side, horizontally and vertically.
-        light: contrast factor from 1 - light to 1 + light, and brightness by half of that range.
-        erasing: probability that one rectangle (2 % to 20 % of the area) is replaced by noise.
-    """
-
-    flip: float = 0.5
-    rotation: float = 15.0
-    scale: float = 0.15
-    shift: float = 0.08
-    light: float = 0.3
-    erasing: float = 0.25
+from ferlib.training.config import Augmentation
 
 
 @dataclass(frozen=True, eq=False)

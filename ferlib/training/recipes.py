@@ -7,11 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from ferlib.errors import FerlibError
-from ferlib.models.face_resnet import FACE_MEAN, FACE_STD
-from ferlib.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
-from ferlib.models.pretrained import LITE_MEAN, LITE_STD
-from ferlib.training.augmentation import Augmentation
-from ferlib.training.config import TrainConfig
+from ferlib.models.preprocessing import (
+    FACE_MEAN,
+    FACE_STD,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    LITE_MEAN,
+    LITE_STD,
+    Preprocessing,
+)
+from ferlib.training.config import Augmentation, TrainConfig
 
 _FACE: dict[str, Any] = {"channels": 3, "mean": FACE_MEAN, "std": FACE_STD}
 _IMAGENET: dict[str, Any] = {"channels": 3, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}

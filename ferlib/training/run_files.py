@@ -1,10 +1,9 @@
-"""Files of a training run: ``checkpoint.pt`` and ``history.csv``."""
+"""Files of a training run: its name, ``checkpoint.pt`` and ``history.csv``."""
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
-
-import torch
 
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
@@ -13,6 +12,23 @@ from ferlib.training.config import TrainConfig
 HISTORY_COLUMNS = ("epoch", "size", "lr", "train_loss", "valid_loss", "valid_accuracy", "seconds")
 CHECKPOINT = "checkpoint.pt"
 """File of a run that holds its weights and everything that a resumed run needs."""
+
+
+def check_name(name: str) -> str:
+    """Check the name of a run or model, which is also a file name.
+
+    Args:
+        name: letters, digits, '-', '_' and '.', beginning with a letter or digit.
+
+    Returns:
+        The same name.
+
+    Raises:
+        FerlibError: it could not be a file name.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise FerlibError(f"{name!r} is no name for a run; use letters, digits, '-', '_' and '.'.")
+    return name
 
 
 def saved_run(run: Path, config: TrainConfig, content_hash: str) -> dict | None:
@@ -29,6 +45,8 @@ def saved_run(run: Path, config: TrainConfig, content_hash: str) -> dict | None:
     Raises:
         FerlibError: the checkpoint is damaged, or of a run with other settings or data, which must not be lost.
     """
+    import torch
+
     path = run / CHECKPOINT
     if not path.is_file():
         return None

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import re
 from pathlib import Path
 
 import torch
@@ -18,24 +17,8 @@ from ferlib.provenance import code_commit
 from ferlib.training.batches import prepare
 from ferlib.training.config import TrainConfig
 from ferlib.training.loop import fit
+from ferlib.training.run_files import check_name
 from ferlib.training.soup import make_soup
-
-
-def check_name(name: str) -> str:
-    """Check the name of a run or model, which is also a file name.
-
-    Args:
-        name: letters, digits, '-', '_' and '.', beginning with a letter or digit.
-
-    Returns:
-        The same name.
-
-    Raises:
-        FerlibError: it could not be a file name.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise FerlibError(f"{name!r} is no name for a run; use letters, digits, '-', '_' and '.'.")
-    return name
 
 
 def train(

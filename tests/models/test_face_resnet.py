@@ -5,7 +5,8 @@ from torch.nn import functional as F
 
 from ferlib.errors import FerlibError
 from ferlib.models import face_resnet
-from ferlib.models.face_resnet import FACE_MEAN, FACE_STD, FaceResNet, calibrate_norms, face_stages, load_face_weights
+from ferlib.models.face_resnet import FaceResNet, calibrate_norms, face_stages, load_face_weights
+from ferlib.models.preprocessing import FACE_MEAN, FACE_STD
 from ferlib.training.optim import make_optimizer
 from ferlib.training.recipes import recipe
 

@@ -2,7 +2,8 @@ import numpy as np
 import torch
 
 from ferlib.models.preprocessing import resize
-from ferlib.training.augmentation import Augmentation, draw_views, mix_batch, render_views
+from ferlib.training.augmentation import draw_views, mix_batch, render_views
+from ferlib.training.config import Augmentation
 
 FACES = np.random.default_rng(0).integers(0, 256, (6, 48, 48), dtype=np.uint8)
 STILL = Augmentation(flip=0, rotation=0, scale=0, shift=0, light=0, erasing=0)

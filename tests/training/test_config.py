@@ -4,8 +4,7 @@ import pytest
 
 from ferlib.errors import FerlibError
 from ferlib.models.preprocessing import Preprocessing
-from ferlib.training.augmentation import Augmentation
-from ferlib.training.config import RETIRED, TrainConfig
+from ferlib.training.config import RETIRED, Augmentation, TrainConfig
 
 
 def test_round_trip_through_json():

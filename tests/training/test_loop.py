@@ -13,12 +13,12 @@ import torch
 from ferlib.errors import FerlibError
 from ferlib.models.checkpoints import Checkpoint
 from ferlib.models.networks import build_model
-from ferlib.models.preprocessing import Preprocessing
-from ferlib.models.pretrained import LITE_MEAN, LITE_STD, load_pretrained
+from ferlib.models.preprocessing import LITE_MEAN, LITE_STD, Preprocessing
+from ferlib.models.pretrained import load_pretrained
 from ferlib.training import loop
-from ferlib.training.augmentation import Augmentation, draw_views, render_views
+from ferlib.training.augmentation import draw_views, render_views
 from ferlib.training.batches import class_weights, draw_epoch, prepare
-from ferlib.training.config import TrainConfig
+from ferlib.training.config import Augmentation, TrainConfig
 from ferlib.training.distillation import TeacherLogits, Teachers, distillation_loss
 from ferlib.training.loop import class_probabilities, fit
 from ferlib.training.optim import learning_rate, make_optimizer, set_rate
