@@ -1,17 +1,17 @@
 """The same face from frame to frame: identities by place and shape, through crossings and short gaps.
 
 Each frame's faces are matched with the known tracks by the overlap of their boxes and the distance of their landmarks,
-where each track is expected by its own speed; the best matching of all together is Kuhn's "Hungarian" one, from scipy.
+where each track is expected by its own speed; the best matching of all together is Kuhn's "Hungarian" one.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
+from ferlib.live.assignment import assign
 from ferlib.live.smoothing import MARGIN, TIME_CONSTANT, LabelSmoother
 from ferlib.pipeline import Face
 
@@ -149,9 +149,8 @@ class Tracker:
                 for track in self._tracks
             ]
         )
-        rows, columns = linear_sum_assignment(np.where(scores < _MIN_SIMILARITY, 0.0, scores), maximize=True)
-        pairs = zip(rows, columns, strict=True)
-        return {int(j): self._tracks[i] for i, j in pairs if scores[i, j] >= _MIN_SIMILARITY}
+        pairs = assign(np.where(scores < _MIN_SIMILARITY, 0.0, scores))
+        return {face: self._tracks[track] for track, face in pairs if scores[track, face] >= _MIN_SIMILARITY}
 
     def _follow(self, track: _Track | None, box: np.ndarray, face: Face, time: float) -> TrackedFace:
         landmarks = np.asarray(face.landmarks, np.float64)

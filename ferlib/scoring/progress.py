@@ -13,7 +13,7 @@ from ferlib.pipeline import EmotionPipeline, Face
 from ferlib.scoring.workers import ScoredPicture
 
 if TYPE_CHECKING:
-    from ferlib.live.tracking import TrackedFace
+    from ferlib.live.tracking import TrackedFace, Tracker
 
 ENDING = ".part.jsonl"
 _PICTURES_FORM = 1  # of the lines; a file with another number is begun afresh
@@ -179,8 +179,6 @@ class VideoLog(_ProgressFile):
         Yields:
             Index and time (seconds) of each frame, and its faces.
         """
-        from ferlib.live.tracking import Tracker  # brings scipy, which pictures do not need
-
         tracker = Tracker(time_constant=smoothing)
         with open(self.path, "rb") as handle:
             next(handle)  # the header
