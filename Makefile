@@ -17,7 +17,7 @@ $(shell rm -f $(LIGHT) $(FULL))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke reproduce full figures refresh test check ranges lint api lab app doctor bench lock clean
+.PHONY: help setup light demo smoke reproduce full figures refresh test check ranges lint api lab app doctor bench lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile

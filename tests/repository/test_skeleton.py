@@ -22,8 +22,18 @@ EXTRAS = PROJECT["optional-dependencies"]
 RANGES = [
     Requirement(line) for line in [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)]
 ]
-LOCK = (paths.ROOT / "requirements.lock").read_text()
-PINS = [Requirement(line) for line in LOCK.splitlines() if line and not line.startswith("#")]
+LOCKS = {name: (paths.ROOT / name).read_text() for name in ("requirements.lock", "requirements-light.lock")}
+LOCK = LOCKS["requirements.lock"]
+
+
+def pins_of(lock: str) -> list[Requirement]:
+    """The packages of a lock, without the hashes that follow each."""
+    lines = (line.removesuffix(" \\") for line in lock.splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith(("#", " "))]
+
+
+PINS = pins_of(LOCK)
+LIGHT_EXTRAS = ("notebooks", "app")
 ENVIRONMENT = yaml.safe_load((paths.ROOT / "environment.yml").read_text())
 MAKEFILE = (paths.ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, flags=re.MULTILINE))
@@ -66,16 +76,38 @@ def test_the_lock_serves_each_platform_its_own():
     assert not any(name.startswith("nvidia") for name in pins_for("macOS", "3.11"))
 
 
-def test_the_lock_holds_exact_versions_and_nothing_of_one_machine():
-    assert [str(pin) for pin in PINS if [item.operator for item in pin.specifier] != ["=="]] == []
-    assert "/" not in LOCK  # no address, no index, no folder
-    assert re.findall(r"^\s*-.*", LOCK, flags=re.MULTILINE) == []  # no option either
+@pytest.mark.parametrize("lock", LOCKS.values(), ids=LOCKS)
+def test_a_lock_holds_exact_versions_with_hashes_and_nothing_of_one_machine(lock):
+    assert [str(pin) for pin in pins_of(lock) if [item.operator for item in pin.specifier] != ["=="]] == []
+    assert "/" not in lock  # no address, no index, no folder
+    options = {line.split(":")[0].strip() for line in re.findall(r"^\s*-.*", lock, flags=re.MULTILINE)}
+    assert options == {"--hash=sha256"}
+    for entry in re.split(r"\n(?=\w)", lock)[1:]:
+        assert "--hash=sha256:" in entry, entry.splitlines()[0]
 
 
-def test_the_lock_is_written_by_the_make_target():
-    assert "make lock" in LOCK.splitlines()[1]
-    recipe = MAKEFILE.split("\nlock:")[1].split("\n\n")[0]
-    assert set(re.findall(r"--extra (\w+)", recipe)) == set(EXTRAS)
+def test_the_light_lock_agrees_with_the_full_one_and_has_no_torch():
+    light = {f"{pin.name}{pin.specifier}" for pin in pins_of(LOCKS["requirements-light.lock"])}
+    assert light <= {f"{pin.name}{pin.specifier}" for pin in PINS}
+    names = {canonicalize_name(pin.name) for pin in pins_of(LOCKS["requirements-light.lock"])}
+    assert not names & {"torch", "torchvision", "timm", "accelerate", "onnx", "facenet-pytorch", "scikit-image"}
+    wanted = [*PROJECT["dependencies"], *(line for extra in LIGHT_EXTRAS for line in EXTRAS[extra])]
+    assert {canonicalize_name(Requirement(line).name) for line in wanted} <= names
+
+
+def test_the_base_installation_is_light():
+    names = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
+    assert names == {
+        "numpy", "pillow", "opencv-python-headless", "onnxruntime", "tqdm", "typer", "lazy-loader", "platformdirs",
+        "packaging",
+    }  # fmt: skip
+
+
+def test_the_locks_are_written_by_the_make_target():
+    assert all("make lock" in lock.splitlines()[1] for lock in LOCKS.values())
+    recipe = MAKEFILE.split("\nCOMPILE")[1].split("\n\n")[0]
+    assert "--all-extras --output-file requirements.lock" in recipe
+    assert " ".join(f"--extra {extra}" for extra in LIGHT_EXTRAS) in recipe
     assert f">={re.search(r'--python-version ([0-9.]+)', recipe)[1]}" == PROJECT["requires-python"]
 
 
