@@ -139,7 +139,7 @@ def test_an_old_python_is_refused_with_a_sentence(tmp_path):
     old = tmp_path / "python3.9"
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-light.lock"):
         shutil.copy(paths.ROOT / name, tmp_path)
     command = ["make", "setup", f"PYTHON={old}"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
