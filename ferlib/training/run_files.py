@@ -4,10 +4,15 @@ import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
+from ferlib.paths import relative
 from ferlib.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    import torch
 
 HISTORY_COLUMNS = ("epoch", "size", "lr", "train_loss", "valid_loss", "valid_accuracy", "seconds")
 CHECKPOINT = "checkpoint.pt"
@@ -45,18 +50,35 @@ def saved_run(run: Path, config: TrainConfig, content_hash: str) -> dict | None:
     Raises:
         FerlibError: the checkpoint is damaged, or of a run with other settings or data, which must not be lost.
     """
-    import torch
-
-    path = run / CHECKPOINT
-    if not path.is_file():
+    if not (run / CHECKPOINT).is_file():
         return None
-    try:
-        saved = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises many kinds here; all mean the same to the user
-        raise FerlibError(f"{path.name} in {run.name} is damaged; delete the folder and train again.") from error
+    saved = _load(run)
     if TrainConfig.from_dict(saved["config"]) != config or saved["data"] != content_hash:
         raise FerlibError(f"the folder {run.name} holds a run with other settings or data; choose another --name.")
     return saved
+
+
+def best_state(run: Path) -> "dict[str, torch.Tensor]":
+    """Read the state dict of the epoch that a run kept.
+
+    Args:
+        run: folder of the run.
+
+    Raises:
+        FerlibError: there is no checkpoint, or a damaged one.
+    """
+    if not (run / CHECKPOINT).is_file():
+        raise FerlibError(f"there is no run in {relative(run)}; train it first.")
+    return _load(run)["best"]["state"]
+
+
+def _load(run: Path) -> dict:
+    import torch
+
+    try:
+        return torch.load(run / CHECKPOINT, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises many kinds here; all mean the same to the user
+        raise FerlibError(f"{CHECKPOINT} in {run.name} is damaged; delete the folder and train again.") from error
 
 
 def write_history(run: Path, rows: Sequence[dict]) -> None:
