@@ -40,9 +40,9 @@ def figures_command(
 ) -> None:
     """Draw the figures of the evaluation from data/published; equal numbers give equal files."""
     from ferlib import paths
-    from ferlib.report.figures import write
+    from ferlib.report.figures import write_figures
 
-    written = write(out or paths.FIGURES, name=model, only=only, suffix="pdf" if pdf else "png")
+    written = write_figures(out or paths.FIGURES, name=model, only=only, suffix="pdf" if pdf else "png")
     for path in written:
         typer.echo(f"written: {paths.relative(path)}")
     missing = set(only or ()) - {path.stem.split("_", 1)[1] for path in written}

@@ -15,37 +15,49 @@ from ferlib.training.optim import freeze_pretrained, make_optimizer
 
 
 def stem_table(model: str, stems: Sequence[str], size: int) -> pd.DataFrame:
-    """What each of `models.STEMS` makes of a ConvNeXt for faces of `size` pixels; counts in millions."""
+    """Maps, blocks, parameters and multiply-adds of a ConvNeXt with each stem; counts in millions.
+
+    Args:
+        model: name of the network, see `build_model`.
+        stems: names of stems, see `STEMS`.
+        size: side of the faces, pixels.
+    """
     rows = {}
     for stem in stems:
         # torch types every attribute of a Module as "Tensor or Module".
         network: Any = build_model(model, channels=3, stem=stem).eval()
         with torch.inference_mode():
             maps = network.stem(torch.zeros(1, 3, size, size))
-        found = count_cost(network, 3, size)
+        cost = count_cost(network, 3, size)
         rows[stem or "patches of 4x4"] = {
             "maps after the stem": f"{maps.shape[1]} of {maps.shape[2]}x{maps.shape[3]}",
             "ConvNeXt blocks": sum(len(getattr(stage, "blocks", ())) for stage in network.stages),
-            "parameters": round(found["parameters"] / 1e6, 2),
+            "parameters": round(cost["parameters"] / 1e6, 2),
             "of these in the stem": round(sum(w.numel() for w in network.stem.parameters()) / 1e6, 2),
-            "multiply-adds": round(found["multiply_adds"] / 1e6),
+            "multiply-adds": round(cost["multiply_adds"] / 1e6),
         }
     return pd.DataFrame(rows).T.rename_axis("stem")
 
 
 def layer_scales(model: nn.Module) -> pd.Series:
-    """How much the blocks of each stage of a ConvNeXt count: mean size of their layer scales, by stage."""
+    """Mean size of the layer scales of a ConvNeXt's blocks, by stage: how much the blocks count."""
     sizes: dict[str, list[float]] = {}
     for name, weights in model.named_parameters():
         if name.endswith(".gamma"):
             stage = f"stage {int(name.split('.')[1]) + 1}"
             sizes.setdefault(stage, []).append(float(weights.detach().abs().mean()))
-    return pd.Series({stage: sum(found) / len(found) for stage, found in sizes.items()}, name="layer scale")
+    return pd.Series({stage: sum(values) / len(values) for stage, values in sizes.items()}, name="layer scale")
 
 
 def rate_table(config: TrainConfig) -> pd.DataFrame:
-    """One row for the layers that share a learning rate, from the input up: which, how many weights, what share of
-    the rate they get, and whether they learn while what was pre-trained waits.
+    """Learning rates of a recipe's layers, one row for the layers that share a rate, from the input up.
+
+    Args:
+        config: settings of the recipe.
+
+    Returns:
+        ``weights``, the ``share of the rate`` and whether the layers learn ``in stage one``, while the pre-trained
+        ones wait, by the name of the ``first layer``.
     """
     model = build_model(**config.model_arguments())
     groups = make_optimizer(model, config).param_groups  # of all weights, so before some of them are frozen

@@ -9,27 +9,38 @@ from ferlib import paths
 from ferlib.data.official import OFFICIAL_HASHES
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
-from ferlib.report import readme_tables as markdown
+from ferlib.report import readme_tables
+from ferlib.report.speeds import speed_markdown
 from ferlib.training.recipes import ABLATIONS
 
 
-def load_runs() -> list[dict]:
+def official_runs() -> list[dict]:
     """``metrics.json`` of every run published on the official data."""
-    found = [markdown.read(path) for path in sorted(paths.PUBLISHED.glob("*/metrics.json"))]
-    return [one for one in found if one["run"]["data_hash"] in OFFICIAL_HASHES]
+    runs = [readme_tables.read_json(path) for path in sorted(paths.PUBLISHED.glob("*/metrics.json"))]
+    return [run for run in runs if run["run"]["data_hash"] in OFFICIAL_HASHES]
 
 
-def load_metrics() -> list[dict]:
+def official_results() -> list[dict]:
     """``metrics.json`` of every model published on the official data, the best on valid last.
 
     Without the cleaning a run has seen images of valid and test, and an ablation only compares: neither is a result.
     """
-    found = [one for one in load_runs() if one["config"]["clean"] and one["model"].split("-seed")[0] not in ABLATIONS]
-    return sorted(found, key=lambda metrics: metrics["valid"]["all"]["accuracy"])
+    runs = [run for run in official_runs() if run["config"]["clean"]]
+    results = [run for run in runs if run["model"].split("-seed")[0] not in ABLATIONS]
+    return sorted(results, key=lambda run: run["valid"]["all"]["accuracy"])
 
 
-def fill(text: str, name: str, content: str) -> str:
-    """`text` with what stands between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->`` replaced."""
+def fill_block(text: str, name: str, content: str) -> str:
+    """Replace the text between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``.
+
+    Args:
+        text: text of a page.
+        name: name of the block.
+        content: the new text.
+
+    Raises:
+        FerlibError: a marker is missing, doubled, or out of order.
+    """
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         raise FerlibError(f"the markers {begin} and {end} must each stand once, in this order; put them back.")
@@ -37,35 +48,40 @@ def fill(text: str, name: str, content: str) -> str:
     return f"{head}{begin}\n{content}\n{end}{rest.split(end)[1]}"
 
 
-def pages() -> dict[Path, str]:
-    """Each page that holds generated numbers, with its up-to-date text."""
-    metrics, check = load_metrics(), markdown.read(paths.PUBLISHED / "data_check.json")
-    results = markdown.results_table(metrics)
-    measured = (markdown.read(paths.PUBLISHED / f"bench_{name}.json") for name in ("live", "camera", "train"))
-    speed = markdown.speed_table(*measured)
+def updated_pages() -> dict[Path, str]:
+    """Up-to-date text of each page that holds generated numbers."""
+    metrics, check = official_results(), readme_tables.read_json(paths.PUBLISHED / "data_check.json")
+    results = readme_tables.results_markdown(metrics)
+    live, camera, train = (
+        readme_tables.read_json(paths.PUBLISHED / f"bench_{name}.json") for name in ("live", "camera", "train")
+    )
     blocks = {
-        paths.ROOT / "README.md": {"results": results, "speed": speed},
-        paths.CHECKPOINTS / "README.md": {
-            "models": markdown.model_table(metrics), "results": results, "classes": markdown.class_tables(metrics),
-            "confidence": markdown.confidence_table(), "hours": markdown.hours_of_training(load_runs()),
+        paths.ROOT / "README.md": {"results": results, "speed": speed_markdown(live, camera, train)},
+        paths.WEIGHTS / "MODEL_CARD.md": {
+            "models": readme_tables.models_markdown(metrics),
+            "results": results,
+            "classes": readme_tables.classes_markdown(metrics),
+            "confidence": readme_tables.confidence_markdown(),
+            "hours": readme_tables.hours_markdown(official_runs()),
         },
         paths.DATA / "README.md": {
-            "counts": markdown.count_table(check), "emotions": markdown.emotion_table(check),
-            "leaks": markdown.leak_table(check),
+            "counts": readme_tables.counts_markdown(check),
+            "emotions": readme_tables.emotions_markdown(check),
+            "leaks": readme_tables.leaks_markdown(check),
         },
-    }  # fmt: skip
+    }
     texts = {}
-    for path, named in blocks.items():
+    for path, contents in blocks.items():
         text = path.read_text(encoding="utf-8")
-        for name, content in named.items():
-            text = fill(text, name, content)
+        for name, content in contents.items():
+            text = fill_block(text, name, content)
         texts[path] = text
     return texts
 
 
 def main() -> None:
     """Rewrite the pages."""
-    for path, text in pages().items():
+    for path, text in updated_pages().items():
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
         print(f"written: {paths.relative(path)}")

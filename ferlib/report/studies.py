@@ -1,4 +1,4 @@
-"""The stored evaluations of the models, as notebook 04 and the figures read them."""
+"""Stored evaluations of the models, as notebook 04 and the figures read them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,17 +13,18 @@ from ferlib.evaluation.comparison import compare_pairs
 from ferlib.evaluation.leakage import leak_scores
 from ferlib.models import checkpoints
 from ferlib.publishing.study import IMAGES, RISK, run_study
-from ferlib.report import studies
 from ferlib.training.config import TrainConfig
 
 
 @dataclass(frozen=True, eq=False)
-class Studied:
-    """One model's stored evaluation.
+class StudiedModel:
+    """Stored evaluation of one model.
 
     Attributes:
-        name: of the model; folder: where it is stored; study: ``study.json``.
-        test: the stored predictions on test, at temperature 1 (ids, labels, probabilities, leaked).
+        name: name of the model.
+        folder: folder of its evaluation.
+        study: content of ``study.json``.
+        test: the stored predictions on test, at temperature 1: ids, labels, probabilities, leaked.
     """
 
     name: str
@@ -32,129 +33,166 @@ class Studied:
     test: dict[str, np.ndarray]
 
 
-def load(results: Path | None = None) -> list[Studied]:
-    """Every studied model in the folder `results` (default ``data/published``), the best on valid first.
+def load_studies(results: Path | None = None) -> list[StudiedModel]:
+    """Every studied model in a folder, the best on valid first.
+
+    Args:
+        results: the folder; None: ``data/published``.
 
     Raises:
         FerlibError: there is none.
     """
-    results, found = results or paths.PUBLISHED, []
+    results = results or paths.PUBLISHED
+    models = []
     for path in sorted(results.glob("*/study.json")):
         with np.load(path.parent / "predictions_test.npz") as stored:
             test = dict(stored)
-        found.append(Studied(path.parent.name, path.parent, json.loads(path.read_text(encoding="utf-8")), test))
-    if not found:
+        study = json.loads(path.read_text(encoding="utf-8"))
+        models.append(StudiedModel(path.parent.name, path.parent, study, test))
+    if not models:
         raise FerlibError(f"{paths.relative(results)} holds no study.json; 'ferlib study NAME' writes one.")
-    return sorted(found, key=lambda one: -one.study["valid"]["scores"]["accuracy"])
+    return sorted(models, key=lambda model: -model.study["valid"]["scores"]["accuracy"])
 
 
-def shown(models: Sequence[Studied], name: str | None = None) -> Studied:
-    """The model that figures of a single one show: `name`, else the shipped default, else the best on valid."""
-    wanted = name or checkpoints.DEFAULT_MODEL
-    found = [one for one in models if one.name == wanted]
-    if name and not found:
-        raise FerlibError(f"there is no study of {name!r}; choose one of {', '.join(one.name for one in models)}.")
-    return (found or list(models))[0]
+def obtain_studies(
+    results: Path, name: str | None = None, *, rerun: bool = False, root: Path | None = None, risk: float = RISK,
+    images: int = IMAGES,
+) -> list[StudiedModel]:  # fmt: skip
+    """Every studied model in a folder, the best on valid first, one of them evaluated again if wanted.
 
-
-def note(
-    one: Studied, more: str = "95 % bootstrap intervals", n: int | None = None, split: str = "test", *,
-    several: bool = False,
-) -> str:  # fmt: skip
-    """The caption line: model, seed, protocol, split and n; `several` protocols: data and split alone."""
-    about = one.study["about"]
-    n = one.study[split]["scores"]["n"] if n is None else n
-    end = f"; {more}" if more else ""
-    counted = f"{_data_of(one)}; {split}" if several else f"{about['protocol']}; {split}, n = {n:,}"
-    return f"{unofficial(one)}{one.name} (seed {about['seed_of_training']}); {counted}{end}."
-
-
-def note_of_all(
-    models: Sequence[Studied], more: str = "95 % bootstrap intervals", n: int | None = None, count: int | None = None
-) -> str:
-    """The caption line of a figure of all models; `count`: of them, when there are more than the studied ones."""
-    line, count = note(models[0], more, n), count or len(models)
-    each = "runs" if count > len(models) else "models, one seed each"
-    return line if count == 1 else f"{unofficial(models[0])}{count} {each}; {line.split('; ', 1)[1]}"
-
-
-def unofficial(one: Studied) -> str:
-    """What a caption begins with when its numbers are not of the official data, and so are no results."""
-    return "" if one.study["about"]["protocol"].startswith("FER2013+") else "NO RESULT: "
-
-
-def _data_of(one: Studied) -> str:
-    protocol = one.study["about"]["protocol"]
-    return "FER2013+" if not unofficial(one) else protocol.rsplit(",", 1)[0]
-
-
-def leak_rows(models: Sequence[Studied]) -> list[dict]:
-    """`leakage.leak_scores` of each model on test, with its ``model``, its ``training`` and if that was ``clean``.
-
-    ``training`` is "" where the folder of the studies does not tell.
-    After the studied models come the published runs that were trained on everything, each behind those on the cleaned
-    split that it differs from in that and the seed alone. Their scores come from the stored predictions.
+    Args:
+        results: the folder.
+        name: the model to evaluate again; None: the shipped default.
+        rerun: evaluate it again.
+        root: see `run_study`.
+        risk: see `run_study`.
+        images: see `run_study`.
     """
-    metrics = [json.loads(path.read_text("utf-8")) for path in sorted(models[0].folder.parent.glob("*/metrics.json"))]
-    training = {found["model"]: _training(found["config"]) for found in metrics}
+    if rerun:
+        run_study(name, root=root, results=None if results == paths.PUBLISHED else results, risk=risk, images=images)
+    return load_studies(results)
+
+
+def shown_model(models: Sequence[StudiedModel], name: str | None = None) -> StudiedModel:
+    """Model that figures of a single one show: the named one, else the shipped default, else the best on valid.
+
+    Args:
+        models: the studied models, the best on valid first.
+        name: name of a model.
+
+    Raises:
+        FerlibError: no model has this name.
+    """
+    by_name = {model.name: model for model in models}
+    if name and name not in by_name:
+        raise FerlibError(f"there is no study of {name!r}; choose one of {', '.join(by_name)}.")
+    return by_name.get(name or checkpoints.DEFAULT_MODEL, models[0])
+
+
+def model_caption(
+    model: StudiedModel, more: str = "95 % bootstrap intervals", n: int | None = None, split: str = "test", *,
+    several_protocols: bool = False,
+) -> str:  # fmt: skip
+    """Caption of a figure of one model: model, seed, protocol, split and n.
+
+    Args:
+        model: the model.
+        more: further words at the end.
+        n: number of images; None: all labelled ones of the split.
+        split: ``"valid"`` or ``"test"``.
+        several_protocols: name the data and the split alone.
+    """
+    about = model.study["about"]
+    n = model.study[split]["scores"]["n"] if n is None else n
+    end = f"; {more}" if more else ""
+    counted = f"{_data_of(model)}; {split}" if several_protocols else f"{about['protocol']}; {split}, n = {n:,}"
+    return f"{unofficial_prefix(model)}{model.name} (seed {about['seed_of_training']}); {counted}{end}."
+
+
+def joint_caption(
+    models: Sequence[StudiedModel], more: str = "95 % bootstrap intervals", n: int | None = None,
+    count: int | None = None,
+) -> str:  # fmt: skip
+    """Caption of a figure of several models.
+
+    Args:
+        models: the models.
+        more: further words at the end.
+        n: number of images; None: all labelled ones of test.
+        count: number of runs, when the figure shows more than the studied models.
+    """
+    line, count = model_caption(models[0], more, n), count or len(models)
+    each = "runs" if count > len(models) else "models, one seed each"
+    return line if count == 1 else f"{unofficial_prefix(models[0])}{count} {each}; {line.split('; ', 1)[1]}"
+
+
+def unofficial_prefix(model: StudiedModel) -> str:
+    """Beginning of a caption whose numbers are not of the official data, and so are no results; else empty."""
+    return "" if model.study["about"]["protocol"].startswith("FER2013+") else "NO RESULT: "
+
+
+def _data_of(model: StudiedModel) -> str:
+    return model.study["about"]["protocol"].rsplit(",", 1)[0] if unofficial_prefix(model) else "FER2013+"
+
+
+def leak_rows(models: Sequence[StudiedModel]) -> list[dict]:
+    """Scores of `leakage.leak_scores` on test for each model, and for the published runs trained on everything.
+
+    Each run that was trained on everything comes behind those on the cleaned split that differ from it in that and
+    the seed alone. The scores of runs without a study come from their stored predictions.
+
+    Args:
+        models: the studied models, which come first.
+
+    Returns:
+        The scores with ``model``, ``training`` ("" where the folder of the studies does not tell), and ``clean``.
+    """
+    results = models[0].folder.parent
+    runs = [json.loads(path.read_text("utf-8")) for path in sorted(results.glob("*/metrics.json"))]
+    training = {run["model"]: _training_text(run["config"]) for run in runs}
     rows = [
         {
-            "model": one.name, "clean": one.study["about"]["clean"] is not False,
-            "training": training.get(one.name, ""), **one.study["test"]["leaks"],
+            "model": model.name, "clean": model.study["about"]["clean"] is not False,
+            "training": training.get(model.name, ""), **model.study["test"]["leaks"],
         }
-        for one in models
+        for model in models
     ]  # fmt: skip
-    done = {one.name for one in models}
-    for unclean in (found for found in metrics if not found["config"]["clean"]):
-        alike = [found for found in metrics if found["config"]["clean"] and _settings(found) == _settings(unclean)]
-        for found in [one for one in (*alike, unclean) if one["model"] not in done]:
-            with np.load(models[0].folder.parent / found["model"] / "predictions_test.npz") as stored:
-                scored = leak_scores(stored["probabilities"], stored["labels"], stored["leaked"])
-            rows.append(
-                {
-                    "model": found["model"], "clean": found["config"]["clean"], "training": training[found["model"]],
-                    **scored,
-                }
-            )  # fmt: skip
-            done.add(found["model"])
+    listed = {model.name for model in models}
+    for unclean in [run for run in runs if not run["config"]["clean"]]:
+        alike = [run for run in runs if run["config"]["clean"] and _same_settings(run, unclean)]
+        for run in [run for run in (*alike, unclean) if run["model"] not in listed]:
+            name = run["model"]
+            with np.load(results / name / "predictions_test.npz") as stored:
+                scores = leak_scores(stored["probabilities"], stored["labels"], stored["leaked"])
+            rows.append({"model": name, "clean": run["config"]["clean"], "training": training[name], **scores})
+            listed.add(name)
     return rows
 
 
-def _training(config: Mapping) -> str:
+def _training_text(config: Mapping) -> str:
     if config.get("soup"):
         return f"mean of {len(config['soup'])}"
     return f"{config['epochs']} epochs" + (f" after {config['start']}" if config.get("start") else "")
 
 
-def _settings(metrics: dict) -> TrainConfig:
-    return replace(TrainConfig.from_dict(metrics["config"]), clean=True, seed=0)
+def _same_settings(run: dict, other: dict) -> bool:
+    """Whether two runs differ in cleaning and seed at most."""
+    first, second = (replace(TrainConfig.from_dict(it["config"]), clean=True, seed=0) for it in (run, other))
+    return first == second
 
 
-def differences(models: Sequence[Studied]) -> list[dict]:
-    """`comparison.compare_pairs` over all `comparable` models."""
-    counted = models[0].test["labels"] >= 0
+def paired_differences(models: Sequence[StudiedModel]) -> list[dict]:
+    """Rows of `comparison.compare_pairs` for all `comparable_models`."""
+    labelled = models[0].test["labels"] >= 0
     return compare_pairs(
         {
-            model.name: (model.test["probabilities"].argmax(1) == model.test["labels"])[counted]
-            for model in comparable(models)
+            model.name: (model.test["probabilities"].argmax(1) == model.test["labels"])[labelled]
+            for model in comparable_models(models)
         }
     )
 
 
-def comparable(models: Sequence[Studied]) -> list[Studied]:
-    """The first model, and those whose stored predictions are of the same test images and labels."""
+def comparable_models(models: Sequence[StudiedModel]) -> list[StudiedModel]:
+    """First model, and those whose stored predictions are of the same test images and labels."""
     first = models[0].test
-    return [one for one in models if all(np.array_equal(one.test[key], first[key]) for key in ("ids", "labels"))]
-
-
-def obtain(
-    results: Path, name: str | None = None, *, rerun: bool = False, root: Path | None = None, risk: float = RISK,
-    images: int = IMAGES,
-) -> list[Studied]:  # fmt: skip
-    """The studied models in the folder `results`, the best on valid first; with `rerun` that of `name` is made anew.
-
-    For the other arguments see `run_study`.
-    """
-    if rerun:
-        run_study(name, root=root, results=None if results == paths.PUBLISHED else results, risk=risk, images=images)
-    return studies.load(results)
+    return [model for model in models if all(np.array_equal(model.test[key], first[key]) for key in ("ids", "labels"))]

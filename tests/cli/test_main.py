@@ -210,7 +210,7 @@ def test_drawn_data_is_not_published_as_the_data_check(ferlib, monkeypatch, tmp_
 def test_a_figure_without_its_numbers_is_named(ferlib, monkeypatch, tmp_path):
     from ferlib.report import figures
 
-    monkeypatch.setattr(figures, "frame_times", lambda results: None)
+    monkeypatch.setattr(figures, "frame_time_figure", lambda results: None)
     status, out, err = ferlib("figures", "--only", "latency", "--only", "confusion", "--out", tmp_path)
     assert status == 1
     assert "confusion" in out

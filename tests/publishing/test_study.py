@@ -156,7 +156,7 @@ def test_what_is_chosen_does_not_change_with_the_test_split(project, drawn):
 
 def test_what_is_stored_of_each_model_belongs_together():
     """Study, scores and sidecar of every studied model are of the same weights, data and predictions."""
-    models = studies.load()
+    models = studies.load_studies()
     assert models
     for model in models:
         metrics, about = store.published_metrics(model.name), checkpoints.load(model.name).about
@@ -173,7 +173,7 @@ def test_what_is_stored_of_each_model_belongs_together():
 
 
 def test_the_stored_choices_come_from_the_stored_predictions_on_valid():
-    for model in studies.load():
+    for model in studies.load_studies():
         valid = store.published_predictions(model.name, "valid")
         labels, chosen = valid["labels"], model.study["chosen_on_valid"]
         assert fit_temperature(valid["probabilities"], labels) == pytest.approx(chosen["temperature"], rel=1e-4)

@@ -10,7 +10,7 @@ from ferlib.data.drawn import dataset
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.evaluation.scores import score_predictions
-from ferlib.report import results
+from ferlib.report import result_tables, results
 from ferlib.training.config import TrainConfig
 from ferlib.training.run_files import HISTORY_COLUMNS
 
@@ -25,17 +25,17 @@ def made_up(name, right=(True, True, False, True), seed=0):
 
 
 def test_published_results_are_read_as_they_stand():
-    found, *_ = results.published(["custom_cnn", "never_made"])
+    result, *_ = results.published_results(["custom_cnn", "never_made"])
     metrics = json.loads((paths.PUBLISHED / "custom_cnn" / "metrics.json").read_text())
-    assert found.scores == {split: metrics[split]["all"] for split in ("valid", "test")}
-    assert list(found.history) == list(HISTORY_COLUMNS)
-    assert found.epoch == metrics["run"]["best_epoch"]
-    assert found.history["valid_accuracy"].max() == pytest.approx(metrics["run"]["valid_accuracy"])
+    assert result.scores == {split: metrics[split]["all"] for split in ("valid", "test")}
+    assert list(result.history) == list(HISTORY_COLUMNS)
+    assert result.epoch == metrics["run"]["best_epoch"]
+    assert result.history["valid_accuracy"].max() == pytest.approx(metrics["run"]["valid_accuracy"])
 
 
 def test_nothing_published_is_an_error():
     with pytest.raises(FerlibError, match="none of never_made is published"):
-        results.published(["never_made"])
+        results.published_results(["never_made"])
 
 
 def test_training_again_scores_valid_and_leaves_its_numbers(tmp_path, monkeypatch, drawn, tiny):
@@ -43,35 +43,35 @@ def test_training_again_scores_valid_and_leaves_its_numbers(tmp_path, monkeypatc
         monkeypatch.setattr(paths, name, tmp_path / name.lower())
     dataset.save_official(drawn, tmp_path / "data")
     folder = tmp_path / "runs" / "mine"
-    found = results.retrain("small", replace(tiny, epochs=2), folder, root=tmp_path / "data")
-    assert set(found.scores) == {"valid"}
-    assert found.scores["valid"]["accuracy"] == pytest.approx(found.history["valid_accuracy"].max(), abs=0.02)
-    assert json.loads((folder / "small.json").read_text()) == json.loads(json.dumps(found.to_dict()))
+    result = results.retrain_model("small", replace(tiny, epochs=2), folder, root=tmp_path / "data")
+    assert set(result.scores) == {"valid"}
+    assert result.scores["valid"]["accuracy"] == pytest.approx(result.history["valid_accuracy"].max(), abs=0.02)
+    assert json.loads((folder / "small.json").read_text()) == json.loads(json.dumps(result.to_dict()))
     assert (folder / "small" / "run.json").is_file()
     assert not (tmp_path / "published").exists()
 
 
 def test_tables_say_what_the_results_hold():
-    one, other = made_up("net"), made_up("net-seed1", right=(True,) * 4, seed=1)
-    table = results.score_table([one, other])
+    result, other = made_up("net"), made_up("net-seed1", right=(True,) * 4, seed=1)
+    table = result_tables.score_table([result, other])
     assert table.loc["net", "test accuracy, %"].startswith("75.00 (")
     assert table.loc["net-seed1", "seed"] == 1
-    assert list(results.settings_table([one])["epochs"]) == ["2 of 2"]
-    assert results.settings_table([one]).loc["net", "input, pixels"] == "40, then 48"
-    recall = results.class_table([one, other], "test")
+    assert list(result_tables.settings_table([result])["epochs"]) == ["2 of 2"]
+    assert result_tables.settings_table([result]).loc["net", "input, pixels"] == "40, then 48"
+    recall = result_tables.per_class_table([result, other], "test")
     assert list(recall.columns) == list(EMOTIONS)
     assert recall.loc["net", EMOTIONS[2]] == 0
     assert np.isnan(recall.loc["net", EMOTIONS[7]])
 
 
 def test_seeds_of_one_recipe_are_pooled():
-    table = results.seed_table([made_up("net"), made_up("net-seed1", (True,) * 4), made_up("alone")])
+    table = result_tables.seed_table([made_up("net"), made_up("net-seed1", (True,) * 4), made_up("alone")])
     assert list(table.index) == ["net"]
     assert table.loc["net", "test mean, %"] == 87.5
     assert table.loc["net", "standard deviation, points"] == pytest.approx(17.68)
     longer = made_up("net-seed2")
     longer = replace(longer, config=replace(longer.config, epochs=99))
-    table = results.seed_table([made_up("net"), made_up("net-seed1", (True,) * 4), longer])
+    table = result_tables.seed_table([made_up("net"), made_up("net-seed1", (True,) * 4), longer])
     short = made_up("net").config.epochs
     assert list(table.index) == ["net", f"net, {short} epochs"]
     assert table.loc["net", "epochs"] == f"{short}, {short}, 99"
@@ -79,10 +79,10 @@ def test_seeds_of_one_recipe_are_pooled():
 
 def test_costs_are_read_or_asked_for(tmp_path):
     with pytest.raises(FerlibError, match="ferlib bench models --publish"):
-        results.cost_table(tmp_path)
+        result_tables.cost_table(tmp_path)
     row = {"parameters": 3_121_128, "multiply_adds": 202_385_408, "input": 48, "milliseconds": 5.04}
     (tmp_path / "bench_models.json").write_text(json.dumps({"models": {"net": row}}))
-    assert results.cost_table(tmp_path).loc["net"].tolist() == [48, 3.12, 202, 5.0]
+    assert result_tables.cost_table(tmp_path).loc["net"].tolist() == [48, 3.12, 202, 5.0]
 
 
 def publish_answers(name, answers, labels, ids):
@@ -101,13 +101,14 @@ def test_an_ensemble_averages_logarithms(tmp_path, monkeypatch):
     publish_answers("sure", sure, np.array([0, 1]), np.array(["a", "b"]))
     publish_answers("unsure", unsure, np.array([0, 1]), np.array(["a", "b"]))
     publish_answers("other", unsure, np.array([0, 1]), np.array(["a", "c"]))
-    assert results.ensemble(["sure", "unsure"], "valid")["accuracy"] == 0.5  # the sure one wins: 0.093 against 0.003
-    assert results.ensemble(["unsure", "unsure"], "valid")["confusion"][1][1] == 1
+    mean = results.ensemble_scores(["sure", "unsure"], "valid")
+    assert mean["accuracy"] == 0.5  # the sure one wins: 0.093 against 0.003
+    assert results.ensemble_scores(["unsure", "unsure"], "valid")["confusion"][1][1] == 1
     with pytest.raises(ValueError, match="different images or labels"):
-        results.ensemble(["sure", "other"], "valid")
+        results.ensemble_scores(["sure", "other"], "valid")
     publish_answers("relabelled", unsure, np.array([0, -1]), np.array(["a", "b"]))
     with pytest.raises(ValueError, match="different images or labels"):
-        results.ensemble(["sure", "relabelled"], "valid")
+        results.ensemble_scores(["sure", "relabelled"], "valid")
 
 
 def test_pairs_are_compared_on_the_same_images(tmp_path, monkeypatch):
@@ -116,7 +117,7 @@ def test_pairs_are_compared_on_the_same_images(tmp_path, monkeypatch):
     right, wrong = np.eye(8)[0], np.eye(8)[1]
     publish_answers("good", np.array([right] * 30 + [wrong] * 11), labels, ids)
     publish_answers("bad", np.array([right] * 20 + [wrong] * 21), labels, ids)
-    table = results.paired_table(["bad", "good"], "valid")
+    table = result_tables.paired_table(["bad", "good"], "valid")
     row = table.loc[("good", "bad")]
     assert row["valid: difference, points"] == "+25.00"
     assert row["valid: 95 % interval"].startswith("+1")
@@ -131,34 +132,34 @@ def test_changes_are_counted_from_the_base_on_the_same_images(tmp_path, monkeypa
     right, wrong = np.eye(8)[0], np.eye(8)[1]
     for name, count in (("base", 20), ("better", 30)):
         publish_answers(name, np.array([right] * count + [wrong] * (41 - count)), labels, ids)
-    shown = {"base": (True, True, True, False), "better": (True,) * 4}
-    monkeypatch.setattr(results, "published", lambda names: [made_up(name, shown[name]) for name in names])
-    monkeypatch.setattr(results, "is_published", lambda name: name != "never_made")
-    table = results.change_table("base", {"better": "more pixels", "never_made": "less"}, ["valid"])
+    hits = {"base": (True, True, True, False), "better": (True,) * 4}
+    monkeypatch.setattr(result_tables, "published_results", lambda names: [made_up(name, hits[name]) for name in names])
+    monkeypatch.setattr(result_tables, "is_published", lambda name: name != "never_made")
+    table = result_tables.change_table("base", {"better": "more pixels", "never_made": "less"}, ["valid"])
     assert list(table.index) == ["nothing", "more pixels"]
     assert table["valid, %"].iloc[0].startswith("75.00 (")
     assert table["valid, change"].iloc[0] == ""
     assert table["valid, change"].iloc[1].startswith("+25.00 (+1")
-    base, better = (made_up(name, right).scores["valid"]["macro_f1"] for name, right in shown.items())
+    base, better = (made_up(name, right).scores["valid"]["macro_f1"] for name, right in hits.items())
     assert base < better
     assert list(table["valid, macro-F1"]) == [f"{base:.3f}", f"{better:.3f}"]
 
 
 def test_the_ladder_counts_each_steps_gain():
     steps = {"first": made_up("a").scores, "second": made_up("b", right=(True,) * 4).scores}
-    table = results.ladder(steps, ["valid", "test"])
+    table = result_tables.step_table(steps, ["valid", "test"])
     assert list(table["gain on test, points"]) == ["", "+25.00"]
     assert table.loc["first", "valid, %"].startswith("75.00 (")
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "start"),
     [
         ({}, "scratch"), ({"start": "convnext_alone"}, "convnext_alone"),
         ({"pretrained": True, "model": "efficientnet_b2"}, "ImageNet"),
         ({"pretrained": True, "model": "convnext_atto", "stem": "face"}, "dlib's faces"),
     ],
 )  # fmt: skip
-def test_a_beginning_is_called_by_its_name(changes, said):
-    one = replace(made_up("net"), config=TrainConfig(**changes))
-    assert results.settings_table([one]).loc["net", "starts from"] == said
+def test_a_beginning_is_called_by_its_name(changes, start):
+    result = replace(made_up("net"), config=TrainConfig(**changes))
+    assert result_tables.settings_table([result]).loc["net", "starts from"] == start

@@ -12,7 +12,8 @@ from ferlib.errors import FerlibError
 from ferlib.models import checkpoints
 from ferlib.publishing import publish, rescore
 from ferlib.report import readme_tables
-from ferlib.report.results import published, settings_table
+from ferlib.report.result_tables import settings_table
+from ferlib.report.results import published_results
 from ferlib.training import runs
 from ferlib.training.config import TrainConfig
 from ferlib.training.soup import average_weights
@@ -45,10 +46,10 @@ def test_a_soup_is_a_run_that_can_be_published(members, tiny):
     again = rescore.evaluate_model("soup", "valid", recompute=True)
     assert again["max_difference"] == 0
 
-    table = settings_table(published(["soup"]))
+    table = settings_table(published_results(["soup"]))
     assert table.loc["soup", "starts from"] == "the mean of one, two"
     assert table.loc["soup", "epochs"] == table.loc["soup", "optimiser"] == "none"
-    assert "| the mean of one and two |" in readme_tables.results_table([metrics])
+    assert "| the mean of one and two |" in readme_tables.results_markdown([metrics])
 
 
 def test_a_soup_that_is_there_stays_when_a_member_changes(members, tiny):
