@@ -57,7 +57,7 @@ def notebooks_command(
     only: Annotated[list[str] | None, typer.Option(help="Run this notebook only (name without suffix).")] = None,
 ) -> None:
     """Run the notebooks in order, headless: as published, on drawn faces (smoke), or with real training (full)."""
-    from ferlib.notebooks.runner import run
+    from ferlib.notebooks.runner import run_notebooks
 
-    for path in run(profile, only):
+    for path in run_notebooks(profile, only):
         typer.echo(f"done: {path.name}")

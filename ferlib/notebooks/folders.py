@@ -7,12 +7,19 @@ from ferlib.paths import FIGURES, PUBLISHED, ROOT, relative
 
 
 def notebook_folders(results: str, *, again: bool) -> tuple[Path, Path]:
-    """Folders of a notebook's results and of its figures, from its `RESULTS_DIR`, which is relative to the project.
+    """Folders of a notebook's results and of its figures.
 
     Figures of published results belong to `FIGURES`, others into the results' own folder.
 
+    Args:
+        results: the notebook's `RESULTS_DIR`, relative to the project.
+        again: the notebook computes its results again.
+
+    Returns:
+        (folder of the results, folder of the figures).
+
     Raises:
-        FerlibError: work that is done `again` would replace the published results.
+        FerlibError: results that are computed again would replace the published ones.
     """
     folder = (ROOT / results).resolve()
     published = folder == PUBLISHED.resolve()

@@ -1,4 +1,4 @@
-"""What a committed notebook keeps of a run: the results, and nothing that differs between two equal runs."""
+"""Outputs of committed notebooks: the results, and nothing that differs between two equal runs."""
 
 import base64
 import io
@@ -12,11 +12,17 @@ KERNEL = "python3"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-def normalise(notebook: NotebookNode) -> NotebookNode:
+def normalise_notebook(notebook: NotebookNode) -> NotebookNode:
     """Remove what differs between two runs with the same results; sources, ids, counts and outputs stay.
 
-    Of the metadata only cell tags and a fixed kernel name are kept (no times, no papermill or widget state). Standard
-    error is dropped, and so are widgets, whose model ids are random and which show nothing without their state.
+    Of the metadata only cell tags and a fixed kernel name stay (no times, no papermill or widget state). Standard error
+    is dropped, and so are widgets, whose model ids are random and which show nothing without their state.
+
+    Args:
+        notebook: an executed notebook, which is not changed.
+
+    Returns:
+        The normalised copy.
     """
     notebook = nbformat.from_dict(notebook)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -33,25 +39,25 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
 
 
 def _stable_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    kept: list[NotebookNode] = []
+    stable: list[NotebookNode] = []
     for output in outputs:
         if output.get("name") == "stderr" or WIDGET in output.get("data", {}):
             continue
         output.pop("transient", None)
         if "image/png" in output.get("data", {}):
-            output.data["image/png"] = _smaller(output.data["image/png"])
-        if output.output_type == "stream" and kept and kept[-1].output_type == "stream":
-            kept[-1].text += output.text  # where a stream is cut into messages depends on timing
+            output.data["image/png"] = _shrink_png(output.data["image/png"])
+        if output.output_type == "stream" and stable and stable[-1].output_type == "stream":
+            stable[-1].text += output.text  # where a stream is cut into messages depends on timing
         else:
-            kept.append(output)
-    for output in kept:
+            stable.append(output)
+    for output in stable:
         if output.output_type == "stream":
             output.text = re.sub(r"[^\n]*\r(?!\n)", "", output.text)  # a line that was overwritten on the screen
-    return kept
+    return stable
 
 
-def _smaller(encoded: str) -> str:
-    """A PNG in base64 with at most 256 colours, where that is smaller; charts look the same at a third of the size."""
+def _shrink_png(encoded: str) -> str:
+    """Reduce a PNG in base64 to 256 colours, where that is smaller; charts look the same at a third of the size."""
     with Image.open(io.BytesIO(base64.b64decode(encoded))) as image:
         palette = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
     buffer = io.BytesIO()

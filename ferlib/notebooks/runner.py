@@ -32,7 +32,7 @@ from papermill.exceptions import PapermillExecutionError
 from ferlib import paths
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
-from ferlib.notebooks.outputs import KERNEL, normalise
+from ferlib.notebooks.outputs import KERNEL, normalise_notebook
 
 PROFILES = ("published", "smoke", "full")
 CELL_SECONDS = 600  # a cell of a quick profile that takes longer hangs; the full profile trains for hours
@@ -42,22 +42,33 @@ _NO_KERNEL = "the kernel did not start ({}); close other heavy programs and run 
 _STOPS = (PapermillExecutionError, CellExecutionError, CellTimeoutError, DeadKernelError)
 
 
-def discover() -> list[Path]:
-    """The notebooks, ``notebooks/NN_name.ipynb``, in their order; FerlibError when there are none."""
-    found = sorted(paths.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-    if not found:
-        raise FerlibError(f"{paths.relative(paths.NOTEBOOKS)} holds no NN_name.ipynb; check out the whole repository.")
-    return found
+def discover_notebooks() -> list[Path]:
+    """Notebooks, ``notebooks/NN_name.ipynb``, in their order.
 
-
-def parameters(profile: str) -> dict[str, dict[str, Any]]:
-    """The parameters that each notebook gets in `profile`: stem -> name -> value.
-
-    Raises FerlibError when the YAML names a notebook or a parameter that does not exist (papermill itself would only
-    warn, and a mistyped name would run the published settings), and when a notebook that is run with other settings
-    would write its results anywhere but under ``data/runs``.
+    Raises:
+        FerlibError: there are none.
     """
-    known = {path.stem: _declared(path) for path in discover()}
+    notebooks = sorted(paths.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    if not notebooks:
+        raise FerlibError(f"{paths.relative(paths.NOTEBOOKS)} holds no NN_name.ipynb; check out the whole repository.")
+    return notebooks
+
+
+def profile_parameters(profile: str) -> dict[str, dict[str, Any]]:
+    """Parameters that each notebook gets in a profile.
+
+    Args:
+        profile: one of `PROFILES`.
+
+    Returns:
+        Stem of the notebook -> name -> value.
+
+    Raises:
+        FerlibError: the YAML names a notebook or a parameter that does not exist (papermill itself would only warn, and
+            a mistyped name would run the published settings), or a notebook that is run with other settings would
+            write its results anywhere but under ``data/runs``.
+    """
+    known = {path.stem: _declared(path) for path in discover_notebooks()}
     if profile == "published":
         return {stem: {} for stem in known}
     source = paths.NOTEBOOKS / "params" / f"{profile}.yaml"
@@ -78,19 +89,28 @@ def parameters(profile: str) -> dict[str, dict[str, Any]]:
     return merged
 
 
-def run(profile: str, names: Sequence[str] | None = None, out_dir: str | Path | None = None) -> list[Path]:
-    """Run notebooks with the parameters of `profile` and return their executed copies.
+def run_notebooks(profile: str, names: Sequence[str] | None = None, out_dir: str | Path | None = None) -> list[Path]:
+    """Run copies of notebooks with the parameters of a profile; the notebooks themselves stay as they are.
 
-    `names` are stems such as ``"01_data_cleaning"`` (None: all, in order). The copies go to `out_dir`, by default
-    ``data/runs/notebooks/<profile>``; the notebooks themselves stay as they are. A smoke run of all notebooks first
-    empties its results folders, so that no notebook can live on what an earlier run left. Raises FerlibError at the
-    first notebook that fails, naming the cell and the error.
+    A smoke run of all notebooks first empties its results folders, so that no notebook can use results of an earlier
+    run.
+
+    Args:
+        profile: one of `PROFILES`.
+        names: stems such as ``"01_data_cleaning"``; None: all, in order.
+        out_dir: folder of the copies; None: ``data/runs/notebooks/<profile>``.
+
+    Returns:
+        The executed copies.
+
+    Raises:
+        FerlibError: a notebook failed, the first one ending the run; the sentence names the cell and the error.
     """
     out_dir = Path(out_dir or paths.RUNS / "notebooks" / profile).resolve()
     if out_dir == paths.NOTEBOOKS.resolve():
         raise FerlibError("copies would replace the notebooks themselves; name another folder for them.")
     chosen = _choose(names)
-    values = parameters(profile)
+    values = profile_parameters(profile)
     _check_kernel()
     if profile == "smoke" and names is None:
         for folder in {value[name] for value in values.values() for name in WRITTEN_TO if name in value}:
@@ -99,10 +119,17 @@ def run(profile: str, names: Sequence[str] | None = None, out_dir: str | Path | 
     return [_run_one(path, values[path.stem], out_dir / path.name, profile) for path in chosen]
 
 
-def refresh(names: Sequence[str] | None = None) -> list[Path]:
-    """Execute committed notebooks in place: defaults, one clean kernel each, then `normalise`.
+def refresh_notebooks(names: Sequence[str] | None = None) -> list[Path]:
+    """Execute committed notebooks in place with their defaults, each in a clean kernel, and normalise them.
 
-    A notebook that fails raises FerlibError and stays as it was. Returns the notebooks written.
+    Args:
+        names: stems such as ``"01_data_cleaning"``; None: all, in order.
+
+    Returns:
+        The notebooks written.
+
+    Raises:
+        FerlibError: a notebook failed; it stays as it was.
     """
     chosen = _choose(names)
     _check_kernel()
@@ -121,26 +148,35 @@ def refresh(names: Sequence[str] | None = None) -> list[Path]:
             with _kernel_environment():
                 client.execute()
         except _STOPS as error:
-            raise FerlibError(f"{_sentence(path.stem, notebook, error)}; the notebook was left as it was.") from error
+            raise FerlibError(
+                f"{_failure_sentence(path.stem, notebook, error)}; the notebook was left as it was."
+            ) from error
         except RuntimeError as error:
             raise FerlibError(f"{path.stem}: {_NO_KERNEL.format(error)}") from error
         with atomic_path(path) as temporary:
-            temporary.write_text(nbformat.writes(normalise(notebook)).rstrip("\n") + "\n", encoding="utf-8")
+            temporary.write_text(nbformat.writes(normalise_notebook(notebook)).rstrip("\n") + "\n", encoding="utf-8")
         print(f"{path.stem}: refreshed in {time.monotonic() - started:.0f} s", flush=True)
     return chosen
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """``python -m ferlib.notebooks``: returns the exit status, 1 with one sentence on stderr after a FerlibError."""
+    """Command line of ``python -m ferlib.notebooks``.
+
+    Args:
+        arguments: its arguments; None: those of the process.
+
+    Returns:
+        The exit status: 0, or 1 with one sentence on standard error after a FerlibError.
+    """
     parser = argparse.ArgumentParser(prog="python -m ferlib.notebooks", description="Run the notebooks.")
     parser.add_argument("what", choices=(*PROFILES, "refresh"), help="a profile, or refresh the committed notebooks")
     parser.add_argument("--only", metavar="NAME", nargs="+", help="only these, for instance 01_data_cleaning")
     options = parser.parse_args(arguments)
     try:
         if options.what == "refresh":
-            refresh(options.only)
+            refresh_notebooks(options.only)
         else:
-            run(options.what, options.only)
+            run_notebooks(options.what, options.only)
     except FerlibError as error:
         print(f"ferlib: {error}", file=sys.stderr)
         return 1
@@ -163,8 +199,8 @@ def _run_one(path: Path, values: dict[str, Any], copy: Path, profile: str) -> Pa
                 execution_timeout=None if profile == "full" else CELL_SECONDS,
             )
     except _STOPS as error:
-        told = _sentence(path.stem, nbformat.read(copy, as_version=4), error)
-        raise FerlibError(f"{told}; the traceback is in {paths.relative(copy)}.") from error
+        sentence = _failure_sentence(path.stem, nbformat.read(copy, as_version=4), error)
+        raise FerlibError(f"{sentence}; the traceback is in {paths.relative(copy)}.") from error
     except RuntimeError as error:
         raise FerlibError(f"{path.stem}: {_NO_KERNEL.format(error)}") from error
     print(f"{path.stem}: {profile} run in {time.monotonic() - started:.0f} s", flush=True)
@@ -172,11 +208,11 @@ def _run_one(path: Path, values: dict[str, Any], copy: Path, profile: str) -> Pa
 
 
 def _choose(names: Sequence[str] | None) -> list[Path]:
-    found = {path.stem: path for path in discover()}
+    known = {path.stem: path for path in discover_notebooks()}
     for name in names or ():
-        if name not in found:
-            raise FerlibError(f"There is no notebook {name!r}; choose from {', '.join(found)}.")
-    return [path for stem, path in found.items() if names is None or stem in names]
+        if name not in known:
+            raise FerlibError(f"There is no notebook {name!r}; choose from {', '.join(known)}.")
+    return [path for stem, path in known.items() if names is None or stem in names]
 
 
 def _declared(path: Path) -> set[str]:
@@ -218,7 +254,7 @@ def _check_folders(source: Path, stem: str, declared: set[str], values: dict[str
 
 
 def _check_kernel() -> None:
-    """The kernel must be this interpreter's: another project's kernelspec of the same name may hide ours."""
+    """Check that the kernel is this interpreter's: another project's kernelspec of the same name may hide ours."""
     advice = "run 'python -m ipykernel install --sys-prefix' in the project's environment."
     try:
         program = KernelSpecManager().get_kernel_spec(KERNEL).argv[0]
@@ -230,7 +266,7 @@ def _check_kernel() -> None:
 
 @contextmanager
 def _kernel_environment() -> Iterator[None]:
-    """Kernels inherit the environment: an `MPLBACKEND` set for scripts would leave the figures out of the outputs."""
+    """Environment of kernels, without `MPLBACKEND`: set for scripts, it would leave the figures out of the outputs."""
     backend = os.environ.pop("MPLBACKEND", None)
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # no debugger warning on the terminal
     try:
@@ -240,17 +276,17 @@ def _kernel_environment() -> Iterator[None]:
             os.environ["MPLBACKEND"] = backend
 
 
-def _sentence(stem: str, notebook: NotebookNode, error: Exception) -> str:
-    """Which cell stopped `notebook`, and the last line of what it said."""
+def _failure_sentence(stem: str, notebook: NotebookNode, error: Exception) -> str:
+    """Name the cell that stopped a notebook, and the last line of its error."""
     ran = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.execution_count]
     failed = [cell for cell in ran if any(output.output_type == "error" for output in cell.outputs)]
     cell = (failed or ran or [None])[-1]
     where = f"cell {cell.id} (In [{cell.execution_count}])" if cell else "its first cell"
     if isinstance(error, CellTimeoutError):  # first, because the interrupted cell also shows a KeyboardInterrupt
-        said = f"no end after {CELL_SECONDS} s"
+        reason = f"no end after {CELL_SECONDS} s"
     elif failed:
         output = next(output for output in cell.outputs if output.output_type == "error")
-        said = f"{output.ename}: {(output.evalue.strip().splitlines() or [''])[-1]}"
+        reason = f"{output.ename}: {(output.evalue.strip().splitlines() or [''])[-1]}"
     else:
-        said = "the kernel died, perhaps for want of memory"
-    return f"{stem} stopped in {where}: {said.rstrip('.: ')}"
+        reason = "the kernel died, perhaps for want of memory"
+    return f"{stem} stopped in {where}: {reason.rstrip('.: ')}"

@@ -56,23 +56,23 @@ def settings(project: Path, text: str, profile: str = "smoke") -> None:
 def test_notebooks_are_found_by_their_number(project):
     for stem in ("02_second", "01_first", "scratch"):
         add(project, stem)
-    assert [path.stem for path in runner.discover()] == ["01_first", "02_second"]
+    assert [path.stem for path in runner.discover_notebooks()] == ["01_first", "02_second"]
 
 
 def test_no_notebooks_is_an_error(project):
     with pytest.raises(FerlibError, match="holds no NN_name"):
-        runner.discover()
+        runner.discover_notebooks()
 
 
 def test_common_parameters_go_where_they_exist_and_a_section_wins(project):
     add(project, "01_first")
     add(project, "02_second", parameters="SIZE = 3")
     settings(project, "common: {EPOCHS: 1, RESULTS_DIR: data/runs/s, SIZE: 4}\n01_first: {EPOCHS: 2}\n02_second:\n")
-    assert runner.parameters("smoke") == {
+    assert runner.profile_parameters("smoke") == {
         "01_first": {"EPOCHS": 2, "RESULTS_DIR": "data/runs/s"},
         "02_second": {"SIZE": 4},
     }
-    assert runner.parameters("published") == {"01_first": {}, "02_second": {}}
+    assert runner.profile_parameters("published") == {"01_first": {}, "02_second": {}}
 
 
 @pytest.mark.parametrize(
@@ -93,16 +93,16 @@ def test_wrong_settings_are_refused_before_anything_runs(project, text, message)
     add(project, "01_first")
     settings(project, text)
     with pytest.raises(FerlibError, match=message):
-        runner.run("smoke")
+        runner.run_notebooks("smoke")
     assert not paths.RUNS.exists()
 
 
 def test_unknown_profile_and_notebook_are_refused(project):
     add(project, "01_first")
     with pytest.raises(FerlibError, match="no profile 'fast'; choose from published, smoke, full"):
-        runner.run("fast")
+        runner.run_notebooks("fast")
     with pytest.raises(FerlibError, match="no notebook '02_second'; choose from 01_first"):
-        runner.run("published", ["02_second"])
+        runner.run_notebooks("published", ["02_second"])
 
 
 def test_a_notebook_without_a_kernel_name_is_explained(project):
@@ -111,7 +111,7 @@ def test_a_notebook_without_a_kernel_name_is_explained(project):
     notebook.metadata = {}
     nbformat.write(notebook, path)
     with pytest.raises(FerlibError, match=r"01_first\.ipynb names no kernel; run 'make refresh'"):
-        runner.parameters("published")
+        runner.profile_parameters("published")
 
 
 @pytest.mark.notebooks
@@ -122,7 +122,7 @@ def test_a_smoke_run_chains_the_notebooks_away_from_the_published_results(projec
     stale = project / "data" / "runs" / "s" / "stale.txt"
     stale.parent.mkdir(parents=True)
     stale.write_text("of an earlier run")
-    copies = runner.run("smoke")
+    copies = runner.run_notebooks("smoke")
     assert [path.relative_to(project).as_posix() for path in copies] == [
         "data/runs/notebooks/smoke/01_first.ipynb",
         "data/runs/notebooks/smoke/02_second.ipynb",
@@ -139,12 +139,12 @@ def test_a_smoke_run_chains_the_notebooks_away_from_the_published_results(projec
 def test_the_first_failing_notebook_stops_the_run(project):
     add(project, "01_first", "x = 1", 'raise ValueError("line one\\nthe last line.")')
     add(project, "02_second")
-    told = (
+    sentence = (
         r"^01_first stopped in cell step-2 \(In \[3\]\): ValueError: the last line; "
         r"the traceback is in data/runs/notebooks/published/01_first.ipynb\.$"
     )
-    with pytest.raises(FerlibError, match=told):
-        runner.run("published")
+    with pytest.raises(FerlibError, match=sentence):
+        runner.run_notebooks("published")
     assert [path.name for path in (paths.RUNS / "notebooks" / "published").iterdir()] == ["01_first.ipynb"]
 
 
@@ -153,21 +153,21 @@ def test_a_cell_without_end_is_stopped(project, monkeypatch):
     monkeypatch.setattr(runner, "CELL_SECONDS", 1)
     add(project, "01_first", "import time; time.sleep(60)")
     with pytest.raises(FerlibError, match=r"stopped in cell step-1 \(In \[2\]\): no end after 1 s; the traceback"):
-        runner.run("published")
+        runner.run_notebooks("published")
 
 
 @pytest.mark.notebooks
 def test_a_dead_kernel_is_explained(project):
     add(project, "01_first", "import os; os._exit(1)")
     with pytest.raises(FerlibError, match=r"01_first stopped in .*: the kernel died, perhaps for want of memory"):
-        runner.run("published", ["01_first"], project / "elsewhere")
+        runner.run_notebooks("published", ["01_first"], project / "elsewhere")
 
 
 @pytest.mark.notebooks
 def test_figures_are_kept_when_the_shell_sets_a_backend(project, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "Agg")
     add(project, "01_first", "import matplotlib.pyplot as plt\nplt.plot([1, 2]);")
-    (copy,) = runner.run("published")
+    (copy,) = runner.run_notebooks("published")
     assert "image/png" in nbformat.read(copy, as_version=4).cells[-1].outputs[-1].data
 
 
@@ -175,9 +175,9 @@ def test_figures_are_kept_when_the_shell_sets_a_backend(project, monkeypatch):
 def test_refresh_gives_the_same_bytes_each_time(project):
     noise = 'import sys\nprint("kept")\nprint("warned", file=sys.stderr)\nprint("too")\nEPOCHS'
     path = add(project, "01_first", noise)
-    runner.refresh()
+    runner.refresh_notebooks()
     first = path.read_bytes()
-    runner.refresh(["01_first"])
+    runner.refresh_notebooks(["01_first"])
     assert path.read_bytes() == first
     notebook = nbformat.read(path, as_version=4)
     assert [cell.id for cell in notebook.cells] == ["title", "parameters", "step-1"]
@@ -191,7 +191,7 @@ def test_copies_never_replace_the_notebooks(project):
     path = add(project, "01_first")
     before = path.read_bytes()
     with pytest.raises(FerlibError, match="copies would replace the notebooks themselves"):
-        runner.run("published", ["01_first"], path.parent)
+        runner.run_notebooks("published", ["01_first"], path.parent)
     assert path.read_bytes() == before
 
 
@@ -203,7 +203,7 @@ def test_a_kernel_that_does_not_start_is_explained(project, monkeypatch):
 
     monkeypatch.setattr(runner.NotebookClient, "execute", never)
     monkeypatch.setattr(runner.papermill, "execute_notebook", never)
-    for start in (runner.refresh, lambda: runner.run("published", out_dir=project / "elsewhere")):
+    for start in (runner.refresh_notebooks, lambda: runner.run_notebooks("published", out_dir=project / "elsewhere")):
         with pytest.raises(FerlibError, match=r"01_first: the kernel did not start \(.*60 seconds\); close other"):
             start()
 
@@ -213,9 +213,9 @@ def test_refresh_leaves_a_failing_notebook_as_it_was(project):
     path = add(project, "01_first", "1 / 0")
     before = path.read_bytes()
     with pytest.raises(FerlibError, match=r"step-1 .*ZeroDivisionError: division by zero; the notebook was left"):
-        runner.refresh()
+        runner.refresh_notebooks()
     assert path.read_bytes() == before
-    assert sorted(one.name for one in path.parent.iterdir()) == ["01_first.ipynb", "params"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["01_first.ipynb", "params"]
 
 
 def test_normalise_removes_what_differs_between_runs():
@@ -232,7 +232,7 @@ def test_normalise_removes_what_differs_between_runs():
     messy = new_notebook(
         cells=[cell], metadata={"widgets": {}, "papermill": {}, "language_info": {"name": "x", "version": "3"}}
     )
-    clean = runner.normalise(messy)
+    clean = outputs.normalise_notebook(messy)
     assert clean.metadata == {
         "kernelspec": {"display_name": "Python 3", "name": "python3"},
         "language_info": {"name": "python"},
@@ -250,7 +250,7 @@ def test_another_projects_kernel_is_refused(project, monkeypatch, tmp_path):
     foreign = type("Spec", (), {"argv": [str(tmp_path / "bin" / "python")]})
     monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", lambda *_: foreign)
     with pytest.raises(FerlibError, match=r"belongs to another Python .*ipykernel install --sys-prefix"):
-        runner.run("published")
+        runner.run_notebooks("published")
     own = type("Spec", (), {"argv": [str(Path(sys.executable).parent / "python3.11")]})
     monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", lambda *_: own)
     runner._check_kernel()
@@ -263,13 +263,13 @@ def test_a_missing_kernel_is_explained(project, monkeypatch):
     add(project, "01_first")
     monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", missing)
     with pytest.raises(FerlibError, match="Jupyter has no kernel 'python3'; run 'python -m ipykernel install"):
-        runner.refresh()
+        runner.refresh_notebooks()
 
 
 def test_the_module_is_a_command(monkeypatch, capsys):
     called = []
-    monkeypatch.setattr(runner, "run", lambda profile, names: called.append((profile, names)))
-    monkeypatch.setattr(runner, "refresh", lambda names: called.append(("refresh", names)))
+    monkeypatch.setattr(runner, "run_notebooks", lambda profile, names: called.append((profile, names)))
+    monkeypatch.setattr(runner, "refresh_notebooks", lambda names: called.append(("refresh", names)))
     assert runner.main(["smoke", "--only", "01_data_cleaning"]) == 0
     assert runner.main(["refresh"]) == 0
     assert called == [("smoke", ["01_data_cleaning"]), ("refresh", None)]
@@ -277,14 +277,14 @@ def test_the_module_is_a_command(monkeypatch, capsys):
     def fail(*_):
         raise FerlibError("It broke; mend it.")
 
-    monkeypatch.setattr(runner, "run", fail)
+    monkeypatch.setattr(runner, "run_notebooks", fail)
     assert runner.main(["full"]) == 1
     assert capsys.readouterr().err == "ferlib: It broke; mend it.\n"
 
 
 @pytest.mark.parametrize("profile", runner.PROFILES)
 def test_the_committed_settings_fit_the_committed_notebooks(profile):
-    assert set(runner.parameters(profile)) == {path.stem for path in runner.discover()}
+    assert set(runner.profile_parameters(profile)) == {path.stem for path in runner.discover_notebooks()}
 
 
 def test_normalise_shrinks_pictures_once():
@@ -293,8 +293,8 @@ def test_normalise_shrinks_pictures_once():
     notebook = new_notebook(
         cells=[new_code_cell("1", outputs=[new_output("display_data", data={"image/png": picture})])]
     )
-    first = runner.normalise(notebook).cells[0].outputs[0].data["image/png"]
-    again = runner.normalise(runner.normalise(notebook)).cells[0].outputs[0].data["image/png"]
+    first = outputs.normalise_notebook(notebook).cells[0].outputs[0].data["image/png"]
+    again = outputs.normalise_notebook(outputs.normalise_notebook(notebook)).cells[0].outputs[0].data["image/png"]
     assert len(first) < 0.5 * len(picture)
     assert again == first
     with Image.open(io.BytesIO(base64.b64decode(first))) as image:
