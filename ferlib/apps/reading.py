@@ -157,7 +157,7 @@ def model_card_limits() -> str:
     Raises:
         FerlibError: the card or the section is missing.
     """
-    path = paths.CHECKPOINTS / "README.md"
+    path = paths.WEIGHTS / "MODEL_CARD.md"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     _, heading, rest = text.partition(_LIMITS)
     if not heading:

@@ -100,6 +100,6 @@ def test_the_limits_are_the_model_cards(tmp_path, monkeypatch):
     limits = reading.model_card_limits()
     assert "not what a person feels" in limits
     assert "## " not in limits
-    monkeypatch.setattr(paths, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(paths, "WEIGHTS", tmp_path)
     with pytest.raises(FerlibError, match="no section on limits"):
         reading.model_card_limits()

@@ -18,7 +18,7 @@ MAKEFILE = (paths.ROOT / "Makefile").read_text()
 README = (paths.ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = (
     "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/README.md", "docs/EXPERIMENTS.md", "notebooks/README.md",
-    "notebooks/GLOSSARY.md", "data/README.md", "data/checkpoints/README.md",
+    "notebooks/GLOSSARY.md", "data/README.md", "ferlib/weights/MODEL_CARD.md",
     *(f"notebooks/{path.name}" for path in sorted(paths.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))),
 )  # fmt: skip
 
@@ -81,7 +81,7 @@ def test_the_glossary_has_the_notebooks_words():
     assert [term for term in used if term not in " ".join(glossary.split())] == []
 
 
-@pytest.mark.parametrize("card", ["data/README.md", "data/checkpoints/README.md"])
+@pytest.mark.parametrize("card", ["data/README.md", "ferlib/weights/MODEL_CARD.md"])
 def test_the_cards_have_the_common_headings(card):
     text = (paths.ROOT / card).read_text(encoding="utf-8")
     front = yaml.safe_load(text.split("---\n")[1])
@@ -89,7 +89,7 @@ def test_the_cards_have_the_common_headings(card):
     headings = set(re.findall(r"^## (.+)$", text, flags=re.MULTILINE))
     shared = {"Uses", "Bias, Risks, and Limitations", "Citation"}
     own = {"Dataset Details", "Dataset Structure", "Dataset Creation"}
-    if "checkpoints" in card:
+    if "MODEL_CARD" in card:
         own = {"Model Details", "Training Details", "Evaluation", "How to Get Started with the Model"}
     assert shared | own <= headings
 
