@@ -1,7 +1,7 @@
-"""From a detection to the 48x48 grey crop that the classifier was trained on, and a measure of how like it that is.
+"""Face crops: from a detection to the square grey face that the classifier was trained on.
 
 FER2013's faces were cut out by another detector, with its own framing. A crop that is wider or tighter than those
-lowers the accuracy silently, so the framing here is fitted to them: see `measure_crop_agreement` and `CropSpec`.
+lowers the accuracy silently, so the framing here is fitted to them: see `evaluation.crop_fit` and `CropSpec`.
 """
 
 from dataclasses import dataclass
@@ -24,19 +24,26 @@ _EYES_TO_CENTRE = 0.11  # the frame's centre lies this share of a side below the
 
 @dataclass(frozen=True)
 class CropSpec:
-    """How a square is placed on a detected face.
+    """Placement of the square on a detected face.
 
-    The defaults are what `measure_crop_agreement` favoured on 300 faces of the valid split. Mean difference in grey
-    levels, first for faces as they are, then for faces tilted by up to 20 degrees more: 30.0 and 31.2; never turned
-    29.5 and 33.3; made quite level 31.2 and 30.9; by the box, with the best margin and shift and not turned, 31.0 and
-    34.0.
+    The defaults are those that `evaluation.crop_fit.measure_crop_agreement` favoured on 300 faces of the valid split.
+    Mean difference in grey levels, first for faces as they are, then for faces tilted by up to 20 degrees more: 30.0
+    and 31.2; never turned 29.5 and 33.3; made quite level 31.2 and 30.9; by the box, with the best margin and shift and
+    not turned, 31.0 and 34.0.
+
+    Attributes:
+        basis: source of centre and size: the detector's "box", or the "eyes" and the mouth.
+        margin: enlargement: the side is (1 + margin) times FER2013's; above -1.
+        vertical_shift: shift of the square down the face, as a share of its side.
+        align: whether a tilted face is turned towards upright, by the line between the eyes.
+        free_roll: tilt that stays, degrees: FER2013's faces have as much, and the landmarks err by it.
     """
 
-    basis: Literal["box", "eyes"] = "eyes"  # what gives centre and size: the detector's box, or the eyes and the mouth
-    margin: float = 0.0  # the side is (1 + margin) times FER2013's; above -1
-    vertical_shift: float = 0.0  # moves the square down the face, as a share of its side
-    align: bool = True  # turn a tilted face towards upright, by the line between the eyes
-    free_roll: float = 5.0  # degrees of tilt that stay: FER2013's faces have as much, and the landmarks err by it
+    basis: Literal["box", "eyes"] = "eyes"
+    margin: float = 0.0
+    vertical_shift: float = 0.0
+    align: bool = True
+    free_roll: float = 5.0
 
     def __post_init__(self) -> None:
         if self.basis not in ("box", "eyes"):
@@ -48,7 +55,15 @@ class CropSpec:
 
 
 def crop_square(detection: Detection, spec: CropSpec) -> tuple[np.ndarray, float, float]:
-    """Centre (x, y), side in pixels, and turn in radians (clockwise as seen) of the square that `spec` asks for."""
+    """Compute the square on a face.
+
+    Args:
+        detection: the face.
+        spec: placement of the square.
+
+    Returns:
+        Centre (x, y) and side in pixels, and turn in radians, clockwise as seen.
+    """
     left_eye, right_eye, _, left_mouth, right_mouth = detection.landmarks.astype(np.float64)
     eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
     across, down = right_eye - left_eye, mouth - eyes
@@ -66,10 +81,22 @@ def crop_square(detection: Detection, spec: CropSpec) -> tuple[np.ndarray, float
 
 
 def crop_face(image: np.ndarray, detection: Detection, spec: CropSpec | None = None, *, size: int) -> np.ndarray:
-    """The face as (size, size) uint8 grey, framed as `spec` says; (H, W, 3) uint8 RGB in.
+    """Cut a face out of a picture.
 
-    What reaches outside the picture repeats its border. Every pixel is the mean of the area that it stands for, so
-    large faces do not alias: the square is sampled about once a picture pixel, turned, and then averaged down.
+    Parts outside the picture repeat its border. Every pixel is the mean of the area that it stands for, so large faces
+    do not alias: the square is sampled about once a picture pixel, turned, and then averaged down.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        detection: the face; it may lie outside the picture.
+        spec: placement of the square; None for the defaults.
+        size: side of the crop, pixels.
+
+    Returns:
+        (size, size) uint8 grey.
+
+    Raises:
+        FerlibError: a picture of another shape or type.
     """
     check_picture(image)
     centre, side, angle = crop_square(detection, spec or CropSpec())
@@ -91,7 +118,7 @@ def crop_face(image: np.ndarray, detection: Detection, spec: CropSpec | None = N
 
 
 def _surroundings(image: np.ndarray, centre: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:
-    """The part of the picture that a turned square can touch, never empty, and its upper left corner (x, y).
+    """Cut out the part of the picture that a turned square can touch, never empty; also give its upper left corner.
 
     Cutting it out first keeps the cost that of the face, and OpenCV cannot warp pictures over 32766 pixels a side.
     """

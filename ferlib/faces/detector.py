@@ -1,4 +1,4 @@
-"""Faces in a picture: MTCNN with its sharp edges covered, and the same faces again in the next picture."""
+"""Face detection: MTCNN for pictures of any size and shape, and the same faces again in the next frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ferlib.errors import FerlibError
-from ferlib.faces.mtcnn.cascade import Faces, as_squares, suppress_contained
+from ferlib.faces.mtcnn.cascade import Faces, as_squares, nms_contained
 from ferlib.faces.mtcnn.engines import EngineName, open_engine
 from ferlib.faces.pictures import check_picture
 from ferlib.parallel import cores
@@ -21,15 +21,15 @@ MIN_FACE_SIZE = 40  # pixels; the smallest face that is searched for in pictures
 THRESHOLDS = (0.6, 0.7, 0.7)  # least probability of a face after each stage
 DETECTOR_THREADS = 2
 MAX_SIDE = 1920  # pixels; a larger picture is scaled down to this before the search
-_SMALL = 256  # pixels; a picture with a shorter side than this may be one tightly cut face
-_BORDER = 0.25  # of the shorter side
-_GREY = 127  # MTCNN normalises with (x - 127.5) / 128, so this is its zero
-_SAME = 0.7  # share of the smaller of two boxes that the larger one covers, from which they are one face; MTCNN's own
+_BORDERED_SIDE = 256  # pixels; a picture with a shorter side of at most this may be one tightly cut face
+_BORDER = 0.25  # width of the border, as a share of the shorter side
+_BORDER_GREY = 127  # MTCNN normalises with (x - 127.5) / 128, so this is its zero
+_MAX_OVERLAP = 0.7  # share of the smaller of two boxes that the larger one covers, above which they are one face
 
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """One face that was found. Coordinates are pixels of the picture that was given, x to the right and y down.
+    """Face in a picture. Coordinates are pixels of the picture that was given, x to the right and y down.
 
     Attributes:
         box: x1, y1, x2, y2, inside the picture.
@@ -81,7 +81,7 @@ class FaceDetector:
         engine: EngineName | None = None,
         threads: int = DETECTOR_THREADS,
     ):
-        _check_least(min_face_size)
+        _check_face_size(min_face_size)
         if len(thresholds) != 3 or not all(0 < t < 1 for t in thresholds):
             raise FerlibError(f"thresholds must be three numbers between 0 and 1, not {thresholds!r}.")
         if max_side <= min_face_size:
@@ -90,13 +90,13 @@ class FaceDetector:
             raise FerlibError(f"threads must be at least 1, not {threads}.")
         self.min_face_size = min_face_size
         self.max_side = max_side
-        self._least_probability = float(thresholds[2])
+        self._min_probability = float(thresholds[2])
         self._lock = Lock()
         self._engine = open_engine(engine, thresholds, device, min(threads, cores()))
 
     @property
     def engine(self) -> EngineName:
-        """Which engine it is."""
+        """Name of the engine that runs the nets."""
         return self._engine.name
 
     def __call__(self, image: np.ndarray, min_face_size: int | None = None) -> list[Detection]:
@@ -115,28 +115,28 @@ class FaceDetector:
             FerlibError: another shape or type.
         """
         check_picture(image)
-        least = self.min_face_size if min_face_size is None else _check_least(min_face_size)
+        smallest = self.min_face_size if min_face_size is None else _check_face_size(min_face_size)
         small, scale = _scale_down(image, self.max_side)
         small, border = _add_border(small)
-        if min(small.shape[:2]) <= least:  # MTCNN would have no scale to search, and raises
+        if min(small.shape[:2]) <= smallest:  # MTCNN would have no scale to search, and raises
             return []
         with self._lock:
-            found = self._engine.detect(small, least)
-        detections = [one for one in _detections(found, image.shape, scale, border) if one is not None]
-        return sorted(detections, key=lambda d: (d.box[0] + d.box[2], d.box[1]))
+            faces = self._engine.detect(small, smallest)
+        detections = _detections(faces, image.shape, scale, border)
+        return sorted(filter(None, detections), key=lambda d: (d.box[0] + d.box[2], d.box[1]))
 
     def refine(self, image: np.ndarray, detections: Sequence[Detection]) -> list[Detection | None]:
-        """Find the faces of the frame before in this one, by MTCNN's last net alone on the old boxes.
+        """Find the faces of the previous frame in this one, by MTCNN's last net alone on the old boxes.
 
         It takes about 0.5 ms a face.
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            detections: faces of the frame before.
+            detections: faces of the previous frame.
 
         Returns:
-            The faces in the given order; None for one that is not there any more, has moved by more than about a third
-            of its size, or has come to lie on another one of them.
+            The faces in the given order; None for one that is no longer there, has moved by more than about a third of
+            its size, or has come to lie on another one of them.
 
         Raises:
             FerlibError: another shape or type.
@@ -145,33 +145,33 @@ class FaceDetector:
         if not detections:
             return []
         framed, border = _add_border(image)
-        old = np.array([detection.box for detection in detections], np.float32) + np.float32(border)
+        previous = np.array([detection.box for detection in detections], np.float32) + np.float32(border)
         with self._lock:
-            boxes, scores, points = self._engine.look(framed, as_squares(old))
-        good = np.flatnonzero(scores > self._least_probability)
-        good = good[suppress_contained(boxes[good], scores[good], _SAME)]
-        found = _detections((boxes[good], scores[good], points[good]), image.shape, np.ones(2), border)
-        by_index = dict(zip(good.tolist(), found, strict=True))
+            boxes, scores, points = self._engine.score_squares(framed, as_squares(previous))
+        good = np.flatnonzero(scores > self._min_probability)
+        good = good[nms_contained(boxes[good], scores[good], _MAX_OVERLAP)]
+        refined = _detections((boxes[good], scores[good], points[good]), image.shape, np.ones(2), border)
+        by_index = dict(zip(good.tolist(), refined, strict=True))
         return [by_index.get(index) for index in range(len(detections))]
 
 
-def _detections(found: Faces, shape: tuple[int, ...], scale: np.ndarray, border: int) -> list[Detection | None]:
-    """The engine's faces in the pixels of the picture that was given; None for one that lies outside it."""
-    boxes, scores, points = found
+def _detections(faces: Faces, shape: tuple[int, ...], scale: np.ndarray, border: int) -> list[Detection | None]:
+    """Convert the engine's faces to pixels of the picture that was given; None for one that lies outside it."""
+    boxes, scores, points = faces
     boxes = ((boxes.astype(np.float64).reshape(-1, 2, 2) - border) / scale).clip(0, shape[1::-1]).reshape(-1, 4)
     points = (points.astype(np.float64) - border) / scale
-    faces = zip(boxes, points, scores, strict=True)
-    return [_detection(*face) if _is_sound(*face) else None for face in faces]
+    parts = zip(boxes, points, scores, strict=True)
+    return [_detection(*face) if _is_sound(*face) else None for face in parts]
 
 
-def _check_least(pixels: int) -> int:
+def _check_face_size(pixels: int) -> int:
     if pixels < 12:
         raise FerlibError(f"min_face_size must be at least 12 pixels, the first net's window, not {pixels}.")
     return pixels
 
 
 def _is_sound(box: np.ndarray, points: np.ndarray, confidence: float) -> bool:
-    """False for a box that lies outside the picture, or numbers that are none."""
+    """Tell whether the box lies inside the picture and all numbers are finite."""
     finite = np.isfinite(box).all() and np.isfinite(points).all() and np.isfinite(float(confidence))
     return bool(finite) and box[2] - box[0] >= 1 and box[3] - box[1] >= 1
 
@@ -182,7 +182,7 @@ def _detection(box: np.ndarray, points: np.ndarray, confidence: float) -> Detect
 
 
 def _scale_down(image: np.ndarray, max_side: int) -> tuple[np.ndarray, np.ndarray]:
-    """The picture with no side above `max_side`, and the exact factors (x, y) that it was scaled by."""
+    """Scale a picture down to no side above `max_side`; also give the exact factors (x, y)."""
     height, width = image.shape[:2]
     factor = max_side / max(height, width)
     if factor >= 1:
@@ -192,13 +192,13 @@ def _scale_down(image: np.ndarray, max_side: int) -> tuple[np.ndarray, np.ndarra
 
 
 def _add_border(image: np.ndarray) -> tuple[np.ndarray, int]:
-    """A small picture with a grey border, and the border's width.
+    """Put a grey border around a small picture; also give the border's width.
 
     MTCNN was trained on faces with surroundings. Of 200 FER2013 faces, which fill their picture, it finds 80 % as they
     are and 89 % with this border.
     """
     short = min(image.shape[:2])
-    if short > _SMALL:
+    if short > _BORDERED_SIDE:
         return image, 0
     border = round(_BORDER * short)
-    return cv2.copyMakeBorder(image, *(border,) * 4, cv2.BORDER_CONSTANT, value=(_GREY,) * 3), border
+    return cv2.copyMakeBorder(image, *(border,) * 4, cv2.BORDER_CONSTANT, value=(_BORDER_GREY,) * 3), border

@@ -1,4 +1,4 @@
-"""Pictures from files: any of Pillow's modes in, upright RGB out, and one clear sentence for what cannot be read."""
+"""Pictures from files: any of Pillow's modes in, upright RGB out, and one clear sentence for an unreadable file."""
 
 import os
 import struct
@@ -23,7 +23,7 @@ SUFFIXES = frozenset(
         ".avif", ".tif", ".tiff", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm",
     }
 )  # fmt: skip
-"""What counts as a picture in a folder, in lower case. A file that is named itself is opened whatever its suffix."""
+"""Suffixes of pictures in a folder, in lower case. A file that is named itself is opened whatever its suffix."""
 ANNOTATED = ".annotated.png"  # ending of the pictures that `predict` draws
 
 # Only plain raster formats: Pillow would start Ghostscript for EPS.
@@ -38,7 +38,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What Pillow's readers raise on damaged data, besides OSError.
+# Errors that Pillow's readers raise on damaged data, besides OSError.
 _DAMAGE = (
     SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, RuntimeError, struct.error,
 )  # fmt: skip
@@ -46,11 +46,19 @@ _warnings_lock = threading.Lock()  # warnings.catch_warnings is not safe between
 
 
 def load_picture(source: str | Path | Image.Image) -> np.ndarray:
-    """A picture as (H, W, 3) uint8 RGB, upright (EXIF orientation applied).
+    """Load a picture, upright (EXIF orientation applied).
 
-    Greyscale, palette, CMYK, 1-bit and 16-bit pictures are converted (16 bits are scaled to 8, not cut off), what is
-    transparent becomes white, and of an animation the first frame counts. Raises FerlibError with one sentence that
-    names the file: missing, empty, cut short, not a picture, a folder, or more than `MAX_PIXELS`.
+    Greyscale, palette, CMYK, 1-bit and 16-bit pictures are converted (16 bits are scaled to 8, not cut off),
+    transparent pixels become white, and of an animation the first frame counts.
+
+    Args:
+        source: a file, or a Pillow image.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        FerlibError: the file is missing, empty, cut short, a folder or no picture, or has more than `MAX_PIXELS`.
     """
     if isinstance(source, Image.Image):
         return _decode(source, "the picture")
@@ -64,7 +72,19 @@ def load_picture(source: str | Path | Image.Image) -> np.ndarray:
 
 
 def decode_picture(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """The bytes of a picture file as `load_picture` gives it; its sentences call it `name`."""
+    """Decode the bytes of a picture file, as `load_picture` does.
+
+    Args:
+        data: content of the file.
+        name: name of the picture in error messages.
+        max_pixels: size from which the picture is refused.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        FerlibError: the bytes are empty, cut short or no picture, or there are too many pixels.
+    """
     if not data:
         raise FerlibError(_empty(name))
     with _open(BytesIO(data), name, max_pixels) as image:
@@ -72,7 +92,14 @@ def decode_picture(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.n
 
 
 def check_picture(image: np.ndarray) -> None:
-    """Raise FerlibError unless `image` is an (H, W, 3) uint8 array with at least one pixel."""
+    """Check that a picture is an (H, W, 3) uint8 array with at least one pixel.
+
+    Args:
+        image: the picture.
+
+    Raises:
+        FerlibError: it is not.
+    """
     if not isinstance(image, np.ndarray):
         raise FerlibError(f"A picture must be a NumPy array here, not {type(image).__name__}; use load_picture first.")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
@@ -83,19 +110,23 @@ def check_picture(image: np.ndarray) -> None:
 
 
 def find_pictures(path: str | Path, unreadable: Callable[[FerlibError], None] | None = None) -> list[Path]:
-    """The pictures in a folder and its subfolders, sorted; for a file that file alone.
+    """List the pictures in a folder and its subfolders, sorted; for a file that file alone.
 
-    Known suffixes count in either case; hidden files and folders, and pictures that `predict` has drawn, do not. Raises
-    FerlibError for a path that does not exist or a folder without pictures.
+    Suffixes count in either case. Hidden files and folders, and pictures that `predict` has drawn, are left out.
 
-    A folder below that cannot be read is an error, too; `unreadable` is called with it instead, and the rest is found.
+    Args:
+        path: a folder or a file.
+        unreadable: called with the error of each subfolder that cannot be read, instead of raising it.
+
+    Raises:
+        FerlibError: the path does not exist, the folder holds no pictures, or a subfolder cannot be read.
     """
     path = Path(path)
     if not path.is_dir():
         if not path.exists():
             raise FerlibError(f"{path} does not exist; check the name.")
         return [path]
-    found: list[Path] = []
+    pictures: list[Path] = []
     refused: list[FerlibError] = []
 
     def refuse(error: OSError) -> None:
@@ -106,10 +137,10 @@ def find_pictures(path: str | Path, unreadable: Callable[[FerlibError], None] | 
 
     for folder, subfolders, names in os.walk(path, onerror=refuse):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        found += [Path(folder, name) for name in names if _is_picture_name(name)]
-    if not found and not refused:
+        pictures += [Path(folder, name) for name in names if _is_picture_name(name)]
+    if not pictures and not refused:
         raise FerlibError(f"{path} holds no pictures; give a folder with files such as .jpg or .png.")
-    return sorted(found)
+    return sorted(pictures)
 
 
 def sample_picture() -> np.ndarray:
@@ -141,21 +172,21 @@ def _check_file(path: Path) -> None:
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Those of our formats that this Pillow can read."""
+    """List the formats of `_FORMATS` that this Pillow can read."""
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
 @contextmanager
 def _no_warnings() -> Iterator[None]:
-    """Pillow's warnings say nothing that a person needs here: what matters becomes a FerlibError."""
+    """Silence Pillow's warnings: all that a person needs to know becomes a FerlibError."""
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _open(file: Path | BytesIO, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Read the header only."""
+    """Read a picture's header only."""
     try:
         with _no_warnings():  # our own limit is checked next; Pillow's warning would come first, at 89 megapixels
             return Image.open(file, formats=_formats())
@@ -199,7 +230,7 @@ def _decode(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> np.n
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 when there is none or when the EXIF block itself is damaged (viewers ignore it then too)."""
+    """Read the EXIF orientation; 1 when there is none or the EXIF block is damaged (viewers ignore it then too)."""
     try:
         with _no_warnings():
             return int(image.getexif().get(_ORIENTATION, 1))
@@ -219,10 +250,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_8_bits(values: np.ndarray) -> np.ndarray:
-    """Grey values of a wider type as uint8.
+    """Convert grey values of a wider type to uint8.
 
-    16-bit files use 0..65535, and floats 0..1 or 0..255; what fits none of these is stretched from its least to its
-    greatest value. 32-bit integers may hold any of them (Pillow opens some 16-bit files as such), so the values decide.
+    16-bit files use 0..65535, and floats 0..1 or 0..255; other values are stretched from the least to the
+    greatest. 32-bit integers may hold any of them (Pillow opens some 16-bit files as such), so the values decide.
     """
     if values.dtype == np.uint16:
         return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -25,9 +25,9 @@ def test_a_resized_picture_is_torchs(picture, size):
 @pytest.mark.parametrize("side", [24, 48])
 def test_crops_are_torchs(picture, sampler, side):
     corners = np.array([[0, 0, 131, 97], [5, 7, 29, 31], [10, 20, 20, 26], [130, 96, 131, 97], [3, 1, 100, 60]])
-    found = sampler(picture).crops(corners, side)
-    assert (found.shape, found.dtype) == ((5, 3, side, side), np.float32)
-    for crop, (x1, y1, x2, y2) in zip(found, corners, strict=True):
+    crops = sampler(picture).crops(corners, side)
+    assert (crops.shape, crops.dtype) == ((5, 3, side, side), np.float32)
+    for crop, (x1, y1, x2, y2) in zip(crops, corners, strict=True):
         np.testing.assert_allclose(crop, by_torch(picture[y1:y2, x1:x2], side, side)[0], rtol=1e-5)
 
 

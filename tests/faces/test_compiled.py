@@ -67,6 +67,6 @@ def test_suppression_is_the_same_with_and_without_numba(count, pixel, smaller):
     boxes = np.concatenate([low, low + random.uniform(0, 30, (count, 2)).astype(np.float32)], axis=1)
     boxes[count // 2 :: 5, 2:] = boxes[count // 2 :: 5, :2]  # without area
     order = random.permutation(count)
-    for most in (0.3, 0.7):
-        expected = cascade._suppress(boxes, order, most, pixel, smaller)
-        np.testing.assert_array_equal(cascade.suppress_by_numpy(boxes, order, most, pixel, smaller), expected)
+    for max_overlap in (0.3, 0.7):
+        expected = cascade._nms(boxes, order, max_overlap, pixel, smaller)
+        np.testing.assert_array_equal(cascade.nms_by_numpy(boxes, order, max_overlap, pixel, smaller), expected)

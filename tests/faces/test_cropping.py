@@ -3,6 +3,8 @@ from functools import partial
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ferlib.errors import FerlibError
 from ferlib.evaluation.crop_fit import measure_crop_agreement, paste_face
@@ -31,8 +33,8 @@ def detection_of(centre, side, roll=0.0):
     return Detection(box, np.array(points, np.float32), 1.0)
 
 
-def difference(one, other):
-    return float(np.abs(one.astype(int) - other.astype(int)).mean())
+def difference(first, second):
+    return float(np.abs(first.astype(int) - second.astype(int)).mean())
 
 
 @pytest.mark.parametrize("basis", ["box", "eyes"])
@@ -48,9 +50,9 @@ def test_a_pasted_face_comes_back(basis, side):
 def test_an_aligned_face_comes_back_upright():
     roll = np.radians(35)
     picture = paste_face(pattern(), 150, (300, 220), roll)
-    found = detection_of((300, 220), 150, roll)
-    assert difference(crop(picture, found, CropSpec(free_roll=0)), pattern()) < 1.5
-    assert difference(crop(picture, found, CropSpec(align=False)), pattern()) > 10
+    detection = detection_of((300, 220), 150, roll)
+    assert difference(crop(picture, detection, CropSpec(free_roll=0)), pattern()) < 1.5
+    assert difference(crop(picture, detection, CropSpec(align=False)), pattern()) > 10
 
 
 def test_a_small_tilt_stays_and_a_large_one_is_reduced_to_it():
@@ -60,12 +62,12 @@ def test_a_small_tilt_stays_and_a_large_one_is_reduced_to_it():
 
 
 def test_margin_and_shift():
-    found = detection_of((100, 100), 60)
+    detection = detection_of((100, 100), 60)
     for basis in ("box", "eyes"):
-        centre, side, _ = crop_square(found, CropSpec(basis, margin=0.5, vertical_shift=0.1))
+        centre, side, _ = crop_square(detection, CropSpec(basis, margin=0.5, vertical_shift=0.1))
         assert side == pytest.approx(90, abs=0.01)
         assert centre[0] == pytest.approx(100, abs=0.01)
-    assert crop_square(found, CropSpec("box", vertical_shift=0.1))[0][1] == pytest.approx(106, abs=0.01)
+    assert crop_square(detection, CropSpec("box", vertical_shift=0.1))[0][1] == pytest.approx(106, abs=0.01)
 
 
 def test_fine_texture_does_not_alias():
@@ -89,6 +91,19 @@ def test_pictures_too_long_for_opencv():
 def test_size_and_tiny_faces():
     picture = np.full((50, 50, 3), 10, np.uint8)
     assert crop_face(picture, detection_of((20, 20), 0.1), size=96).shape == (96, 96)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    centre=st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)), side=st.floats(0, 5e3), roll=st.floats(-4, 4),
+    basis=st.sampled_from(["box", "eyes"]), shape=st.tuples(st.integers(1, 200), st.integers(1, 200)),
+    size=st.integers(1, 96),
+)  # fmt: skip
+def test_a_crop_has_the_size_asked_for_wherever_the_face_lies(centre, side, roll, basis, shape, size):
+    picture = np.full((*shape, 3), 80, np.uint8)
+    cut = crop_face(picture, detection_of(centre, side, roll), CropSpec(basis), size=size)
+    assert (cut.shape, cut.dtype) == ((size, size), np.uint8)
+    assert (cut == 80).all()  # a picture of one grey has crops of that grey
 
 
 def test_channels_are_weighed_as_rgb():

@@ -9,14 +9,14 @@ from ferlib.faces.detector import Detection, FaceDetector
 
 
 class FakeEngine:
-    """Gives the same answer for every picture, and remembers the picture."""
+    """Engine with the same answer for every picture, which it remembers."""
 
     name = "fake"
 
     def __init__(self, boxes):
         self.boxes = np.array(boxes, np.float32).reshape(-1, 4)
 
-    def detect(self, image, least):
+    def detect(self, image, min_face_size):
         self.image = image
         points = np.repeat(self.boxes[:, None, :2] + np.float32([1, 2]), 5, axis=1)
         return self.boxes, np.full(len(self.boxes), 0.9, np.float32), points
@@ -38,19 +38,19 @@ def centre(detection):
 
 
 def test_finds_the_face_of_the_photo(detector, photo):
-    (found,) = detector(photo)
-    assert isinstance(found, Detection)
-    assert found.confidence > 0.99
-    x1, y1, x2, y2 = found.box
+    (detection,) = detector(photo)
+    assert isinstance(detection, Detection)
+    assert detection.confidence > 0.99
+    x1, y1, x2, y2 = detection.box
     assert 60 < x1 < 90 < 140 < x2 < 170
     assert 50 < y1 < 80 < 160 < y2 < 190
-    assert all(type(value) is float for value in (*found.box, found.confidence))
+    assert all(type(value) is float for value in (*detection.box, detection.confidence))
 
 
 def test_landmarks_are_ordered_as_seen(detector, photo):
-    (found,) = detector(photo)
-    left_eye, right_eye, nose, left_mouth, right_mouth = found.landmarks
-    assert found.landmarks.dtype == np.float32
+    (detection,) = detector(photo)
+    left_eye, right_eye, nose, left_mouth, right_mouth = detection.landmarks
+    assert detection.landmarks.dtype == np.float32
     assert left_eye[0] < nose[0] < right_eye[0]
     assert left_mouth[0] < nose[0] < right_mouth[0]
     assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
@@ -62,9 +62,9 @@ def test_several_faces_come_from_left_to_right(detector, photo):
     canvas[:240, 420:] = photo
     canvas[80 : 80 + len(small), 10 : 10 + small.shape[1]] = small
     canvas[60 : 60 + len(small), 220 : 220 + small.shape[1]] = small
-    found = detector(canvas)
-    assert len(found) == 3
-    assert [x for x, _ in map(centre, found)] == sorted(x for x, _ in map(centre, found))
+    detections = detector(canvas)
+    assert len(detections) == 3
+    assert [x for x, _ in map(centre, detections)] == sorted(x for x, _ in map(centre, detections))
 
 
 def test_no_face(detector):
@@ -86,8 +86,8 @@ def test_every_least_size_fits_a_picture_of_that_size():
 
 
 def test_a_face_that_fills_a_small_picture_is_found(detector, photo):
-    (found,) = detector(photo)
-    x1, y1, x2, y2 = (round(value) for value in found.box)
+    (detection,) = detector(photo)
+    x1, y1, x2, y2 = (round(value) for value in detection.box)
     tight = cv2.resize(photo[y1 - 5 : y2, x1 - 12 : x2 + 12], (48, 48), interpolation=cv2.INTER_AREA)
     (again,) = detector(tight)
     assert min(again.box) >= 0
@@ -95,10 +95,10 @@ def test_a_face_that_fills_a_small_picture_is_found(detector, photo):
 
 
 def test_boxes_are_clamped_and_empty_ones_dropped():
-    found = with_boxes([[-20, -10, 50, 60], [380, 250, 470, 350], [500, 10, 600, 90], [100, 100, 100.2, 160]])(
+    detections = with_boxes([[-20, -10, 50, 60], [380, 250, 470, 350], [500, 10, 600, 90], [100, 100, 100.2, 160]])(
         picture()
     )
-    assert [d.box for d in found] == [(0, 0, 50, 60), (380, 250, 400, 300)]
+    assert [d.box for d in detections] == [(0, 0, 50, 60), (380, 250, 400, 300)]
 
 
 def test_numbers_that_are_none_are_dropped():
@@ -107,17 +107,17 @@ def test_numbers_that_are_none_are_dropped():
 
 def test_large_pictures_are_scaled_down_and_boxes_mapped_back():
     detector = with_boxes([[10, 20, 110, 140]], max_side=400)
-    (found,) = detector(picture(900, 1200))
+    (detection,) = detector(picture(900, 1200))
     assert detector._engine.image.shape == (300, 400, 3)
-    np.testing.assert_allclose(found.box, (30, 60, 330, 420))
-    np.testing.assert_allclose(found.landmarks, [[33, 66]] * 5)
+    np.testing.assert_allclose(detection.box, (30, 60, 330, 420))
+    np.testing.assert_allclose(detection.landmarks, [[33, 66]] * 5)
 
 
 def test_small_pictures_get_a_border_that_boxes_do_not_count():
     detector = with_boxes([[25, 35, 80, 90]])
-    (found,) = detector(picture(100, 120))
+    (detection,) = detector(picture(100, 120))
     assert detector._engine.image.shape == (150, 170, 3)
-    assert found.box == (0, 10, 55, 65)
+    assert detection.box == (0, 10, 55, 65)
 
 
 def test_scaled_search_finds_the_same_face(photo, detector):
@@ -134,7 +134,7 @@ def test_read_only_and_strided_pictures_are_fine(detector, photo):
 def test_threads_share_a_detector(detector, photo):
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(detector, [photo] * 8))
-    assert len({found[0].box for found in results}) == 1
+    assert len({detections[0].box for detections in results}) == 1
 
 
 @pytest.mark.parametrize(

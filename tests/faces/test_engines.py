@@ -20,26 +20,26 @@ def reference():
     return FaceDetector(engine="torch")
 
 
-def check(found):
-    assert (found["lost"], found["extra"]) == (0, 0)
-    assert found["least"] > 0.99
-    assert found["landmark"] < 0.01
-    assert found["probability"] < 0.001
+def check(agreement):
+    assert (agreement["lost"], agreement["extra"]) == (0, 0)
+    assert agreement["least"] > 0.99
+    assert agreement["landmark"] < 0.01
+    assert agreement["probability"] < 0.001
 
 
 def test_both_engines_find_the_same_faces(detector, reference):
     assert (detector.engine, reference.engine) == ("onnx", "torch")
-    found = detector_agreement(reference, detector, composed_pictures(count=6))
-    assert found["pictures"] == 9
-    assert found["faces"] >= 30
-    check(found)
+    agreement = detector_agreement(reference, detector, composed_pictures(count=6))
+    assert agreement["pictures"] == 9
+    assert agreement["faces"] >= 30
+    check(agreement)
 
 
 def test_both_find_the_same_small_faces():
     pictures = [cv2.resize(picture, (320, 240), interpolation=cv2.INTER_AREA) for picture in composed_pictures(1, 3)]
-    found = detector_agreement(FaceDetector(20, engine="torch"), FaceDetector(20), pictures)
-    assert found["faces"] >= 10
-    check(found)
+    agreement = detector_agreement(FaceDetector(20, engine="torch"), FaceDetector(20), pictures)
+    assert agreement["faces"] >= 10
+    check(agreement)
 
 
 def test_both_say_the_same_of_drawn_faces(detector, reference):
@@ -52,15 +52,15 @@ def test_the_reference_is_facenet_pytorch_as_it_is(photo, reference):
     boxes, _, points = MTCNN(keep_all=True, min_face_size=40).detect(
         np.pad(photo, ((55, 55), (55, 55), (0, 0)), constant_values=127), landmarks=True
     )
-    (found,) = reference(photo)
-    np.testing.assert_allclose(found.box, boxes[0].astype(float) - 55, atol=1e-3)
-    np.testing.assert_allclose(found.landmarks, points[0].astype(float) - 55, atol=1e-3)
+    (detection,) = reference(photo)
+    np.testing.assert_allclose(detection.box, boxes[0].astype(float) - 55, atol=1e-3)
+    np.testing.assert_allclose(detection.landmarks, points[0].astype(float) - 55, atol=1e-3)
 
 
 def test_threads_change_nothing(photo):
-    one, two = FaceDetector(threads=1), FaceDetector(threads=2)
+    single, double = FaceDetector(threads=1), FaceDetector(threads=2)
     picture = next(crowd(count=3, frames=1))
-    for first, second in zip(one(picture), two(picture), strict=True):
+    for first, second in zip(single(picture), double(picture), strict=True):
         np.testing.assert_allclose(first.box, second.box, atol=1e-3)
     with pytest.raises(FerlibError, match="threads"):
         FaceDetector(threads=0)
@@ -68,8 +68,8 @@ def test_threads_change_nothing(photo):
 
 def test_two_hundred_faces():
     picture = next(crowd(1280, 960, count=200, frames=1))
-    found = FaceDetector(20)(picture)
-    assert len(found) >= 195
+    detections = FaceDetector(20)(picture)
+    assert len(detections) >= 195
 
 
 def test_without_onnxruntime_it_is_one_sentence(monkeypatch):
@@ -106,11 +106,11 @@ def test_wrong_engines_are_refused():
 def test_a_face_is_found_again_where_it_was(name):
     detector = FaceDetector(engine=name)
     before, *_, after = crowd(count=2, frames=5)
-    found = detector(before)
-    again = detector.refine(after, found)
-    for one, two in zip(again, detector(after), strict=True):
-        np.testing.assert_allclose(one.box, two.box, atol=8)
-        np.testing.assert_allclose(one.landmarks, two.landmarks, atol=4)
+    detections = detector(before)
+    again = detector.refine(after, detections)
+    for refined, detection in zip(again, detector(after), strict=True):
+        np.testing.assert_allclose(refined.box, detection.box, atol=8)
+        np.testing.assert_allclose(refined.landmarks, detection.landmarks, atol=4)
 
 
 def test_lost_and_doubled_faces_are_told(detector, make):
@@ -119,16 +119,16 @@ def test_lost_and_doubled_faces_are_told(detector, make):
     assert detector.refine(picture, []) == []
     assert detector.refine(np.full_like(picture, 90), [first, second]) == [None, None]
     nowhere = make.detection((-300, -300, -200, -180))
-    found = detector.refine(picture, [nowhere, second, second])
-    assert [one is None for one in found].count(False) == 1
-    assert found[0] is None
+    refined = detector.refine(picture, [nowhere, second, second])
+    assert [face is None for face in refined].count(False) == 1
+    assert refined[0] is None
 
 
 def test_a_small_picture_is_framed_for_the_second_look_too(detector, photo):
     small = cv2.resize(photo, (110, 120), interpolation=cv2.INTER_AREA)
-    (found,) = detector(small)
-    (again,) = detector.refine(small, [found])
-    np.testing.assert_allclose(again.box, found.box, atol=5)
+    (detection,) = detector(small)
+    (again,) = detector.refine(small, [detection])
+    np.testing.assert_allclose(again.box, detection.box, atol=5)
     assert min(again.box) >= 0
     with pytest.raises(FerlibError, match="picture"):
-        detector.refine(small[..., 0], [found])
+        detector.refine(small[..., 0], [detection])

@@ -5,7 +5,7 @@ from facenet_pytorch import MTCNN
 
 from ferlib.errors import FerlibError
 from ferlib.faces.mtcnn import build
-from ferlib.faces.mtcnn.nets import NAMES, OnnxNets, TorchNets, graph_path
+from ferlib.faces.mtcnn.nets import NAMES, OnnxNets, TorchNets, net_path
 
 
 @pytest.fixture(scope="module")
@@ -19,24 +19,24 @@ def nets():
 )
 def test_the_graphs_say_what_facenet_pytorch_says(nets, name, shape):
     pixels = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
-    ours, theirs = (getattr(one, name)(pixels) for one in nets)
+    ours, theirs = (getattr(engine, name)(pixels) for engine in nets)
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours, theirs, atol=2e-4)
 
 
-def test_one_that_stays_is_one_that_was_there(nets):
+def test_crops_are_judged_one_by_one_as_together(nets):
     pixels = np.random.default_rng(0).uniform(0, 255, (7, 3, 24, 24)).astype(np.float32)
-    whole = nets[0].rnet(pixels)
-    np.testing.assert_allclose(np.concatenate([nets[0].rnet(pixels[k : k + 1]) for k in range(7)]), whole, atol=1e-5)
+    together = nets[0].rnet(pixels)
+    np.testing.assert_allclose(np.concatenate([nets[0].rnet(pixels[k : k + 1]) for k in range(7)]), together, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_stored_graphs_are_what_the_weights_give(name):
-    stored, built = onnx.load(graph_path(name)), onnx.load_model_from_string(build.graph(name))
+    stored, built = onnx.load(net_path(name)), onnx.load_model_from_string(build.build_graph(name))
     assert stored.graph == built.graph
 
 
 def test_missing_weights_are_reported(monkeypatch):
     monkeypatch.setattr(build, "find_spec", lambda name: None)
     with pytest.raises(FerlibError, match="install facenet-pytorch"):
-        build.graph("pnet")
+        build.build_graph("pnet")

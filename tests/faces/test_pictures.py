@@ -252,8 +252,8 @@ def test_find_pictures(tmp_path):
     for name in names + others:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = find_pictures(tmp_path)
-    assert found == sorted(tmp_path / name for name in names)
+    pictures = find_pictures(tmp_path)
+    assert pictures == sorted(tmp_path / name for name in names)
 
 
 def test_find_pictures_gives_a_named_file_whatever_it_is(tmp_path):

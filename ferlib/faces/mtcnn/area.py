@@ -15,19 +15,39 @@ from ferlib.faces.mtcnn.compiled import compiled
 
 
 class Sampler(Protocol):
-    """Gives crops of one picture."""
+    """Source of crops of one picture.
+
+    Attributes:
+        height: of the picture, pixels.
+        width: of the picture, pixels.
+    """
 
     height: int
     width: int
 
     def crops(self, corners: np.ndarray, side: int) -> np.ndarray:
-        """See `AreaSampler.crops`."""
+        """Cut parts out of the picture and scale each to a square.
+
+        Args:
+            corners: (N, 4) integers x1, y1, x2, y2 inside the picture, the last two exclusive and larger.
+            side: of each crop, pixels.
+
+        Returns:
+            (N, 3, side, side) float32, 0..255.
+        """
 
 
 class AreaSampler:
-    """Means over areas of one (H, W, 3) uint8 picture; the table takes 12 bytes a pixel and 0.2 ms at 640x480.
+    """Means over areas of one picture; the table takes 12 bytes a pixel and 0.2 ms at 640x480.
 
     Sums above 2^31 (pictures of more than 8 megapixels) wrap around, and their differences come out right all the same.
+
+    Args:
+        image: (H, W, 3) uint8.
+
+    Attributes:
+        height: of the picture, pixels.
+        width: of the picture, pixels.
     """
 
     def __init__(self, image: np.ndarray):
@@ -35,33 +55,56 @@ class AreaSampler:
         self._table = cv2.integral(np.ascontiguousarray(image), sdepth=cv2.CV_32S)  # row and column 0 hold zeros
 
     def resized(self, height: int, width: int) -> np.ndarray:
-        """The whole picture as (1, 3, height, width) float32, 0..255."""
+        """Scale the whole picture.
+
+        Args:
+            height: of the result, pixels.
+            width: of the result, pixels.
+
+        Returns:
+            (1, 3, height, width) float32, 0..255.
+        """
         return _means(self._table, np.array([[0, 0, self.width, self.height]]), height, width)
 
     def crops(self, corners: np.ndarray, side: int) -> np.ndarray:
-        """The parts within `corners` as (N, 3, side, side) float32, 0..255.
-
-        `corners`: (N, 4) integers x1, y1, x2, y2 inside the picture, the last two exclusive and larger.
-        """
+        """Cut parts out of the picture, as `Sampler.crops` says."""
         return _means(self._table, corners.astype(np.int64), side, side)
 
 
 class PartSampler:
-    """The same crops without a table of the whole picture: cheaper where a few faces are looked at again."""
+    """Crops as `AreaSampler` gives them, without a table of the whole picture: cheaper for a few faces.
+
+    Args:
+        image: (H, W, 3) uint8.
+
+    Attributes:
+        height: of the picture, pixels.
+        width: of the picture, pixels.
+    """
 
     def __init__(self, image: np.ndarray):
         self.height, self.width = image.shape[:2]
         self._image = image
 
     def crops(self, corners: np.ndarray, side: int) -> np.ndarray:
-        """See `AreaSampler.crops`."""
+        """Cut parts out of the picture, as `Sampler.crops` says."""
         return np.concatenate(
             [AreaSampler(self._image[y1:y2, x1:x2]).resized(side, side) for x1, y1, x2, y2 in corners]
         )
 
 
 def means_by_numpy(table: np.ndarray, corners: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Give what `_means` gives, without Numba."""
+    """Compute `_means` without Numba.
+
+    Args:
+        table: (H + 1, W + 1, 3) int32 summed-area table of a picture.
+        corners: (N, 4) int64 x1, y1, x2, y2 of the parts.
+        height: of each result, pixels.
+        width: of each result, pixels.
+
+    Returns:
+        (N, 3, height, width) float32.
+    """
     x1, y1, x2, y2 = (corners[:, edge : edge + 1] for edge in range(4))
     columns, rows = np.arange(width), np.arange(height)
     left, right = x1 + columns * (x2 - x1) // width, x1 - (-(columns + 1) * (x2 - x1)) // width
@@ -84,7 +127,7 @@ def means_by_numpy(table: np.ndarray, corners: np.ndarray, height: int, width: i
 
 @compiled(otherwise=means_by_numpy)
 def _means(table: np.ndarray, corners: np.ndarray, height: int, width: int) -> np.ndarray:  # pragma: no cover
-    """(N, 3, height, width) float32 means over the pieces of each part of a picture, from its (H + 1, W + 1, 3) table.
+    """Divide each part of a picture into height x width pieces and compute their means from the picture's table.
 
     Pieces may share a row or column of pixels, and of a part smaller than the result many pieces are one pixel.
     """

@@ -1,7 +1,7 @@
-"""How the detector's graphs were made: MTCNN's three nets as ONNX, from the weights that facenet-pytorch carries.
+"""MTCNN's three nets as ONNX graphs, built from the weights that facenet-pytorch carries.
 
 ``python -m ferlib.faces.mtcnn.build`` writes them into the package's `weights`; it needs the extra ``dev``. A test
-holds the stored files against what this gives.
+compares the stored files with newly built ones.
 
 Three rewrites make the graphs faster and change no result beyond rounding (tested, differences about 1e-6):
 
@@ -36,14 +36,23 @@ forms: the R-Net took 1.7 times as long."""
 
 @dataclass(frozen=True)
 class _Plan:
-    """What distinguishes the three nets."""
+    """Layers of one net.
 
-    pools: dict[int, tuple[int, int]]  # behind which convolution: size and stride
-    split: tuple[int, ...]  # convolutions whose PReLU becomes two convolutions, by measurement
+    Attributes:
+        pools: size and stride of the pool behind a convolution, by the convolution's number.
+        split: convolutions whose PReLU becomes two convolutions, by measurement.
+        convolutions: number of convolutions in the trunk.
+        dense: number of the first dense layer; 0 where the heads are convolutions.
+        heads: number of heads.
+        side: of a face at the input, pixels.
+    """
+
+    pools: dict[int, tuple[int, int]]
+    split: tuple[int, ...]
     convolutions: int
-    dense: int = 0  # number of the first dense layer; 0: the heads are convolutions
+    dense: int = 0
     heads: int = 2
-    side: int = 12  # pixels of a face at the input
+    side: int = 12
 
 
 _PLANS = {
@@ -53,8 +62,15 @@ _PLANS = {
 }  # fmt: skip
 
 
-def weights(name: str) -> dict[str, np.ndarray]:
-    """A net's tensors from the facenet-pytorch package, which is not imported for that."""
+def load_weights(name: str) -> dict[str, np.ndarray]:
+    """Read a net's tensors from the facenet-pytorch package, which is not imported for that.
+
+    Args:
+        name: one of `nets.NAMES`.
+
+    Raises:
+        FerlibError: the package or its file is missing.
+    """
     spec = find_spec("facenet_pytorch")
     places = spec.submodule_search_locations if spec else None
     path = Path(next(iter(places))) / "data" / f"{name}.pt" if places else None
@@ -65,35 +81,42 @@ def weights(name: str) -> dict[str, np.ndarray]:
     return {key: value.numpy() for key, value in torch.load(path, map_location="cpu", weights_only=True).items()}
 
 
-def graph(name: str) -> bytes:
-    """The ONNX model of "pnet", "rnet" or "onet": input ``x``, output ``out``."""
+def build_graph(name: str) -> bytes:
+    """Build a net's ONNX graph: input ``x``, output ``out``.
+
+    Args:
+        name: one of `nets.NAMES`.
+
+    Raises:
+        FerlibError: facenet-pytorch or its file is missing.
+    """
     from onnx import TensorProto, helper
 
-    plan, tensors, made = _PLANS[name], weights(name), _Graph()
-    before: list[str | int | None]
-    after: list[str | int | None]
-    last = _trunk(made, plan, tensors)
+    plan, tensors, graph = _PLANS[name], load_weights(name), _GraphBuilder()
+    input_shape: list[str | int | None]
+    output_shape: list[str | int | None]
+    last = _trunk(graph, plan, tensors)
     if plan.dense:
-        _dense_heads(made, plan, tensors, last)
-        before, after = ["n", 3, plan.side, plan.side], ["n", None]
+        _dense_heads(graph, plan, tensors, last)
+        input_shape, output_shape = ["n", 3, plan.side, plan.side], ["n", None]
     else:
         weight, bias = _heads([(tensors[f"conv4_{k}.weight"], tensors[f"conv4_{k}.bias"]) for k in (1, 2)])
-        made.convolution(last, weight, bias, "out")
-        before, after = [1, 3, "height", "width"], [1, 5, None, None]
+        graph.convolution(last, weight, bias, "out")
+        input_shape, output_shape = [1, 3, "height", "width"], [1, 5, None, None]
     ends = [
         helper.make_tensor_value_info(label, TensorProto.FLOAT, shape)
-        for label, shape in (("x", before), ("out", after))
+        for label, shape in (("x", input_shape), ("out", output_shape))
     ]
     model = helper.make_model(
-        helper.make_graph(made.nodes, name, ends[:1], ends[1:], made.constants),
+        helper.make_graph(graph.nodes, name, ends[:1], ends[1:], graph.constants),
         opset_imports=[helper.make_opsetid("", 13)],
         ir_version=8,
     )
     return model.SerializeToString()
 
 
-class _Graph:
-    """Nodes and constants of an ONNX graph as they are added; each method returns the name of what it gives."""
+class _GraphBuilder:
+    """Nodes and constants of an ONNX graph as they are added; each method returns the name of its result."""
 
     def __init__(self) -> None:
         self.nodes: list[NodeProto] = []
@@ -116,8 +139,8 @@ class _Graph:
         return self.node("Conv", inputs, name, kernel_shape=list(weight.shape[2:]))
 
 
-def _trunk(made: _Graph, plan: _Plan, tensors: dict[str, np.ndarray]) -> str:
-    """Convolutions, PReLUs and pools."""
+def _trunk(graph: _GraphBuilder, plan: _Plan, tensors: dict[str, np.ndarray]) -> str:
+    """Add convolutions, PReLUs and pools."""
     last, mixed = "x", None
     for number in range(1, plan.convolutions + 1):
         weight, bias, slopes = (
@@ -134,68 +157,73 @@ def _trunk(made: _Graph, plan: _Plan, tensors: dict[str, np.ndarray]) -> str:
         if number in plan.split:
             steep = np.flatnonzero(slopes > 1)
             mixed = steep, slopes[steep]
-            last = _split_prelu(made, last, weight, bias, slopes, number)
+            last = _split_prelu(graph, last, weight, bias, slopes, number)
         else:
-            last = made.convolution(last, weight, bias, f"conv{number}")
-            last = made.node("PRelu", [last, made.constant(slopes[:, None, None], f"slope{number}")], f"prelu{number}")
+            last = graph.convolution(last, weight, bias, f"conv{number}")
+            last = graph.node(
+                "PRelu", [last, graph.constant(slopes[:, None, None], f"slope{number}")], f"prelu{number}"
+            )
         if number in plan.pools:
             size, stride = plan.pools[number]
             shape = {"kernel_shape": [size, size], "strides": [stride, stride], "ceil_mode": 1}
-            last = made.node("MaxPool", [last], f"pool{number}", **shape)
+            last = graph.node("MaxPool", [last], f"pool{number}", **shape)
     return last
 
 
-def _split_prelu(made: _Graph, last: str, weight: np.ndarray, bias: np.ndarray, slopes: np.ndarray, number: int) -> str:
-    """Convolution and PReLU as a x + relu((1 - a) x); channels with a > 1 as x, and their relu(x) at the end."""
+def _split_prelu(
+    graph: _GraphBuilder, last: str, weight: np.ndarray, bias: np.ndarray, slopes: np.ndarray, number: int
+) -> str:
+    """Add convolution and PReLU as a x + relu((1 - a) x); channels with a > 1 as x, and their relu(x) at the end."""
     steep = np.flatnonzero(slopes > 1)
     low = np.concatenate([np.minimum(slopes, 1), np.zeros(len(steep))])
-    weight, bias, low = (_padded(one) for one in (_twice(weight, steep), _twice(bias, steep), low))
-    bent = made.convolution(last, weight * (1 - low)[:, None, None, None], bias * (1 - low), f"bent{number}")
-    bent = made.node("Relu", [bent], f"relu{number}")
-    straight = made.convolution(last, weight * low[:, None, None, None], bias * low, f"straight{number}")
-    return made.node("Add", [straight, bent], f"sum{number}")
+    weight, bias, low = (_padded(values) for values in (_twice(weight, steep), _twice(bias, steep), low))
+    bent = graph.convolution(last, weight * (1 - low)[:, None, None, None], bias * (1 - low), f"bent{number}")
+    bent = graph.node("Relu", [bent], f"relu{number}")
+    straight = graph.convolution(last, weight * low[:, None, None, None], bias * low, f"straight{number}")
+    return graph.node("Add", [straight, bent], f"sum{number}")
 
 
 def _twice(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Append copies of some rows."""
     return np.concatenate([values, values[rows]])
 
 
 def _padded(values: np.ndarray, axis: int = 0) -> np.ndarray:
-    """With zeros up to a multiple of `_BLOCK` along `axis`."""
+    """Add zeros up to a multiple of `_BLOCK` along `axis`."""
     missing = [(0, 0)] * values.ndim
     missing[axis] = (0, -values.shape[axis] % _BLOCK)
     return np.pad(values, missing)
 
 
-def _dense_heads(made: _Graph, plan: _Plan, tensors: dict[str, np.ndarray], last: str) -> None:
-    """Dense layer and heads of R- and O-Net."""
+def _dense_heads(graph: _GraphBuilder, plan: _Plan, tensors: dict[str, np.ndarray], last: str) -> None:
+    """Add the dense layer and the heads of R- or O-Net."""
     name = f"dense{plan.dense}"
     weight = tensors[f"{name}.weight"]
     channels, side = len(tensors[f"conv{plan.convolutions}.bias"]), 3
     # facenet-pytorch flattens (width, height, channel) as Caffe's MATLAB did; here it is (channel, height, width).
     weight = weight.reshape(-1, side, side, channels).transpose(0, 3, 2, 1).reshape(len(weight), -1)
-    last = made.node("Flatten", [last], "flat", axis=1)
-    inputs = [last, made.constant(weight, f"{name}.weight"), made.constant(tensors[f"{name}.bias"], f"{name}.bias")]
-    last = made.node("Gemm", inputs, name, transB=1)
-    last = made.node("PRelu", [last, made.constant(tensors[f"prelu{plan.dense}.weight"], "slope")], "prelu")
+    last = graph.node("Flatten", [last], "flat", axis=1)
+    inputs = [last, graph.constant(weight, f"{name}.weight"), graph.constant(tensors[f"{name}.bias"], f"{name}.bias")]
+    last = graph.node("Gemm", inputs, name, transB=1)
+    last = graph.node("PRelu", [last, graph.constant(tensors[f"prelu{plan.dense}.weight"], "slope")], "prelu")
     names = [f"dense{plan.dense + 1}_{k + 1}" for k in range(plan.heads)]
-    weight, bias = _heads([(tensors[f"{one}.weight"], tensors[f"{one}.bias"]) for one in names])
-    made.node("Gemm", [last, made.constant(weight, "out.weight"), made.constant(bias, "out.bias")], "out", transB=1)
+    weight, bias = _heads([(tensors[f"{head}.weight"], tensors[f"{head}.bias"]) for head in names])
+    graph.node("Gemm", [last, graph.constant(weight, "out.weight"), graph.constant(bias, "out.bias")], "out", transB=1)
 
 
 def _heads(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """All heads as one layer, the two scores of the first as their difference."""
+    """Join all heads into one layer, the two scores of the first as their difference."""
     (weight, bias), *others = parts
     first = weight[1:] - weight[:1], bias[1:] - bias[:1]
     joined = [first, *others]
-    return np.concatenate([one for one, _ in joined]), np.concatenate([one for _, one in joined])
+    return np.concatenate([weight for weight, _ in joined]), np.concatenate([bias for _, bias in joined])
 
 
 def write_graphs() -> None:
     """Write the three graphs into the package's folder of weights."""
     for name in NAMES:
         with atomic_path(paths.WEIGHTS / "mtcnn" / f"{name}.onnx") as temporary:
-            temporary.write_bytes(graph(name))
+            temporary.write_bytes(build_graph(name))
 
 
 if __name__ == "__main__":

@@ -18,68 +18,97 @@ from ferlib.faces.mtcnn.compiled import compiled
 from ferlib.faces.mtcnn.nets import Nets
 from ferlib.parallel import Workers
 
-_CELL, _STRIDE = 12, 2  # pixels of a level: what the P-Net sees at once, and from one cell to the next
+_CELL, _STRIDE = 12, 2  # pixels of a level: side of the P-Net's window, and step from one cell to the next
 _FACTOR = 0.709  # from one level of the pyramid to the next, about 1 / sqrt(2)
-_CHUNK = {24: 16, 48: 4}  # crops of each size that go through a net at once: what stays in the processor's cache
-_MOST = 4000  # candidates for the R-Net, the most probable; 200 faces give some 2000, and noise must not take minutes
+_CROPS_AT_ONCE = {24: 16, 48: 4}  # by side of the crops; so many stay in the processor's cache
+_MAX_CANDIDATES = 4000  # for the R-Net, the most probable; 200 faces give some 2000, and noise must not take minutes
 
 Faces = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Boxes (N, 4) as x1, y1, x2, y2, probabilities (N,), landmarks (N, 5, 2), all float32 in pixels of the picture."""
 
 
 class Cascade:
-    """Finds faces with three nets; calls must not overlap.
+    """MTCNN's three stages; calls must not overlap.
 
-    `thresholds`: least probability behind each net. `threads`: that share the work, the caller included.
+    Args:
+        nets: the three nets.
+        thresholds: least probability of a face behind each net.
+        threads: threads that share the work, the caller included.
+
+    Attributes:
+        nets: as given.
+        thresholds: as given.
     """
 
     def __init__(self, nets: Nets, thresholds: Sequence[float] = (0.6, 0.7, 0.7), threads: int = 1):
         self.nets, self.thresholds = nets, tuple(thresholds)
         self._workers = Workers(threads, "ferlib-mtcnn")
 
-    def detect(self, image: np.ndarray, least: int) -> Faces:
-        """The faces of an (H, W, 3) uint8 RGB picture from `least` pixels on, in no order; boxes may reach outside."""
+    def detect(self, image: np.ndarray, min_face_size: int) -> Faces:
+        """Find the faces of a picture, in no order.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            min_face_size: smallest face that is searched for, pixels.
+
+        Returns:
+            The faces; boxes may reach outside the picture.
+        """
         with self._workers.apart():
             sampler = AreaSampler(image)
-            boxes, scores = self._propose(sampler, least)
+            boxes, scores = self._propose(sampler, min_face_size)
             if len(boxes):
-                boxes, scores = self._refuse(sampler, boxes, scores)
+                boxes, scores = self._reject(sampler, boxes, scores)
             return self.refine(sampler, boxes)
 
     def refine(self, sampler: Sampler, squares: np.ndarray) -> Faces:
-        """The faces in square boxes (N, 4), by the O-Net alone, each at most once."""
-        boxes, scores, points = self.look(sampler, squares)
+        """Find the faces in square boxes by the O-Net alone, each at most once.
+
+        Args:
+            sampler: of the picture.
+            squares: (N, 4) boxes.
+        """
+        boxes, scores, points = self.score_squares(sampler, squares)
         good = scores > self.thresholds[2]
         boxes, scores, points = boxes[good], scores[good], points[good]
-        keep = suppress_contained(boxes, scores, 0.7)
+        keep = nms_contained(boxes, scores, 0.7)
         return boxes[keep], scores[keep], points[keep]
 
-    def look(self, sampler: Sampler, squares: np.ndarray) -> Faces:
-        """What the O-Net sees in each of (N, 4) square boxes, probable or not; 0 for one outside the picture."""
+    def score_squares(self, sampler: Sampler, squares: np.ndarray) -> Faces:
+        """Run the O-Net on square boxes.
+
+        Args:
+            sampler: of the picture.
+            squares: (N, 4) boxes.
+
+        Returns:
+            One face for each box in the given order, however improbable; probability 0 for a box outside the picture.
+        """
         corners, inside = _corners(squares, sampler)
-        found = np.zeros((len(squares), 15), np.float32)
-        found[:, 0] = -np.inf
+        outputs = np.zeros((len(squares), 15), np.float32)
+        outputs[:, 0] = -np.inf
         if inside.any():
-            found[inside] = self._through(self.nets.onet, sampler, corners[inside], 48)
+            outputs[inside] = self._run(self.nets.onet, sampler, corners[inside], 48)
         size = squares[:, 2:] - squares[:, :2] + 1
         across, down = (
-            found[:, 5:10] * size[:, :1] + squares[:, :1] - 1,
-            found[:, 10:] * size[:, 1:] + squares[:, 1:2] - 1,
+            outputs[:, 5:10] * size[:, :1] + squares[:, :1] - 1,
+            outputs[:, 10:] * size[:, 1:] + squares[:, 1:2] - 1,
         )
-        return _moved(squares, found[:, 1:5], 1), _probability(found[:, 0]), np.stack([across, down], axis=2)
+        return _moved(squares, outputs[:, 1:5], 1), _probability(outputs[:, 0]), np.stack([across, down], axis=2)
 
-    def _propose(self, sampler: AreaSampler, least: int) -> tuple[np.ndarray, np.ndarray]:
-        """First stage: candidates of all levels as squares, and their probabilities."""
-        levels = ((scale, _level(sampler, scale)) for scale in scales(sampler.height, sampler.width, least))
+    def _propose(self, sampler: AreaSampler, min_face_size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Run the first stage: candidates of all levels as squares, and their probabilities."""
+        scales = pyramid_scales(sampler.height, sampler.width, min_face_size)
+        levels = ((scale, _level(sampler, scale)) for scale in scales)
         parts = self._workers.share(self._cells, levels)
         if not parts:
             return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
         boxes, scores, moves = (np.concatenate(values) for values in zip(*parts, strict=True))
-        keep = suppress(boxes, scores, 0.7)[:_MOST]
+        keep = nms(boxes, scores, 0.7)[:_MAX_CANDIDATES]
         return as_squares(_moved(boxes[keep], moves[keep], 0)), scores[keep]
 
     def _cells(self, level: tuple[float, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The cells of one level, (scale, pixels), that may be faces: boxes, probabilities, corrections."""
+        """Find the cells of one level, (scale, pixels), that may be faces: boxes, probabilities, corrections."""
         scale, pixels = level
         cells = self.nets.pnet(pixels)[0]
         scores = _probability(cells[0])
@@ -87,120 +116,162 @@ class Cascade:
         corners = _STRIDE * np.stack([columns, rows], axis=1).astype(np.float32)
         low, high = np.floor((corners + 1) / np.float32(scale)), np.floor((corners + _CELL) / np.float32(scale))
         boxes, scores = np.concatenate([low, high], axis=1), scores[rows, columns]
-        keep = suppress(boxes, scores, 0.5)
+        keep = nms(boxes, scores, 0.5)
         return boxes[keep], scores[keep], cells[1:, rows[keep], columns[keep]].T
 
-    def _refuse(self, sampler: AreaSampler, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Second stage: the candidates that the R-Net leaves, as squares."""
+    def _reject(self, sampler: AreaSampler, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Run the second stage: drop the candidates that the R-Net finds improbable; squares and probabilities."""
         corners, inside = _corners(boxes, sampler)
         boxes, corners = boxes[inside], corners[inside]
-        found = self._through(self.nets.rnet, sampler, corners, 24)
-        scores = _probability(found[:, 0])
+        outputs = self._run(self.nets.rnet, sampler, corners, 24)
+        scores = _probability(outputs[:, 0])
         good = scores > self.thresholds[1]
-        boxes, scores, moves = boxes[good], scores[good], found[good, 1:]
-        keep = suppress(boxes, scores, 0.7)
+        boxes, scores, moves = boxes[good], scores[good], outputs[good, 1:]
+        keep = nms(boxes, scores, 0.7)
         return as_squares(_moved(boxes[keep], moves[keep], 1)), scores[keep]
 
-    def _through(
+    def _run(
         self, net: Callable[[np.ndarray], np.ndarray], sampler: Sampler, corners: np.ndarray, side: int
     ) -> np.ndarray:
-        """Crops through a net: a row each."""
+        """Run a net on crops, in portions shared among the threads; a row of outputs each."""
         if not len(corners):
             return np.zeros((0, 15 if side == 48 else 5), np.float32)
-        crops = (sampler.crops(some, side) for some in self._workers.portions(corners, _CHUNK[side]))
+        crops = (sampler.crops(portion, side) for portion in self._workers.portions(corners, _CROPS_AT_ONCE[side]))
         return np.concatenate(self._workers.share(net, crops))
 
 
 def _level(sampler: AreaSampler, scale: float) -> np.ndarray:
-    """(1, 3, h, w) pixels of a level of the pyramid."""
+    """Scale the picture to a level of the pyramid: (1, 3, h, w)."""
     return sampler.resized(int(sampler.height * scale + 1), int(sampler.width * scale + 1))
 
 
-def scales(height: int, width: int, least: int) -> list[float]:
-    """Of the pyramid's levels: the largest shows faces of `least` pixels with 12, the smallest fills the picture."""
-    found, scale = [], 12.0 / least
+def pyramid_scales(height: int, width: int, min_face_size: int) -> list[float]:
+    """Compute the scales of the pyramid's levels.
+
+    Args:
+        height: of the picture, pixels.
+        width: of the picture, pixels.
+        min_face_size: smallest face that is searched for, pixels.
+
+    Returns:
+        Scales from the level where such a face is 12 pixels wide to the one where the picture is hardly larger than
+        12 pixels; empty when the picture is too small for any.
+    """
+    scales, scale = [], 12.0 / min_face_size
     side = min(height, width) * scale
     while side >= 12:
-        found.append(scale)
+        scales.append(scale)
         scale, side = scale * _FACTOR, side * _FACTOR
-    return found
+    return scales
 
 
 def as_squares(boxes: np.ndarray) -> np.ndarray:
-    """(N, 4) boxes grown to squares about their centres."""
+    """Grow boxes to squares about their centres.
+
+    Args:
+        boxes: (N, 4) float32.
+    """
     size = boxes[:, 2:] - boxes[:, :2]
     side = size.max(axis=1, keepdims=True)
     low = boxes[:, :2] + size * np.float32(0.5) - side * np.float32(0.5)
     return np.concatenate([low, low + side], axis=1)
 
 
-def suppress(boxes: np.ndarray, scores: np.ndarray, most: float) -> np.ndarray:
-    """Non-maximum suppression as torchvision's `nms`: indices that are kept, from the most probable on.
+def nms(boxes: np.ndarray, scores: np.ndarray, max_overlap: float) -> np.ndarray:
+    """Suppress boxes that overlap a more probable one, as torchvision's `nms`.
 
-    A box falls when its intersection over union with a kept one is above `most`.
+    Args:
+        boxes: (N, 4) float32.
+        scores: (N,) probabilities.
+        max_overlap: largest intersection over union with a remaining box.
+
+    Returns:
+        Indices of the remaining boxes, from the most probable on.
     """
-    return _suppress(boxes, np.argsort(-scores, kind="stable"), most, 0, False)
+    return _nms(boxes, np.argsort(-scores, kind="stable"), max_overlap, 0, False)
 
 
-def suppress_contained(boxes: np.ndarray, scores: np.ndarray, most: float) -> np.ndarray:
-    """The same by the intersection over the smaller area, as facenet-pytorch's `nms_numpy` with "Min"."""
-    return _suppress(boxes, np.argsort(-scores, kind="stable"), most, 1, True)
+def nms_contained(boxes: np.ndarray, scores: np.ndarray, max_overlap: float) -> np.ndarray:
+    """Suppress boxes that share too much of the smaller area, as facenet-pytorch's `nms_numpy` with "Min".
+
+    Args:
+        boxes: (N, 4) float32.
+        scores: (N,) probabilities.
+        max_overlap: largest intersection with a remaining box, as a share of the smaller of the two.
+
+    Returns:
+        Indices of the remaining boxes, from the most probable on.
+    """
+    return _nms(boxes, np.argsort(-scores, kind="stable"), max_overlap, 1, True)
 
 
-def suppress_by_numpy(boxes: np.ndarray, order: np.ndarray, most: float, pixel: int, smaller: bool) -> np.ndarray:
-    """Give what `_suppress` gives, without Numba."""
+def nms_by_numpy(boxes: np.ndarray, order: np.ndarray, max_overlap: float, pixel: int, smaller: bool) -> np.ndarray:
+    """Compute `_nms` without Numba.
+
+    Args:
+        boxes: (N, 4) float32.
+        order: indices of the boxes, from the most probable on.
+        max_overlap: largest overlap with a remaining box, 0..1.
+        pixel: width that a box has beyond the difference of its corners, pixels.
+        smaller: divide the intersection by the smaller area instead of the union.
+
+    Returns:
+        Indices of the remaining boxes, from the most probable on.
+    """
     x1, y1, x2, y2 = np.ascontiguousarray(boxes[order].T)
-    more, zero = np.float32(pixel), np.float32(0)
-    areas = (x2 - x1 + more) * (y2 - y1 + more)
-    left, survivors = np.arange(len(order)), []
+    extra, zero = np.float32(pixel), np.float32(0)
+    areas = (x2 - x1 + extra) * (y2 - y1 + extra)
+    candidates, survivors = np.arange(len(order)), []
     with np.errstate(divide="ignore", invalid="ignore"):
-        while len(left):
-            best, left = left[0], left[1:]
+        while len(candidates):
+            best, candidates = candidates[0], candidates[1:]
             survivors.append(best)
-            across = np.minimum(x2[best], x2[left]) - np.maximum(x1[best], x1[left]) + more
-            down = np.minimum(y2[best], y2[left]) - np.maximum(y1[best], y1[left]) + more
+            across = np.minimum(x2[best], x2[candidates]) - np.maximum(x1[best], x1[candidates]) + extra
+            down = np.minimum(y2[best], y2[candidates]) - np.maximum(y1[best], y1[candidates]) + extra
             shared = np.maximum(across, zero) * np.maximum(down, zero)
-            divisor = np.minimum(areas[best], areas[left]) if smaller else areas[best] + areas[left] - shared
-            left = left[~(shared / divisor > most)]
+            divisor = (
+                np.minimum(areas[best], areas[candidates]) if smaller else areas[best] + areas[candidates] - shared
+            )
+            candidates = candidates[~(shared / divisor > max_overlap)]
     return order[np.array(survivors, np.int64)]
 
 
-@compiled(otherwise=suppress_by_numpy)
-def _suppress(  # pragma: no cover
-    boxes: np.ndarray, order: np.ndarray, most: float, pixel: int, smaller: bool
+@compiled(otherwise=nms_by_numpy)
+def _nms(  # pragma: no cover
+    boxes: np.ndarray, order: np.ndarray, max_overlap: float, pixel: int, smaller: bool
 ) -> np.ndarray:
-    """The next best box that is left, again and again, without those that overlap it too much.
+    """Take the most probable box and drop those that overlap it too much, again and again.
 
     Boxes are `pixel` wider than their corners say. Two boxes without area overlap by NaN, which is above nothing.
     """
-    more, zero = np.float32(pixel), np.float32(0)
-    areas = (boxes[:, 2] - boxes[:, 0] + more) * (boxes[:, 3] - boxes[:, 1] + more)
-    fallen, kept, count = np.zeros(len(boxes), np.bool_), np.empty(len(boxes), np.int64), 0
+    extra, zero = np.float32(pixel), np.float32(0)
+    areas = (boxes[:, 2] - boxes[:, 0] + extra) * (boxes[:, 3] - boxes[:, 1] + extra)
+    suppressed, survivors, count = np.zeros(len(boxes), np.bool_), np.empty(len(boxes), np.int64), 0
     for place, best in enumerate(order):
-        if fallen[best]:
+        if suppressed[best]:
             continue
-        kept[count] = best
+        survivors[count] = best
         count += 1
         for other in order[place + 1 :]:
-            across = min(boxes[best, 2], boxes[other, 2]) - max(boxes[best, 0], boxes[other, 0]) + more
-            down = min(boxes[best, 3], boxes[other, 3]) - max(boxes[best, 1], boxes[other, 1]) + more
+            across = min(boxes[best, 2], boxes[other, 2]) - max(boxes[best, 0], boxes[other, 0]) + extra
+            down = min(boxes[best, 3], boxes[other, 3]) - max(boxes[best, 1], boxes[other, 1]) + extra
             shared = max(across, zero) * max(down, zero)
-            least = min(areas[best], areas[other]) if smaller else areas[best] + areas[other] - shared
-            if shared / least > most:
-                fallen[other] = True
-    return kept[:count]
+            divisor = min(areas[best], areas[other]) if smaller else areas[best] + areas[other] - shared
+            if shared / divisor > max_overlap:
+                suppressed[other] = True
+    return survivors[:count]
 
 
 def _corners(boxes: np.ndarray, sampler: Sampler) -> tuple[np.ndarray, np.ndarray]:
-    """Whole pixels of (N, 4) boxes inside the picture, x1, y1, x2, y2 with exclusive ends, and which are not empty."""
-    whole = np.trunc(boxes).astype(np.int64)
-    low = np.maximum(whole[:, :2], 1) - 1
-    high = np.minimum(whole[:, 2:], [sampler.width, sampler.height])
+    """Cut (N, 4) boxes to the picture's whole pixels, x1, y1, x2, y2 with exclusive ends; and which are not empty."""
+    pixels = np.trunc(boxes).astype(np.int64)
+    low = np.maximum(pixels[:, :2], 1) - 1
+    high = np.minimum(pixels[:, 2:], [sampler.width, sampler.height])
     return np.concatenate([low, high], axis=1), (high > low).all(axis=1)
 
 
 def _moved(boxes: np.ndarray, moves: np.ndarray, pixel: int) -> np.ndarray:
-    """Boxes with a net's corrections, which are shares of width and height."""
+    """Apply a net's corrections, which are shares of width and height, to boxes."""
     size = np.tile(boxes[:, 2:] - boxes[:, :2] + np.float32(pixel), 2)
     return boxes + moves * size
 

@@ -15,39 +15,76 @@ if TYPE_CHECKING:
     import torch
 
 EngineName = Literal["onnx", "torch"]
+"""Name of a detection engine."""
 
 
 class Engine(Protocol):
-    """Finds faces in (H, W, 3) uint8 RGB pictures; calls must not overlap."""
+    """Face detector without the care for borders, sizes and order; calls must not overlap.
+
+    Attributes:
+        name: "onnx" or "torch".
+    """
 
     name: EngineName
 
-    def detect(self, image: np.ndarray, least: int) -> Faces:
-        """The faces from `least` pixels on; boxes may reach outside the picture."""
+    def detect(self, image: np.ndarray, min_face_size: int) -> Faces:
+        """Find the faces of a picture.
 
-    def look(self, image: np.ndarray, squares: np.ndarray) -> Faces:
-        """What the last net sees in each of (N, 4) square boxes, with its probability of a face."""
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            min_face_size: smallest face that is searched for, pixels.
+
+        Returns:
+            The faces in no order; boxes may reach outside the picture.
+        """
+
+    def score_squares(self, image: np.ndarray, squares: np.ndarray) -> Faces:
+        """Run the last net on square boxes.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            squares: (N, 4) boxes.
+
+        Returns:
+            One face for each box in the given order, however improbable.
+        """
 
 
 class OnnxEngine:
-    """Our cascade on ONNX Runtime; raises FerlibError when a graph is missing or damaged."""
+    """Our cascade on ONNX Runtime.
+
+    Args:
+        thresholds: least probability behind each of the three nets.
+        threads: threads that share the work.
+
+    Raises:
+        FerlibError: a graph is missing or damaged.
+    """
 
     name: EngineName = "onnx"
 
     def __init__(self, thresholds: Sequence[float], threads: int):
         self._cascade = Cascade(OnnxNets(), thresholds, threads)
 
-    def detect(self, image: np.ndarray, least: int) -> Faces:
-        """See `Engine`."""
-        return self._cascade.detect(image, least)
+    def detect(self, image: np.ndarray, min_face_size: int) -> Faces:
+        """Find the faces of a picture, as `Engine.detect` says."""
+        return self._cascade.detect(image, min_face_size)
 
-    def look(self, image: np.ndarray, squares: np.ndarray) -> Faces:
-        """See `Engine`."""
-        return self._cascade.look(PartSampler(image), squares)
+    def score_squares(self, image: np.ndarray, squares: np.ndarray) -> Faces:
+        """Run the last net on square boxes, as `Engine.score_squares` says."""
+        return self._cascade.score_squares(PartSampler(image), squares)
 
 
 class TorchEngine:
-    """facenet-pytorch's class; it takes torch's own threads."""
+    """facenet-pytorch's class; it takes torch's own threads.
+
+    Args:
+        thresholds: least probability behind each of the three nets.
+        device: where the nets run.
+
+    Raises:
+        FerlibError: torch or facenet-pytorch is missing.
+    """
 
     name: EngineName = "torch"
 
@@ -58,11 +95,11 @@ class TorchEngine:
         self._mtcnn = MTCNN(keep_all=True, thresholds=list(thresholds), device=device).eval()
         self._cascade = Cascade(TorchNets(self._mtcnn), thresholds)
 
-    def detect(self, image: np.ndarray, least: int) -> Faces:
-        """See `Engine`."""
+    def detect(self, image: np.ndarray, min_face_size: int) -> Faces:
+        """Find the faces of a picture, as `Engine.detect` says."""
         import torch
 
-        self._mtcnn.min_face_size = least
+        self._mtcnn.min_face_size = min_face_size
         with torch.inference_mode():
             boxes, scores, points = self._mtcnn.detect(image, landmarks=True)
         if boxes is None:
@@ -71,9 +108,9 @@ class TorchEngine:
         boxes, scores, points = (np.array(values.tolist(), np.float32) for values in (boxes, scores, points))
         return boxes, scores, points
 
-    def look(self, image: np.ndarray, squares: np.ndarray) -> Faces:
-        """See `Engine`."""
-        return self._cascade.look(PartSampler(image), squares)
+    def score_squares(self, image: np.ndarray, squares: np.ndarray) -> Faces:
+        """Run the last net on square boxes, as `Engine.score_squares` says."""
+        return self._cascade.score_squares(PartSampler(image), squares)
 
 
 def open_engine(

@@ -18,19 +18,41 @@ if TYPE_CHECKING:
     import torch
 
 NAMES = ("pnet", "rnet", "onet")
+"""Names of the three nets."""
 
 
 class Nets(Protocol):
-    """The three nets, (N, 3, H, W) float32 of 0..255 each."""
+    """MTCNN's three nets."""
 
     def pnet(self, pixels: np.ndarray) -> np.ndarray:
-        """(1, 3, H, W) -> (1, 5, h, w): logit and box of each cell of 12 pixels, 2 pixels apart."""
+        """Run the P-Net.
+
+        Args:
+            pixels: (1, 3, H, W) float32, 0..255.
+
+        Returns:
+            (1, 5, h, w) float32: logit and corrections of each cell of 12 pixels, 2 pixels apart.
+        """
 
     def rnet(self, pixels: np.ndarray) -> np.ndarray:
-        """(N, 3, 24, 24) -> (N, 5): logit and box."""
+        """Run the R-Net.
+
+        Args:
+            pixels: (N, 3, 24, 24) float32, 0..255.
+
+        Returns:
+            (N, 5) float32: logit and corrections.
+        """
 
     def onet(self, pixels: np.ndarray) -> np.ndarray:
-        """(N, 3, 48, 48) -> (N, 15): logit, box and landmarks."""
+        """Run the O-Net.
+
+        Args:
+            pixels: (N, 3, 48, 48) float32, 0..255.
+
+        Returns:
+            (N, 15) float32: logit, corrections and landmarks.
+        """
 
 
 class OnnxNets:
@@ -45,51 +67,58 @@ class OnnxNets:
     """
 
     def __init__(self) -> None:
-        self._sessions = {name: open_session(graph_path(name)) for name in NAMES}
+        self._sessions = {name: open_session(net_path(name)) for name in NAMES}
 
     def pnet(self, pixels: np.ndarray) -> np.ndarray:
-        """See `Nets`."""
+        """Run the P-Net, as `Nets.pnet` says."""
         return self._sessions["pnet"].run(None, {"x": pixels})[0]
 
     def rnet(self, pixels: np.ndarray) -> np.ndarray:
-        """See `Nets`."""
+        """Run the R-Net, as `Nets.rnet` says."""
         return self._sessions["rnet"].run(None, {"x": pixels})[0]
 
     def onet(self, pixels: np.ndarray) -> np.ndarray:
-        """See `Nets`."""
+        """Run the O-Net, as `Nets.onet` says."""
         return self._sessions["onet"].run(None, {"x": pixels})[0]
 
 
 class TorchNets:
-    """The nets of a facenet-pytorch MTCNN object."""
+    """The nets of facenet-pytorch.
+
+    Args:
+        mtcnn: its MTCNN object.
+    """
 
     def __init__(self, mtcnn: "torch.nn.Module"):
         self._mtcnn: Any = mtcnn  # torch types every attribute of a Module as "Tensor or Module"
 
     def pnet(self, pixels: np.ndarray) -> np.ndarray:
-        """See `Nets`."""
+        """Run the P-Net, as `Nets.pnet` says."""
         return self._run(self._mtcnn.pnet, pixels)
 
     def rnet(self, pixels: np.ndarray) -> np.ndarray:
-        """See `Nets`."""
+        """Run the R-Net, as `Nets.rnet` says."""
         return self._run(self._mtcnn.rnet, pixels)
 
     def onet(self, pixels: np.ndarray) -> np.ndarray:
-        """See `Nets`."""
+        """Run the O-Net, as `Nets.onet` says."""
         return self._run(self._mtcnn.onet, pixels)
 
     def _run(self, net: "torch.nn.Module", pixels: np.ndarray) -> np.ndarray:
         import torch
 
         with torch.inference_mode():
-            *found, scores = net((torch.from_numpy(pixels).to(self._mtcnn.device) - 127.5) / 128)
+            *corrections, scores = net((torch.from_numpy(pixels).to(self._mtcnn.device) - 127.5) / 128)
             # softmax has lost the scores: the logit of its second value is their difference.
             logit = torch.logit(scores[:, 1:], eps=1e-7)
-            return torch.cat([logit, *found], dim=1).cpu().numpy()
+            return torch.cat([logit, *corrections], dim=1).cpu().numpy()
 
 
-def graph_path(name: str) -> Path:
-    """Path of the graph of "pnet", "rnet" or "onet" among the package's files.
+def net_path(name: str) -> Path:
+    """Find a net's graph among the package's files.
+
+    Args:
+        name: one of `NAMES`.
 
     Raises:
         FerlibError: it is not there.
