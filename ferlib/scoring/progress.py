@@ -7,13 +7,11 @@ last line that was cut off does not count, and a file with another header is beg
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ferlib.live.tracking import TrackedFace, Tracker
 from ferlib.pipeline import EmotionPipeline, Face
 from ferlib.scoring.workers import ScoredPicture
-
-if TYPE_CHECKING:
-    from ferlib.live.tracking import TrackedFace, Tracker
 
 ENDING = ".part.jsonl"
 _PICTURES_FORM = 1  # of the lines; a file with another number is begun afresh
@@ -170,7 +168,7 @@ class VideoLog(_ProgressFile):
         """Keep the index of a frame that could not be decoded."""
         self._append({"frame": frame, "damaged": True})
 
-    def tracked(self, smoothing: float) -> Iterator[tuple[int, float, list["TrackedFace"]]]:
+    def tracked(self, smoothing: float) -> Iterator[tuple[int, float, list[TrackedFace]]]:
         """Track the faces of all frames that could be decoded.
 
         Args:

@@ -367,8 +367,8 @@ def test_help_has_examples_states_and_completion(ferlib):
     [
         ("ferlib tra", {"train"}), ("ferlib train convnext_t", {"convnext_taught"}),
         ("ferlib predict --model custom", {"custom_cnn"}), ("ferlib predict --engine o", {"onnx", "openvino"}),
-        ("ferlib bench live --model mobile", {"mobilenetv3_large_100"}),
-        ("ferlib export mobile", {"mobilenetv3_large_100"}),
+        ("ferlib bench live --model eff", {"efficientnet_lite2_soup"}),
+        ("ferlib export eff", {"efficientnet_lite2_soup"}),
     ],
 )  # fmt: skip
 def test_the_tab_key_completes_commands_models_recipes_and_engines(typed, offered):
