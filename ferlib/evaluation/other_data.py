@@ -16,6 +16,7 @@ from ferlib.data.labels import EMOTIONS, INDEX, emotion_of_folder
 from ferlib.errors import FerlibError
 from ferlib.evaluation.scores import score_predictions
 from ferlib.faces.pictures import find_pictures, load_picture
+from ferlib.format import share_with_interval
 from ferlib.models.preprocessing import FACE_SIZE
 
 NUMBERED = {
@@ -144,11 +145,8 @@ def render_tree(report: dict) -> str:
     lines = [f"{report['model']} on {report['folder']}: {report['n']:,} pictures of {', '.join(report['classes'])}"]
     for title, key in (("all eight allowed", "eight"), ("only these allowed", "present")):
         row = report[key]
-        low, high = row["accuracy_interval"]
-        lines.append(
-            f"  {title:<19} accuracy {row['accuracy']:.2%} (95 % {low:.2%} to {high:.2%})   "
-            f"macro-F1 {row['macro_f1']:.3f}"
-        )
+        accuracy = share_with_interval(row["accuracy"], row["accuracy_interval"])
+        lines.append(f"  {title:<19} accuracy {accuracy}   macro-F1 {row['macro_f1']:.3f}")
     for emotion in report["classes"]:
         row = report["present"]["per_class"][emotion]
         lines.append(f"    {emotion:<9} recall {row['recall']:.2%} of {row['support']:,}")

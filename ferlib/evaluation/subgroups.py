@@ -9,6 +9,7 @@ import pandas as pd
 from ferlib.errors import FerlibError
 from ferlib.evaluation.metrics import RESAMPLES
 from ferlib.evaluation.scores import score_predictions
+from ferlib.format import percent, share_with_interval
 
 MIN_GROUP_IMAGES = 30
 """Least number of images of a group that counts for the gap; with fewer, chance alone would decide it."""
@@ -101,18 +102,15 @@ def render_groups(result: dict, column: str) -> str:
     """
     lines = [f"  by {column}:"]
     for name, row in result["groups"].items():
-        low, high = row["accuracy_interval"]
+        accuracy = share_with_interval(row["accuracy"], row["accuracy_interval"])
         few = "  (too few for the gap)" if row["n"] < MIN_GROUP_IMAGES else ""
-        lines.append(
-            f"    {name:<16} n = {row['n']:>5,}   accuracy {row['accuracy']:.2%} (95 % {low:.2%} to {high:.2%})   "
-            f"macro-F1 {row['macro_f1']:.3f}{few}"
-        )
+        lines.append(f"    {name:<16} n = {row['n']:>5,}   accuracy {accuracy}   macro-F1 {row['macro_f1']:.3f}{few}")
     if "gap" in result:
         gap = result["gap"]
         low, high = gap["interval"]
         lines.append(
-            f"    gap: {100 * gap['difference']:.1f} points between {gap['best']} and {gap['worst']} "
-            f"(95 % {100 * low:.1f} to {100 * high:.1f})"
+            f"    gap: {percent(gap['difference'])} points between {gap['best']} and {gap['worst']} "
+            f"(95 % {percent(low)} to {percent(high)})"
         )
     if result["without_group"]:
         lines.append(f"    {result['without_group']:,} labelled images have no group")

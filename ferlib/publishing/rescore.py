@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ferlib.format import share_with_interval, with_interval
 from ferlib.inference.loading import load_classifier
 from ferlib.models import checkpoints
 from ferlib.publishing.splits import open_same_data, score_test, score_valid
@@ -55,9 +56,6 @@ def render_evaluation(result: dict) -> str:
 
 
 def _score_line(title: str, scores: dict) -> str:
-    low, high = scores["accuracy_interval"]
-    f1_low, f1_high = scores["macro_f1_interval"]
-    return (
-        f"  {title:<11} n = {scores['n']:>5,}   accuracy {scores['accuracy']:.2%} "
-        f"(95 % {low:.2%} to {high:.2%})   macro-F1 {scores['macro_f1']:.3f} ({f1_low:.3f} to {f1_high:.3f})"
-    )
+    accuracy = share_with_interval(scores["accuracy"], scores["accuracy_interval"])
+    macro_f1 = with_interval(scores["macro_f1"], scores["macro_f1_interval"])
+    return f"  {title:<11} n = {scores['n']:>5,}   accuracy {accuracy}   macro-F1 {macro_f1}"

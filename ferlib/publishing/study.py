@@ -23,6 +23,7 @@ from ferlib.evaluation import calibration, label_noise, robustness, taggers
 from ferlib.evaluation.leakage import leak_scores
 from ferlib.evaluation.metrics import more_scores
 from ferlib.files import atomic_path, write_json
+from ferlib.format import share_with_interval
 from ferlib.inference.classifier import Classifier
 from ferlib.models import checkpoints
 from ferlib.models.checkpoints import Checkpoint
@@ -150,7 +151,6 @@ def render_study(study: dict) -> str:
     ece = {name: test["calibration"][name]["majority"]["ece"] for name in ("raw", "scaled")}
     at, top = test["abstention"]["at_threshold"], test["abstention"]["most_confident_80"]
     straight = test["live_path"][0]
-    low, high = top["interval"]
     return "\n".join(
         [
             f"{study['model']}: {study['about']['protocol']}; {study['about']['seconds']:.0f} s",
@@ -160,7 +160,7 @@ def render_study(study: dict) -> str:
             f"{ece['raw']:.3f} before and {ece['scaled']:.3f} after scaling",
             f"  test, answered {at['coverage']:.1%} of the images"
             + (f", {at['accuracy']:.2%} rightly" if at["answered"] else ""),
-            f"  test, the 80 % most confident: {top['accuracy']:.2%} (95 % {low:.2%} to {high:.2%})",
+            f"  test, the 80 % most confident: {share_with_interval(top['accuracy'], top['interval'])}",
             f"  through the live path, n = {straight['n']:,}: {straight['live']['accuracy']:.1%}, on the crops "
             f"{straight['crop']['accuracy']:.1%}, found {straight['found']:.1%}",
         ]
