@@ -1,1 +1,1 @@
-"""A checkpoint on its fastest engine."""
+"""Engines: a checkpoint on the fastest one that the machine has."""

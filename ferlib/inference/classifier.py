@@ -1,4 +1,4 @@
-"""Faces in, probabilities out: a classifier on an exported graph, and one in torch, behind the same small call."""
+"""Classifiers, from faces to probabilities: one on an exported graph and one in torch, with the same interface."""
 
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,8 @@ class Classifier:
         name: of the checkpoint.
         classes: the eight emotions in class order.
         preprocessing: steps that each face goes through.
-        threshold: smallest confidence at which the answer is worth giving; below it one should say "not sure". It was
-            chosen on valid (`calibration.choose_threshold`); 0 when none was.
+        threshold: smallest confidence of an answer; below it the answer is "not sure". It was chosen on valid
+            (`calibration.choose_threshold`); 0 when none was.
         about: the checkpoint's sidecar.
         engine: engine that runs it, one of `loading.ENGINES`.
     """
@@ -39,12 +39,12 @@ class Classifier:
         self._model, self._temperature = checkpoint.model, checkpoint.temperature
 
     def predict_proba(self, faces: np.ndarray, batch_size: int = 128, *, calibrated: bool = True) -> np.ndarray:
-        """Give the probabilities of faces.
+        """Compute the class probabilities of faces.
 
         Args:
-            faces: (N, H, W) grey or (N, H, W, 3) RGB, uint8, cropped like FER2013 (`faces.cropping.crop_face` does it).
+            faces: (N, H, W) grey or (N, H, W, 3) RGB, uint8, cropped as `faces.cropping.crop_face` does.
             batch_size: faces in one forward pass.
-            calibrated: divide the logits by the checkpoint's temperature; without, the network's own probabilities.
+            calibrated: divide the logits by the checkpoint's temperature; if false, the network's own probabilities.
 
         Returns:
             (N, 8) float32 in class order, rows sum to 1.
@@ -96,7 +96,7 @@ class GraphClassifier:
         self._session = session
 
     def predict_proba(self, faces: np.ndarray, batch_size: int = 128, *, calibrated: bool = True) -> np.ndarray:
-        """Give the probabilities of faces.
+        """Compute the class probabilities of faces.
 
         Args:
             faces: as `Classifier.predict_proba` takes them.

@@ -1,6 +1,6 @@
-"""A trained network as it is exported: preprocessing in front, softmax behind, and what constants can do done before.
+"""Networks for export: preprocessing in front, softmax behind, and constant arithmetic folded into the weights.
 
-`simplified` changes no result but for rounding. Batch norms are left to the runtimes, which fold them themselves.
+`simplify` changes no result beyond rounding. Batch norms are left to the runtimes, which fold them themselves.
 """
 
 import copy
@@ -17,11 +17,11 @@ from ferlib.models.preprocessing import Preprocessing
 
 
 class DeployedNet(nn.Module):
-    """Grey faces to (N, 8) probabilities at the temperature, and (N, 8) logits without it.
+    """Network from grey faces to (N, 8) probabilities at the temperature, and (N, 8) logits without it.
 
     Args:
-        model: in eval mode; it is copied.
-        preprocessing: of the model. Its equalisation is not done here.
+        model: network in eval mode; it is copied.
+        preprocessing: of the model, without equalisation, which is done before.
         temperature: divisor of the logits.
         side: side of the usual faces, pixels.
     """
@@ -33,9 +33,9 @@ class DeployedNet(nn.Module):
 
     def __init__(self, model: nn.Module, preprocessing: Preprocessing, temperature: float, side: int) -> None:
         super().__init__()
-        self.net = simplified(model, preprocessing.channels, preprocessing.size)
+        self.net = simplify(model, preprocessing.channels, preprocessing.size)
         self.temperature = temperature
-        self.register_buffer("rows", resampling(side, preprocessing.size))
+        self.register_buffer("rows", torch_resampling(side, preprocessing.size))
         self.register_buffer("columns", self.rows.T.contiguous())
         mean, std = (torch.tensor(value).view(1, -1, 1, 1) for value in (preprocessing.mean, preprocessing.std))
         self.register_buffer("factor", 1 / (255 * std))
@@ -44,12 +44,15 @@ class DeployedNet(nn.Module):
     def forward(
         self, faces: torch.Tensor, rows: torch.Tensor | None = None, columns: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give probabilities and logits.
+        """Compute probabilities and logits.
 
         Args:
             faces: (N, H, W) uint8; `side` each way without the two matrices.
-            rows: (S, H) float32 for the network's size S, see `resampling`.
+            rows: (S, H) float32 for the network's size S, see `torch_resampling`.
             columns: (W, S) float32, the transpose of the matrix for W.
+
+        Returns:
+            Probabilities and logits, (N, 8) float32 each.
         """
         rows, columns = self.rows if rows is None else rows, self.columns if columns is None else columns
         images = rows @ faces.float() @ columns
@@ -57,22 +60,37 @@ class DeployedNet(nn.Module):
         return (logits / self.temperature).softmax(dim=1), logits
 
 
-def resampling(inputs: int, outputs: int) -> torch.Tensor:
-    """(outputs, inputs) float32: the matrix R for which R @ image @ R.T is `transforms.resize` of a square image.
+def torch_resampling(inputs: int, outputs: int) -> torch.Tensor:
+    """Compute the matrix R for which R @ image @ R.T is `preprocessing.resize` of a square image.
 
-    Bilinear resampling works on rows and columns one after the other, so the rows of the identity tell all of it. As
-    two small matrix products it costs less than the runtimes' own operator.
+    Bilinear resampling works on rows and columns one after the other, so resizing the identity matrix gives it. Two
+    small matrix products cost less than the runtimes' own operator.
+
+    Args:
+        inputs: side of the image, pixels.
+        outputs: side of the result, pixels.
+
+    Returns:
+        (outputs, inputs) float32.
     """
     identity = torch.eye(inputs)[None, None]
     return F.interpolate(identity, (outputs, inputs), mode="bilinear", antialias=True, align_corners=False)[0, 0]
 
 
-def simplified(model: nn.Module, channels: int, size: int) -> nn.Module:
-    """A copy for input of (N, channels, size, size), in eval mode and torch's default layout.
+def simplify(model: nn.Module, channels: int, size: int) -> nn.Module:
+    """Copy a network for input of one size, with constant arithmetic done once.
 
     The layer scale of ConvNeXt blocks goes into the weights before it: without it ONNX Runtime adds the block's input
     within the last convolution. TensorFlow's "same" padding, which timm works out anew for each input, becomes a
     constant: in a ConvNeXt with Lite stem at 96 pixels that arithmetic took a fifth of the time.
+
+    Args:
+        model: the network; it stays as it is.
+        channels: of the input.
+        size: side of the input, pixels.
+
+    Returns:
+        The copy, in eval mode and torch's default layout.
     """
     model = copy.deepcopy(model).eval().to(memory_format=torch.contiguous_format)
     for module in model.modules():
@@ -87,6 +105,7 @@ def simplified(model: nn.Module, channels: int, size: int) -> nn.Module:
 
 @torch.no_grad()
 def _fold_scale(block: ConvNeXtBlock, scale: torch.Tensor) -> None:
+    """Multiply a block's layer scale into its last layer, in place."""
     last = block.mlp.fc2
     last.weight.mul_(scale.view(-1, *[1] * (last.weight.ndim - 1)))
     if last.bias is not None:
@@ -96,10 +115,10 @@ def _fold_scale(block: ConvNeXtBlock, scale: torch.Tensor) -> None:
 
 @torch.no_grad()
 def _input_sides(model: nn.Module, channels: int, size: int) -> dict[str, tuple[int, int]]:
-    """Height and width of what each convolution with "same" padding gets, by its name."""
-    found: dict[str, tuple[int, int]] = {}
+    """Measure height and width of the input of each convolution with "same" padding, by its name."""
+    sides: dict[str, tuple[int, int]] = {}
     hooks = [
-        module.register_forward_pre_hook(lambda _, inputs, name=name: found.update({name: tuple(inputs[0].shape[-2:])}))
+        module.register_forward_pre_hook(lambda _, inputs, name=name: sides.update({name: tuple(inputs[0].shape[-2:])}))
         for name, module in model.named_modules()
         if isinstance(module, Conv2dSame)
     ]
@@ -107,11 +126,11 @@ def _input_sides(model: nn.Module, channels: int, size: int) -> dict[str, tuple[
         model(torch.zeros(1, channels, size, size))
     for hook in hooks:
         hook.remove()
-    return found
+    return sides
 
 
 def _constant_padding(convolution: Conv2dSame, side: tuple[int, int]) -> nn.Module:
-    """The same convolution for input of one size only."""
+    """Build the same convolution for input of one size only."""
     sizes = zip(side, convolution.kernel_size, convolution.stride, convolution.dilation, strict=True)
     rows, columns = (max((ceil(n / step) - 1) * step + (kernel - 1) * gap + 1 - n, 0) for n, kernel, step, gap in sizes)
     kernel_size, stride, dilation = (  # torch types them as of any length

@@ -1,8 +1,8 @@
-"""Exported graphs on disk: which one belongs to a checkpoint, where it lies, and whether it is whole.
+"""Exported graphs on disk: file names, identity and integrity.
 
 The shipped model's graphs are package data. Graphs of other checkpoints are made on first use and stored under
-``processed/graphs``. Beside each graph lies a JSON file with its SHA-256 and what it was made from; a graph that is
-damaged, or was made from something else, is never run.
+``processed/graphs``. Beside each graph lies a JSON file, its card, with its SHA-256 and its identity; a graph that
+is damaged, or was made from something else, is never run.
 """
 
 import json
@@ -15,11 +15,11 @@ from ferlib.data.labels import EMOTIONS
 from ferlib.files import atomic_path, sha256, write_json
 
 LAYOUT = "2"
-"""Layout of a graph: inputs, outputs and how the network is rewritten. Graphs of another layout are made anew."""
+"""Version of a graph's layout: inputs, outputs and rewriting of the network. Graphs of another layout are made anew."""
 
 
-def identity(about: dict) -> dict[str, str]:
-    """Collect what decides a graph's content; it is stored in the graph's metadata.
+def graph_identity(about: dict) -> dict[str, str]:
+    """Collect the values that decide a graph's content, as they stand in its metadata.
 
     Args:
         about: sidecar of the checkpoint.
@@ -32,7 +32,7 @@ def identity(about: dict) -> dict[str, str]:
 
 
 def graph_path(about: dict, precision: str = "float32") -> Path:
-    """Path of a checkpoint's stored graph, made or not; the weights' hash is in the name.
+    """Path of a checkpoint's stored graph, there or not; the weights' hash is in the name.
 
     Args:
         about: sidecar of the checkpoint.
@@ -43,7 +43,7 @@ def graph_path(about: dict, precision: str = "float32") -> Path:
 
 
 def shipped_path(name: str, precision: str = "float32") -> Path:
-    """Path that a shipped model's graph has among the package's files.
+    """Path of a shipped model's graph among the package's files, there or not.
 
     Args:
         name: of the checkpoint.
@@ -53,25 +53,25 @@ def shipped_path(name: str, precision: str = "float32") -> Path:
 
 
 def find_graph(expected: dict[str, str], about: dict) -> Path | None:
-    """Find a whole graph that was made from exactly this checkpoint.
+    """Find an undamaged graph that was made from exactly this checkpoint.
 
     Args:
-        expected: its identity; with "precision" and, in 8 bits, the hash of the "ranges".
+        expected: identity of the graph: "precision" and, in 8 bits, the hash of the "ranges" included.
         about: sidecar of the checkpoint.
 
     Returns:
         The shipped graph, else the stored one; None when there is neither.
     """
-    places = shipped_path(about["name"], expected["precision"]), graph_path(about, expected["precision"])
-    return next((path for path in places if is_whole(path, expected)), None)
+    candidates = shipped_path(about["name"], expected["precision"]), graph_path(about, expected["precision"])
+    return next((path for path in candidates if is_intact(path, expected)), None)
 
 
-def is_whole(path: Path, expected: dict[str, str]) -> bool:
-    """Tell whether a graph file has this identity and the content that it was written with.
+def is_intact(path: Path, expected: dict[str, str]) -> bool:
+    """Tell whether a graph file has this identity and the content that was written.
 
     Args:
-        path: of the graph.
-        expected: its identity.
+        path: path of the graph.
+        expected: identity of the graph.
     """
     try:
         card = json.loads(card_path(path).read_text(encoding="utf-8"))
@@ -84,18 +84,18 @@ def card_path(graph: Path) -> Path:
     """Path of the JSON file that belongs to a graph file.
 
     Args:
-        graph: path of the graph.
+        graph: path of the graph file.
     """
     return graph.with_name(graph.name + ".json")
 
 
-def store(path: Path, content: bytes, identity: dict[str, str]) -> None:
-    """Write a graph and its card; the card comes last, so that an interrupted write leaves no believed graph.
+def store_graph(path: Path, content: bytes, identity: dict[str, str]) -> None:
+    """Write a graph and its card; the card comes last, so that an interrupted write leaves no valid graph.
 
     Args:
-        path: of the graph.
-        content: the graph.
-        identity: what it was made from.
+        path: path of the graph.
+        content: bytes of the graph.
+        identity: identity of the graph, see `graph_identity`.
     """
     card_path(path).unlink(missing_ok=True)
     with atomic_path(path) as temporary:
@@ -103,18 +103,21 @@ def store(path: Path, content: bytes, identity: dict[str, str]) -> None:
     write_json(card_path(path), {**identity, "sha256": sha256(path)})
 
 
-def stored_graph(path: Path, expected: dict[str, str], make: Callable[[], bytes]) -> bytes:
+def read_or_make_graph(path: Path, expected: dict[str, str], make: Callable[[], bytes]) -> bytes:
     """Read a graph from its file, or make it now and store it there.
 
     Args:
-        path: of the graph. Where it cannot be written (a read-only disk) the graph is made each time.
-        expected: its identity.
-        make: gives the graph when the file is missing, damaged, or was made from something else.
+        path: path of the graph. Where it cannot be written (a read-only disk) the graph is made each time.
+        expected: identity of the graph.
+        make: makes the graph when the file is missing, damaged, or was made from something else.
+
+    Returns:
+        The bytes of the graph.
     """
-    if is_whole(path, expected):
+    if is_intact(path, expected):
         with suppress(OSError):
             return path.read_bytes()
     content = make()
     with suppress(OSError):
-        store(path, content, expected)
+        store_graph(path, content, expected)
     return content

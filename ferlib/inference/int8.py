@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ferlib.errors import FerlibError
-from ferlib.files import write_json
+from ferlib.files import sha256, write_json
 from ferlib.inference import graphs
 from ferlib.models.checkpoints import Checkpoint, locate
 from ferlib.models.preprocessing import equalise
@@ -23,14 +23,14 @@ from ferlib.packages import need
 QUANTISED = ("Conv", "Gemm", "Relu", "Clip", "MaxPool")
 """Operators that get 8 bits. The sums of residual networks, layer norms and GELU stay in single precision."""
 
-MOST = 0.3
+MAX_LOSS = 0.3
 """Percentage points of accuracy on valid that 8 bits may cost."""
 
-FACES = 1024
+CALIBRATION_FACES = 1024
 """Training faces that the ranges are measured on."""
 
 _BATCH = 64
-_APART = 0.25  # mean difference of probabilities from single precision at which a processor's 8-bit arithmetic is wrong
+_MAX_DIFFERENCE = 0.25  # of probabilities from single precision, mean over faces; wrong 8-bit arithmetic exceeds it
 
 
 def ranges_path(name: str | Path) -> Path:
@@ -42,24 +42,30 @@ def ranges_path(name: str | Path) -> Path:
     return locate(name).with_suffix(".int8.json")
 
 
-def identity(about: dict, ranges: dict) -> dict[str, str]:
-    """Collect what decides the content of an 8-bit graph.
+def int8_identity(about: dict, ranges: dict) -> dict[str, str]:
+    """Collect the values that decide an 8-bit graph's content.
 
     Args:
         about: sidecar of the checkpoint.
-        ranges: as `read_ranges` gives them.
+        ranges: content of the ranges file, as `read_ranges` returns it.
     """
-    return graphs.identity(about) | {"precision": "int8", "ranges": ranges["sha256"]}
+    return graphs.graph_identity(about) | {"precision": "int8", "ranges": ranges["sha256"]}
 
 
 def measure_ranges(graph: bytes, faces: np.ndarray) -> dict[str, list[float]]:
-    """``{tensor: [least, greatest]}`` of every activation around an operator of `QUANTISED`.
+    """Measure the range of every activation around an operator of `QUANTISED`.
 
-    Each is the mean over batches of 64 of the batch's extremes, so that single strange faces do not widen it.
+    Each bound is the mean over batches of 64 of the batch's extremes, so that single strange faces do not widen it.
 
     Args:
-        graph: in single precision.
+        graph: bytes of the graph in single precision.
         faces: (N, 48, 48) uint8, equalised if the model asks for it.
+
+    Returns:
+        ``{tensor: [low, high]}``.
+
+    Raises:
+        FerlibError: the package onnx is missing.
     """
     import onnxruntime
 
@@ -74,14 +80,14 @@ def measure_ranges(graph: bytes, faces: np.ndarray) -> dict[str, list[float]]:
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     extremes = []
     for at in range(0, len(faces), _BATCH):
-        found = session.run(names, {"faces": faces[at : at + _BATCH]})
-        extremes.append([(float(value.min()), float(value.max())) for value in found])
+        activations = session.run(names, {"faces": faces[at : at + _BATCH]})
+        extremes.append([(float(value.min()), float(value.max())) for value in activations])
     means = np.mean(extremes, axis=0)
     return {name: [float(f"{value:.6g}") for value in pair] for name, pair in zip(names, means, strict=True)}
 
 
 def _activations(model: Any) -> list[str]:
-    """Names of what operators of `QUANTISED` read and write, constants aside, in the order of the graph."""
+    """List the tensors that operators of `QUANTISED` read and write, constants aside, in the order of the graph."""
     constants = {weights.name for weights in model.graph.initializer}
     constants |= {name for node in model.graph.node if node.op_type == "Constant" for name in node.output}
     names: dict[str, None] = {}
@@ -93,7 +99,14 @@ def _activations(model: Any) -> list[str]:
 
 
 def quantise(graph: bytes, ranges: dict[str, list[float]]) -> bytes:
-    """The 8-bit graph, as quantise-dequantise pairs that ONNX Runtime turns into integer operators.
+    """Quantise a graph, with quantise-dequantise pairs that ONNX Runtime turns into integer operators.
+
+    Args:
+        graph: bytes of the graph in single precision.
+        ranges: ranges of its activations, as `measure_ranges` returns them.
+
+    Returns:
+        The bytes of the 8-bit graph.
 
     Raises:
         FerlibError: the ranges were measured on a graph with other tensors.
@@ -107,11 +120,11 @@ def quantise(graph: bytes, ranges: dict[str, list[float]]) -> bytes:
     about = {entry.key: entry.value for entry in model.metadata_props}
     if set(_activations(model)) != set(ranges):
         raise FerlibError(f"the 8-bit ranges of {about['name']!r} are of another graph; run 'ferlib export' again.")
-    held = TensorsData(
+    activation_ranges = TensorsData(
         CalibrationMethod.MinMax, {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
     )
     quantizer = QDQQuantizer(
-        model, True, False, QuantType.QInt8, QuantType.QUInt8, held, [], [], list(QUANTISED), {}
+        model, True, False, QuantType.QInt8, QuantType.QUInt8, activation_ranges, [], [], list(QUANTISED), {}
     )  # fmt: skip
     quantizer.quantize_model()
     result = quantizer.model.model
@@ -120,41 +133,45 @@ def quantise(graph: bytes, ranges: dict[str, list[float]]) -> bytes:
     return result.SerializeToString()
 
 
-def load_graph(about: dict, load: Callable[[], Checkpoint], weights: Path | None = None) -> bytes:
-    """Read the 8-bit graph of a checkpoint, or make it, as `onnx_export.load_graph` does the other one.
+def load_int8_graph(about: dict, load: Callable[[], Checkpoint], weights: Path | None = None) -> bytes:
+    """Read the 8-bit graph of a checkpoint from its file, or make it now and store it there.
 
     A new graph is compared with the one in single precision on this machine: without the VNNI instructions some
     processors' 8-bit sums overflow.
 
     Args:
-        about: the sidecar.
-        load: gives the checkpoint, when the graph has to be made.
+        about: sidecar of the checkpoint.
+        load: loads the checkpoint when the graph has to be made.
         weights: the weights file, where the checkpoint is not found by its name.
 
     Raises:
         FerlibError: the checkpoint has no ranges of its weights; the graph is too far from single precision.
     """
     ranges = read_ranges(about, weights)
-    return graphs.stored_graph(
-        graphs.graph_path(about, "int8"), identity(about, ranges), lambda: _make(about, load, ranges)
+    return graphs.read_or_make_graph(
+        graphs.graph_path(about, "int8"), int8_identity(about, ranges), lambda: _make(about, load, ranges)
     )
 
 
 def _make(about: dict, load: Callable[[], Checkpoint], ranges: dict) -> bytes:
+    """Make an 8-bit graph and compare it with the one in single precision."""
     from ferlib.inference import onnx_export
     from ferlib.inference.sessions import OnnxSession
 
-    full = onnx_export.load_graph(about, load)
-    graph = _with_hash(quantise(full, ranges["ranges"]), ranges["sha256"])
+    single = onnx_export.load_graph(about, load)
+    graph = _with_hash(quantise(single, ranges["ranges"]), ranges["sha256"])
     faces = equalise(onnx_export.checking_faces(), about["preprocessing"]["equalise"])
-    seen = [OnnxSession(content, threads=1).run(faces, "probabilities") for content in (full, graph)]
-    apart = float(np.abs(seen[0] - seen[1]).max(axis=1).mean())
-    if not apart < _APART:
-        raise FerlibError(f"8 bits are too coarse on this processor (differences of {apart:.2f}); use another engine.")
+    probabilities = [OnnxSession(content, threads=1).run(faces, "probabilities") for content in (single, graph)]
+    difference = float(np.abs(probabilities[0] - probabilities[1]).max(axis=1).mean())
+    if not difference < _MAX_DIFFERENCE:
+        raise FerlibError(
+            f"8 bits are too coarse on this processor (differences of {difference:.2f}); use another engine."
+        )
     return graph
 
 
 def _with_hash(graph: bytes, ranges: str) -> bytes:
+    """Add the hash of the ranges file to a graph's metadata."""
     onnx = need("onnx", "an 8-bit graph", "train")
     model = onnx.load_model_from_string(graph)
     entry = model.metadata_props.add()
@@ -166,30 +183,34 @@ def read_ranges(about: dict, weights: Path | None = None) -> dict:
     """Read ``NAME.int8.json`` of a checkpoint, and add the ``sha256`` of the file.
 
     Args:
-        about: the sidecar.
+        about: sidecar of the checkpoint.
         weights: the weights file, where the checkpoint is not found by its name.
 
     Raises:
         FerlibError: there is none, it cannot be read, or it is of other weights or another layout of the graph.
     """
-    from ferlib.files import sha256
-
     name, path = about["name"], ranges_path(weights or about["name"])
     if not path.is_file():
         raise FerlibError(f"{name!r} has no 8-bit version; 'ferlib export {name} --int8' tries to make one.")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        same = found["weights_sha256"] == about["weights_sha256"] and found["layout"] == graphs.LAYOUT
-        found["ranges"].items()
+        content = json.loads(path.read_text(encoding="utf-8"))
+        same = content["weights_sha256"] == about["weights_sha256"] and content["layout"] == graphs.LAYOUT
+        content["ranges"].items()
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise FerlibError(f"{path.name} cannot be read; get it again (git checkout, or ferlib export).") from error
     if not same:
         raise FerlibError(f"{path.name} is of other weights; run 'ferlib export {name} --int8' again.")
-    return found | {"sha256": sha256(path)}
+    return content | {"sha256": sha256(path)}
 
 
 def write_ranges(about: dict, ranges: dict[str, list[float]], faces: int) -> None:
-    """Keep the ranges of a checkpoint beside it."""
+    """Write the ranges of a checkpoint beside its weights.
+
+    Args:
+        about: sidecar of the checkpoint.
+        ranges: ``{tensor: [low, high]}``.
+        faces: number of faces that they were measured on.
+    """
     value = {
         "name": about["name"], "weights_sha256": about["weights_sha256"], "layout": graphs.LAYOUT, "faces": faces,
         "ranges": ranges,

@@ -1,4 +1,4 @@
-"""Loading a classifier: by name or file, on the engine that is asked for or the fastest that works."""
+"""Loading of classifiers by name or file, on the engine that is asked for or the fastest that works."""
 
 import logging
 from functools import partial
@@ -53,7 +53,7 @@ def load_classifier(
     if engine != "torch":
         about, weights = checkpoints.describe(name)
         try:
-            return _load_on_graph(about, weights, engine or "onnx", threads or default_threads())
+            return _load_graph_classifier(about, weights, engine or "onnx", threads or default_threads())
         except FerlibError as error:
             if engine is not None:
                 raise
@@ -66,15 +66,16 @@ def load_classifier(
     return Classifier(network)
 
 
-def _load_on_graph(about: dict, weights: Path, engine: str, threads: int) -> GraphClassifier:
-    graph = _eight_bit_graph(about, weights) if engine == "int8" else _full_graph(about, weights)
+def _load_graph_classifier(about: dict, weights: Path, engine: str, threads: int) -> GraphClassifier:
+    """Load a classifier on one of the engines that run a graph."""
+    graph = _int8_graph(about, weights) if engine == "int8" else _float32_graph(about, weights)
     session = OpenVinoSession(graph, threads) if engine == "openvino" else OnnxSession(graph, threads)
     return GraphClassifier(about, session, engine)
 
 
-def _full_graph(about: dict, weights: Path) -> bytes | Path:
+def _float32_graph(about: dict, weights: Path) -> bytes | Path:
     """Find the graph in single precision, or make it, for which torch is needed."""
-    path = graphs.find_graph(graphs.identity(about), about)
+    path = graphs.find_graph(graphs.graph_identity(about), about)
     if path is not None:
         return path
     load = partial(checkpoints.load, weights)
@@ -84,12 +85,12 @@ def _full_graph(about: dict, weights: Path) -> bytes | Path:
     return onnx_export.load_graph(about, lambda: network)
 
 
-def _eight_bit_graph(about: dict, weights: Path) -> bytes | Path:
+def _int8_graph(about: dict, weights: Path) -> bytes | Path:
     """Find the graph in 8 bits, or make it."""
     from ferlib.inference import int8
 
-    path = graphs.find_graph(int8.identity(about, int8.read_ranges(about, weights)), about)
-    return path if path is not None else int8.load_graph(about, partial(checkpoints.load, weights), weights)
+    path = graphs.find_graph(int8.int8_identity(about, int8.read_ranges(about, weights)), about)
+    return path if path is not None else int8.load_int8_graph(about, partial(checkpoints.load, weights), weights)
 
 
 def _warn_once(name: str, error: FerlibError) -> None:

@@ -19,7 +19,7 @@ import torch
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.inference.deployed import DeployedNet
-from ferlib.inference.graphs import graph_path, identity, stored_graph
+from ferlib.inference.graphs import graph_identity, graph_path, read_or_make_graph
 from ferlib.inference.sessions import RESAMPLING
 from ferlib.models.checkpoints import Checkpoint
 from ferlib.models.preprocessing import FACE_SIZE, equalise
@@ -33,7 +33,7 @@ OPSET = 20
 
 
 def need_onnx() -> ModuleType:
-    """Import the package onnx, which only the making of graphs needs.
+    """Import the package onnx, which is needed only to make graphs.
 
     Raises:
         FerlibError: it is missing.
@@ -42,10 +42,10 @@ def need_onnx() -> ModuleType:
 
 
 def metadata(graph: bytes) -> dict[str, str] | None:
-    """Read what a graph says of itself.
+    """Read a graph's metadata.
 
     Args:
-        graph: its bytes.
+        graph: bytes of the graph.
 
     Returns:
         The metadata; None for bytes that are no ONNX model, or only part of one.
@@ -61,7 +61,13 @@ def metadata(graph: bytes) -> dict[str, str] | None:
 
 
 def export_graph(checkpoint: Checkpoint) -> bytes:
-    """The ONNX graph of a checkpoint in single precision, checked.
+    """Export a checkpoint as an ONNX graph in single precision and compare it with torch.
+
+    Args:
+        checkpoint: the network and its sidecar.
+
+    Returns:
+        The bytes of the graph.
 
     Raises:
         FerlibError: torch cannot write the network as ONNX, or the graph's probabilities differ by more than 1e-4.
@@ -72,7 +78,7 @@ def export_graph(checkpoint: Checkpoint) -> bytes:
     _name_weights_once(model)
     for name in RESAMPLING:  # defaults, so that whoever gives faces of `FACE_SIZE` gives nothing else
         model.graph.initializer.append(onnx.numpy_helper.from_array(getattr(net, name).numpy(), name))
-    onnx.helper.set_model_props(model, identity(checkpoint.about))
+    onnx.helper.set_model_props(model, graph_identity(checkpoint.about))
     content = model.SerializeToString()
     difference = largest_difference(checkpoint, content)
     if not difference <= TOLERANCE:
@@ -84,7 +90,7 @@ def export_graph(checkpoint: Checkpoint) -> bytes:
 
 
 def _torch_export(net: DeployedNet, name: str) -> bytes:
-    """Torch's older exporter: it needs no further package, takes a fifth of the newer one's time, and is in torch 2.x.
+    """Run torch's older exporter: it needs no further package and takes a fifth of the newer one's time.
 
     Its names of nodes and tensors also stay the same from run to run, which the calibration ranges need.
     """
@@ -111,11 +117,11 @@ def _torch_export(net: DeployedNet, name: str) -> bytes:
 
 
 def _name_weights_once(model: Any) -> None:
-    """Let equal weights be used under one name: torch's exporter gives them others by way of "identity" operators.
+    """Give equal weights one name: torch's exporter gives them several by way of "identity" operators.
 
     The quantiser would take those for activations.
     """
-    weights = {one.name for one in model.graph.initializer}
+    weights = {constant.name for constant in model.graph.initializer}
     copies = [node for node in model.graph.node if node.op_type == "Identity" and node.input[0] in weights]
     names = {node.output[0]: node.input[0] for node in copies}
     for node in copies:
@@ -125,7 +131,14 @@ def _name_weights_once(model: Any) -> None:
 
 
 def checking_faces(count: int = 12) -> np.ndarray:
-    """(N, 48, 48) uint8 on which graphs are compared: drawn faces, and noise, black and white."""
+    """Draw the faces on which graphs are compared: drawn ones, then noise, black and white.
+
+    Args:
+        count: number of faces, at least 4.
+
+    Returns:
+        (count, 48, 48) uint8.
+    """
     from ferlib.data.drawn.dataset import draw_faces
 
     drawn = draw_faces([index % len(EMOTIONS) for index in range(count - 3)], seed=0, size=FACE_SIZE)
@@ -134,24 +147,33 @@ def checking_faces(count: int = 12) -> np.ndarray:
 
 
 def largest_difference(checkpoint: Checkpoint, graph: bytes, faces: np.ndarray | None = None) -> float:
-    """The largest difference of any probability of a graph from torch's; batches of one and of many are compared."""
+    """Compare a graph's probabilities with torch's, in batches of one and of many.
+
+    Args:
+        checkpoint: the network and its sidecar.
+        graph: bytes of its graph.
+        faces: (N, 48, 48) uint8, N at least 2; None for `checking_faces`.
+
+    Returns:
+        The largest difference of any probability; infinity when the graph gives numbers that are not finite.
+    """
     from ferlib.inference.classifier import Classifier
     from ferlib.inference.sessions import OnnxSession
 
     faces = checking_faces() if faces is None else faces
-    wanted = Classifier(checkpoint).predict_proba(faces)
-    seen = equalise(faces, checkpoint.preprocessing.equalise)
+    expected = Classifier(checkpoint).predict_proba(faces)
+    images = equalise(faces, checkpoint.preprocessing.equalise)
     session = OnnxSession(graph, threads=1)
-    found = np.concatenate([session.run(part, "probabilities") for part in (seen[:1], seen[1:])])
-    return float(np.abs(found - wanted).max()) if np.isfinite(found).all() else float("inf")
+    probabilities = np.concatenate([session.run(part, "probabilities") for part in (images[:1], images[1:])])
+    return float(np.abs(probabilities - expected).max()) if np.isfinite(probabilities).all() else float("inf")
 
 
 def load_graph(about: dict, load: Callable[[], Checkpoint]) -> bytes:
     """Read the graph of a checkpoint from its file, or make it now and store it there.
 
     Args:
-        about: the sidecar.
-        load: gives the checkpoint; it is called when the file is missing, damaged, or was made from something else.
+        about: sidecar of the checkpoint.
+        load: loads the checkpoint; it is called when the file is missing, damaged, or was made from something else.
 
     Returns:
         The graph in single precision, complete in itself.
@@ -159,4 +181,4 @@ def load_graph(about: dict, load: Callable[[], Checkpoint]) -> bytes:
     Raises:
         FerlibError: it cannot be made; the package onnx is missing.
     """
-    return stored_graph(graph_path(about), identity(about), lambda: export_graph(load()))
+    return read_or_make_graph(graph_path(about), graph_identity(about), lambda: export_graph(load()))

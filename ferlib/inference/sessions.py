@@ -1,4 +1,4 @@
-"""Sessions that run an exported graph, in ONNX Runtime or OpenVINO, behind one small call."""
+"""Sessions: an exported graph in ONNX Runtime or OpenVINO, with the same interface."""
 
 from pathlib import Path
 from threading import Lock
@@ -13,13 +13,13 @@ from ferlib.packages import need
 from ferlib.parallel import Workers
 
 RESAMPLING = ("rows", "columns")
-"""Inputs of a graph that say how faces of another size are resized, see `onnx_export`."""
+"""Inputs of a graph that resize faces of another size than `FACE_SIZE`, see `onnx_export`."""
 
-_CHUNK = 16  # faces that each of several threads puts through ONNX Runtime at once, at most
+_MAX_PORTION = 16  # faces that each of several threads runs at once, at most
 
 
 class Session(Protocol):
-    """A graph that is ready to run."""
+    """Graph that is ready to run."""
 
     def run(self, faces: np.ndarray, output: str) -> np.ndarray:
         """Run the graph.
@@ -39,7 +39,7 @@ class OnnxSession:
     Threads share the faces of a batch: for four faces they take 0.6 of the time that ONNX Runtime's own threads take.
 
     Args:
-        graph: its bytes, or its file.
+        graph: bytes or file of the graph.
         threads: threads that share one batch.
 
     Raises:
@@ -56,7 +56,7 @@ class OnnxSession:
         """Run the graph, as `Session.run` says."""
         if self._workers.threads == 1 or len(faces) == 1:  # several threads may then call at once, as a folder's do
             return self._run(faces, output)
-        parts = self._workers.portions(faces, _CHUNK)
+        parts = self._workers.portions(faces, _MAX_PORTION)
         with self._lock, self._workers.apart():
             return np.concatenate(self._workers.share(lambda part: self._run(part, output), parts))
 
@@ -70,12 +70,12 @@ class OnnxSession:
 
 
 class OpenVinoSession:
-    """The same graph in OpenVINO on the CPU, in full precision.
+    """A graph in OpenVINO on the CPU, in single precision.
 
     OpenVINO takes the graph's defaults for constants, so faces of another size than 48 pixels go through ONNX Runtime.
 
     Args:
-        graph: its bytes, or its file.
+        graph: bytes or file of the graph.
         threads: threads that share one batch.
 
     Raises:

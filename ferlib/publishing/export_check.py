@@ -28,7 +28,7 @@ def check_export(
     """Export a checkpoint, and with `int8` decide on valid whether its 8-bit version is kept.
 
     Without `int8` no data set is needed. With it, `data/published/NAME/export.json` gets the accuracies, and
-    `NAME.int8.json` beside the checkpoint the ranges when 8 bits cost at most `quantisation.MOST` points; otherwise
+    `NAME.int8.json` beside the checkpoint the ranges when 8 bits cost at most `quantisation.MAX_LOSS` points; otherwise
     that file is removed.
 
     Args:
@@ -70,7 +70,7 @@ def check_export(
             _restore_file(ranges, before)
             raise
         cost = report["accuracy"]["torch"] - report["accuracy"]["int8"]
-        report["int8_kept"] = cost <= quantisation.MOST / 100
+        report["int8_kept"] = cost <= quantisation.MAX_LOSS / 100
         if not report["int8_kept"]:
             _restore_file(ranges, None)
         write_json(paths.PUBLISHED / about["name"] / "export.json", report)
@@ -86,7 +86,7 @@ def _restore_file(path: Path, content: bytes | None) -> None:
             temporary.write_bytes(content)
 
 
-def calibration_faces(data_set: DataSet, count: int = quantisation.FACES, seed: int = 0) -> np.ndarray:
+def calibration_faces(data_set: DataSet, count: int = quantisation.CALIBRATION_FACES, seed: int = 0) -> np.ndarray:
     """Draw training faces with a majority label; copies and leaks are left out.
 
     Args:

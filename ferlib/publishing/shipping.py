@@ -1,7 +1,7 @@
-"""Making the package's weights: the shipped model's files and graphs, complete enough to predict without torch.
+"""Weights of the package: the shipped model's files and graphs, with which prediction needs no torch.
 
 ``python -m ferlib.publishing.shipping NAME`` is for maintainers, in a checkout. The graph in single precision holds no
-weights of its own: it names places in the safetensors file beside it, so that each number is stored once, in half
+weights of its own: it refers to places in the safetensors file beside it, so that each number is stored once, in half
 precision. ONNX Runtime widens them when it loads the graph, which gives the very numbers that torch computes with.
 """
 
@@ -9,6 +9,7 @@ import argparse
 import json
 import shutil
 import struct
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,18 @@ from ferlib.inference import graphs, int8, onnx_export
 from ferlib.inference.sessions import OnnxSession
 from ferlib.models import checkpoints
 
-_TYPES = {"F16": (np.float16, 10), "F32": (np.float32, 1)}  # of safetensors: as NumPy and as ONNX name them
-_SMALL = 512  # bytes; smaller constants stay in the graph
+_TYPES = {"F16": (np.float16, 10), "F32": (np.float32, 1)}  # safetensors type: NumPy type and ONNX code
+_MIN_BYTES = 512  # smaller constants stay in the graph
 
 
 def ship(name: str) -> list[Path]:
     """Make a checkpoint the shipped model: its files move into the package, and its graphs are made there.
 
     Args:
-        name: of a checkpoint. One that is shipped already gets new graphs.
+        name: name of a checkpoint; one that is shipped already gets new graphs.
 
     Returns:
-        The files.
+        Paths of the graphs.
 
     Raises:
         FerlibError: there is no such checkpoint, or its graph cannot be written without its weights.
@@ -47,12 +48,12 @@ def ship(name: str) -> list[Path]:
     small = without_weights(content, weights)
     _check_equal(content, small, weights)
     written = [graphs.shipped_path(name)]
-    graphs.store(written[0], small, graphs.identity(about))
+    graphs.store_graph(written[0], small, graphs.graph_identity(about))
     if int8.ranges_path(name).is_file():
         ranges = int8.read_ranges(about)
         written.append(graphs.shipped_path(name, "int8"))
-        graph = int8.load_graph(about, partial(checkpoints.load, name))
-        graphs.store(written[1], graph, int8.identity(about, ranges))
+        graph = int8.load_int8_graph(about, partial(checkpoints.load, name))
+        graphs.store_graph(written[1], graph, int8.int8_identity(about, ranges))
     return written
 
 
@@ -60,8 +61,8 @@ def without_weights(graph: bytes, weights: Path) -> bytes:
     """Replace a graph's weights by references into a safetensors file.
 
     Args:
-        graph: an ONNX graph in single precision.
-        weights: the file, which must lie beside the graph when that is loaded.
+        graph: bytes of an ONNX graph in single precision.
+        weights: path of the file, which must lie beside the graph when that is loaded.
 
     Returns:
         The graph; constants that the file does not hold stay in it.
@@ -72,38 +73,46 @@ def without_weights(graph: bytes, weights: Path) -> bytes:
     onnx = onnx_export.need_onnx()
     model = onnx.load_model_from_string(graph)
     stored = _stored_tensors(weights)
-    left, total = 0, 0
-    kept_constants, nodes = [], []
+    unmatched, total = 0, 0
+    constants, nodes = [], []
     for constant in model.graph.initializer:
         values = onnx.numpy_helper.to_array(constant)
         total += values.nbytes
-        found = None if values.nbytes < _SMALL else _find(values, stored)
-        if found is None:
-            left += values.nbytes
-            kept_constants.append(constant)
+        match = None if values.nbytes < _MIN_BYTES else _match(values, stored)
+        if match is None:
+            unmatched += values.nbytes
+            constants.append(constant)
             continue
-        key, steps = found
+        key, steps = match
         reference, chain = _reference(onnx, constant.name, stored[key], weights.name, steps)
-        kept_constants += reference
+        constants += reference
         nodes += chain
-    if left > total / 10:
-        raise FerlibError(f"{left} of {total} bytes of the graph's weights are not those of {weights.name}.")
+    if unmatched > total / 10:
+        raise FerlibError(f"{unmatched} of {total} bytes of the graph's weights are not those of {weights.name}.")
     del model.graph.initializer[:]
-    model.graph.initializer.extend(kept_constants)
+    model.graph.initializer.extend(constants)
     others = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*nodes, *others])
     return model.SerializeToString()
 
 
-class _Stored:
-    """A tensor of a safetensors file: name, values, type, and where its bytes lie."""
+@dataclass(frozen=True, eq=False)
+class _StoredTensor:
+    """Tensor of a safetensors file.
 
-    def __init__(self, name: str, values: np.ndarray, kind: int, start: int, scale: str = "") -> None:
-        self.name, self.values, self.kind, self.start = name, values, kind, start
+    Attributes:
+        values: the numbers.
+        code: ONNX's code of their type.
+        start: position of the first byte in the file.
+    """
+
+    values: np.ndarray
+    code: int
+    start: int
 
 
-def _stored_tensors(path: Path) -> dict[str, _Stored]:
+def _stored_tensors(path: Path) -> dict[str, _StoredTensor]:
     """Read a safetensors file: eight bytes with the length of a JSON header, the header, then the tensors."""
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
@@ -112,15 +121,15 @@ def _stored_tensors(path: Path) -> dict[str, _Stored]:
     tensors = {}
     for name, entry in header.items():
         if entry["dtype"] in _TYPES:
-            kind, code = _TYPES[entry["dtype"]]
-            first, last = (8 + length + place for place in entry["data_offsets"])
-            values = np.frombuffer(content[first:last], kind).reshape(entry["shape"])
-            tensors[name] = _Stored(name, values, code, first)
+            dtype, code = _TYPES[entry["dtype"]]
+            first, last = (8 + length + offset for offset in entry["data_offsets"])
+            values = np.frombuffer(content[first:last], dtype).reshape(entry["shape"])
+            tensors[name] = _StoredTensor(values, code, first)
     return tensors
 
 
-def _find(values: np.ndarray, stored: dict[str, _Stored]) -> tuple[str, list[tuple[str, Any]]] | None:
-    """Find the tensor that a constant comes from, and the steps that make it: transposed, reshaped, scaled by rows."""
+def _match(values: np.ndarray, stored: dict[str, _StoredTensor]) -> tuple[str, list[tuple[str, Any]]] | None:
+    """Find the tensor that a constant comes from, and the steps between them: transpose, reshape, scale rows."""
     for name, tensor in stored.items():
         if tensor.values.size != values.size:
             continue
@@ -141,13 +150,13 @@ def _find(values: np.ndarray, stored: dict[str, _Stored]) -> tuple[str, list[tup
 
 
 def _reference(
-    onnx: Any, target: str, tensor: _Stored, location: str, steps: list[tuple[str, Any]]
+    onnx: Any, target: str, tensor: _StoredTensor, location: str, steps: list[tuple[str, Any]]
 ) -> tuple[list[Any], list[Any]]:
-    """Write an external constant, and the nodes that make the constant `target` of it; ONNX Runtime runs them once."""
+    """Build an external constant, and the nodes from it to the constant `target`; ONNX Runtime runs them once."""
     helper = onnx.helper
 
-    def external(name: str, source: _Stored) -> Any:
-        proto = onnx.TensorProto(name=name, data_type=source.kind, dims=source.values.shape)
+    def external(name: str, source: _StoredTensor) -> Any:
+        proto = onnx.TensorProto(name=name, data_type=source.code, dims=source.values.shape)
         proto.data_location = onnx.TensorProto.EXTERNAL
         for key, value in (("location", location), ("offset", source.start), ("length", source.values.nbytes)):
             proto.external_data.add(key=key, value=str(value))
@@ -155,7 +164,7 @@ def _reference(
 
     operations: list[tuple[str, list[str], dict]] = []
     constants = [external(f"{target}.stored", tensor)]
-    if tensor.kind != onnx.TensorProto.FLOAT:
+    if tensor.code != onnx.TensorProto.FLOAT:
         operations.append(("Cast", [], {"to": onnx.TensorProto.FLOAT}))
     for step, value in steps:
         if step == "transpose":
@@ -171,15 +180,15 @@ def _reference(
     if not operations:
         return [external(target, tensor)], []
     nodes, last = [], f"{target}.stored"
-    for number, (kind, more, attributes) in enumerate(operations):
+    for number, (operator, others, attributes) in enumerate(operations):
         result = target if number == len(operations) - 1 else f"{target}.{number}"
-        nodes.append(helper.make_node(kind, [last, *more], [result], name=f"{target}.{kind}", **attributes))
+        nodes.append(helper.make_node(operator, [last, *others], [result], name=f"{target}.{operator}", **attributes))
         last = result
     return constants, nodes
 
 
 def _check_equal(complete: bytes, small: bytes, weights: Path) -> None:
-    """Compare the two graphs' probabilities, to the last bit."""
+    """Check that two graphs give the same probabilities, to the last bit."""
     with atomic_path(weights.with_name(f"{weights.stem}.check.onnx")) as temporary:
         temporary.write_bytes(small)
         faces = onnx_export.checking_faces()

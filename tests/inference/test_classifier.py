@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 import ferlib
 from ferlib.data.labels import EMOTIONS
@@ -18,6 +21,18 @@ def test_probabilities_in_class_order(classifier):
     assert probabilities.dtype == np.float32
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     assert classifier.classes == EMOTIONS
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    faces=st.tuples(st.integers(1, 5), st.integers(1, 90), st.integers(1, 90)).flatmap(lambda s: arrays(np.uint8, s)),
+    calibrated=st.booleans(),
+)
+def test_rows_of_probabilities_sum_to_1(classifier, faces, calibrated):
+    probabilities = classifier.predict_proba(faces, calibrated=calibrated)
+    assert probabilities.shape == (len(faces), 8)
+    assert (probabilities >= 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 def test_grey_and_grey_rgb_are_the_same(classifier):

@@ -20,17 +20,17 @@ def graph(tiny_checkpoint):
 @pytest.fixture
 def ranges(graph):
     about, _ = checkpoints.describe("tiny")
-    found = int8.measure_ranges(graph, FACES)
-    int8.write_ranges(about, found, len(FACES))
-    return found
+    measured = int8.measure_ranges(graph, FACES)
+    int8.write_ranges(about, measured, len(FACES))
+    return measured
 
 
 def test_eight_bits_are_near_single_precision_and_not_equal(ranges):
-    found = load_classifier("tiny", engine="int8", threads=1).predict_proba(FACES)
-    wanted = load_classifier("tiny", engine="onnx", threads=1).predict_proba(FACES)
-    difference = np.abs(found - wanted).max()
+    quantised = load_classifier("tiny", engine="int8", threads=1).predict_proba(FACES)
+    expected = load_classifier("tiny", engine="onnx", threads=1).predict_proba(FACES)
+    difference = np.abs(quantised - expected).max()
     assert 0 < difference < 0.05
-    assert np.allclose(found.sum(axis=1), 1, atol=1e-5)
+    assert np.allclose(quantised.sum(axis=1), 1, atol=1e-5)
 
 
 def test_the_graph_really_has_integer_weights(graph, ranges):
@@ -51,16 +51,16 @@ def test_the_same_ranges_give_the_same_graph(ranges):
 
     def fresh():
         graphs.graph_path(about, "int8").unlink(missing_ok=True)
-        return int8.load_graph(about, lambda: checkpoints.load("tiny"))
+        return int8.load_int8_graph(about, lambda: checkpoints.load("tiny"))
 
     assert fresh() == fresh()
 
 
 def test_new_ranges_make_a_new_graph(ranges):
     about, _ = checkpoints.describe("tiny")
-    first = int8.load_graph(about, lambda: checkpoints.load("tiny"))
+    first = int8.load_int8_graph(about, lambda: checkpoints.load("tiny"))
     int8.write_ranges(about, {name: [2 * low, 2 * high] for name, (low, high) in ranges.items()}, 16)
-    assert int8.load_graph(about, lambda: checkpoints.load("tiny")) != first
+    assert int8.load_int8_graph(about, lambda: checkpoints.load("tiny")) != first
 
 
 def test_without_ranges_there_are_no_eight_bits(tiny_checkpoint):
@@ -84,7 +84,7 @@ def test_ranges_of_other_weights_or_another_graph_are_refused(graph, ranges, mon
 
 
 def test_a_processor_that_overflows_is_told(ranges, monkeypatch):
-    monkeypatch.setattr(int8, "_APART", 0.0)
+    monkeypatch.setattr(int8, "_MAX_DIFFERENCE", 0.0)
     with pytest.raises(FerlibError, match="8 bits are too coarse on this processor"):
         load_classifier("tiny", engine="int8")
 

@@ -36,11 +36,11 @@ def load_graph(name):
 
 def test_a_graph_says_what_it_was_made_from(tiny_checkpoint):
     about, _ = checkpoints.describe("tiny")
-    found = onnx_export.metadata(load_graph("tiny"))
-    assert found == graphs.identity(about)
-    assert found["weights_sha256"] == about["weights_sha256"]
-    assert json.loads(found["classes"]) == about["classes"]
-    assert (found["temperature"], found["layout"]) == ("1.0", graphs.LAYOUT)
+    metadata = onnx_export.metadata(load_graph("tiny"))
+    assert metadata == graphs.graph_identity(about)
+    assert metadata["weights_sha256"] == about["weights_sha256"]
+    assert json.loads(metadata["classes"]) == about["classes"]
+    assert (metadata["temperature"], metadata["layout"]) == ("1.0", graphs.LAYOUT)
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ def test_every_shipped_model_runs_in_onnx_runtime_by_default(name):
 
 def test_what_is_stored_of_the_shipped_export_holds():
     about, _ = checkpoints.describe()
-    found = json.loads((paths.PUBLISHED / about["name"] / "export.json").read_text())
-    assert found["weights_sha256"] == about["weights_sha256"]
-    assert found["max_difference"] < 1e-4
-    reached = found["accuracy"]
-    assert abs(reached["onnx"] - reached["torch"]) <= 0.0005
-    assert reached["torch"] - reached["int8"] <= 0.003
+    report = json.loads((paths.PUBLISHED / about["name"] / "export.json").read_text())
+    assert report["weights_sha256"] == about["weights_sha256"]
+    assert report["max_difference"] < 1e-4
+    accuracy = report["accuracy"]
+    assert abs(accuracy["onnx"] - accuracy["torch"]) <= 0.0005
+    assert accuracy["torch"] - accuracy["int8"] <= 0.003
 
 
 def test_it_is_made_once(tiny_checkpoint, monkeypatch):
@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_made_anew(tiny_checkpoint, monkeypatch, damage):
         checkpoints.update_sidecar("tiny", temperature=2.0)
     again = load_graph("tiny")
     about, _ = checkpoints.describe("tiny")
-    assert onnx_export.metadata(again) == graphs.identity(about)
+    assert onnx_export.metadata(again) == graphs.graph_identity(about)
     assert path.read_bytes() == again
     OnnxSession(again, threads=1).run(FACES, "probabilities")
 

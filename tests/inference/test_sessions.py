@@ -28,39 +28,39 @@ def engine(request):
 
 def test_every_engine_gives_torchs_probabilities(reference, engine):
     checkpoints.update_sidecar("tiny", temperature=0.5, threshold=0.6)
-    wanted, found = Classifier(checkpoints.load("tiny")), load_classifier("tiny", engine=engine, threads=1)
+    in_torch, on_engine = Classifier(checkpoints.load("tiny")), load_classifier("tiny", engine=engine, threads=1)
     for calibrated in (True, False):
-        expected = wanted.predict_proba(FACES, calibrated=calibrated)
+        expected = in_torch.predict_proba(FACES, calibrated=calibrated)
         for batch_size in (1, 3, 128):
-            again = found.predict_proba(FACES, batch_size, calibrated=calibrated)
-            assert again.dtype == np.float32
-            assert np.abs(again - expected).max() < 1e-4
-    assert (found.name, found.threshold, found.classes, found.engine) == ("tiny", 0.6, EMOTIONS, engine)
-    assert (found.about, found.preprocessing) == (wanted.about, wanted.preprocessing)
+            probabilities = on_engine.predict_proba(FACES, batch_size, calibrated=calibrated)
+            assert probabilities.dtype == np.float32
+            assert np.abs(probabilities - expected).max() < 1e-4
+    assert (on_engine.name, on_engine.threshold, on_engine.classes, on_engine.engine) == ("tiny", 0.6, EMOTIONS, engine)
+    assert (on_engine.about, on_engine.preprocessing) == (in_torch.about, in_torch.preprocessing)
 
 
 def test_no_face_and_two_hundred(reference, engine):
-    found = load_classifier("tiny", engine=engine)
-    assert found.predict_proba(np.zeros((0, 48, 48), np.uint8)).shape == (0, 8)
-    assert found.predict_proba(np.zeros((0, 48, 48, 3), np.uint8)).shape == (0, 8)
+    classifier = load_classifier("tiny", engine=engine)
+    assert classifier.predict_proba(np.zeros((0, 48, 48), np.uint8)).shape == (0, 8)
+    assert classifier.predict_proba(np.zeros((0, 48, 48, 3), np.uint8)).shape == (0, 8)
     many = np.resize(FACES, (200, 48, 48))
-    assert np.abs(found.predict_proba(many) - reference.predict_proba(many)).max() < 1e-4
+    assert np.abs(classifier.predict_proba(many) - reference.predict_proba(many)).max() < 1e-4
 
 
 def test_results_do_not_change_with_the_next_call(reference, engine):
-    found = load_classifier("tiny", engine=engine)
-    first = found.predict_proba(FACES[:1])
+    classifier = load_classifier("tiny", engine=engine)
+    first = classifier.predict_proba(FACES[:1])
     before = first.copy()
-    found.predict_proba(FACES[1:2])
+    classifier.predict_proba(FACES[1:2])
     assert np.array_equal(first, before)
 
 
 def test_colour_other_sizes_and_equalisation(reference):
-    found = load_classifier("tiny", engine="onnx")
+    classifier = load_classifier("tiny", engine="onnx")
     rgb = np.repeat(FACES[..., None], 3, axis=3)
-    assert np.abs(found.predict_proba(rgb) - reference.predict_proba(rgb)).max() < 1e-4
+    assert np.abs(classifier.predict_proba(rgb) - reference.predict_proba(rgb)).max() < 1e-4
     wide = np.random.default_rng(1).integers(0, 256, (2, 100, 80), dtype=np.uint8)
-    assert np.abs(found.predict_proba(wide) - reference.predict_proba(wide)).max() < 1e-5
+    assert np.abs(classifier.predict_proba(wide) - reference.predict_proba(wide)).max() < 1e-5
     about = checkpoints.load("tiny").about
     checkpoints.update_sidecar("tiny", preprocessing=about["preprocessing"] | {"equalise": "clahe"})
     expected = Classifier(checkpoints.load("tiny")).predict_proba(FACES)
@@ -69,10 +69,10 @@ def test_colour_other_sizes_and_equalisation(reference):
 
 
 def test_wrong_input_is_refused_alike(reference):
-    found = load_classifier("tiny", engine="onnx")
+    classifier = load_classifier("tiny", engine="onnx")
     for faces in (FACES.astype(np.float32), FACES[0, 0]):
         with pytest.raises(ValueError, match="faces must be"):
-            found.predict_proba(faces)
+            classifier.predict_proba(faces)
 
 
 def test_onnx_runtime_is_the_default_and_torch_can_be_named(tiny_checkpoint):
