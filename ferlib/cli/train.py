@@ -55,9 +55,12 @@ def publish_command(
         bool, typer.Option("--weights/--no-weights", help="Ship the weights, or the predictions alone.")
     ] = True,
 ) -> None:
-    """Publish a finished run: weights, predictions on valid and test, scores. Test is read here, once a model."""
+    """Publish a finished run: weights, predictions on valid and test, scores. Test is read here, once a model.
+
+    An ablation is published on valid alone.
+    """
     from ferlib.publishing import publish, rescore
 
-    publish.publish(name, replace=replace, weights=weights)
-    for split in ("valid", "test"):
+    metrics = publish.publish(name, replace=replace, weights=weights)
+    for split in [split for split in ("valid", "test") if split in metrics]:
         typer.echo(rescore.render_evaluation(rescore.evaluate_model(name, split)))

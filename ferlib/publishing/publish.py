@@ -1,7 +1,8 @@
 """Publishing of a finished run: shipped weights with their predictions and scores.
 
 Every choice (epoch, settings, temperature) is made on valid before a model comes here. Test is scored once, when a
-model is published; later calls can only check that the stored numbers come out again.
+model is published; later calls can only check that the stored numbers come out again. An ablation, which helps to
+choose, is published on valid alone.
 """
 
 import shutil
@@ -17,6 +18,7 @@ from ferlib.models import checkpoints
 from ferlib.publishing.splits import open_same_data, protocol_of, score_test, score_valid
 from ferlib.publishing.store import is_published, scores_by_part
 from ferlib.training.config import TrainConfig
+from ferlib.training.recipes import is_ablation
 from ferlib.training.run_files import check_name, saved_run
 from ferlib.training.runs import read_run
 
@@ -28,7 +30,7 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
     probabilities, leaked flags) and ``history.csv``, then ``data/checkpoints/NAME.safetensors`` and ``.json``, and
     last ``metrics.json``, which makes the name a published one. The predictions are those of the shipped
     half-precision weights. Results of weights that are replaced (the study, its heat maps, the report of the export)
-    are removed.
+    are removed. An ablation (`recipes.is_ablation`) has no predictions and scores on test.
 
     Args:
         name: name of the run.
@@ -58,9 +60,11 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
         **{key: about[key] for key in ("data", "data_hash", "code_commit", "best_epoch", "seconds", "config")},
     }  # fmt: skip
     classifier = Classifier(checkpoints.as_shipped(name, best, sidecar))
-    results = {"valid": score_valid(classifier, data_set), "test": score_test(classifier, data_set)}
+    results = {"valid": score_valid(classifier, data_set)}
+    if not is_ablation(name, config):
+        results["test"] = score_test(classifier, data_set)
     scores = {split: scores_by_part(result.predictions) for split, result in results.items()}
-    for outdated in ("metrics.json", "study.json", "attribution.npz", "export.json"):
+    for outdated in ("metrics.json", "predictions_test.npz", "study.json", "attribution.npz", "export.json"):
         (folder / outdated).unlink(missing_ok=True)
     for split, result in results.items():
         with atomic_path(folder / f"predictions_{split}.npz") as temporary:

@@ -67,6 +67,8 @@ def published_predictions(name: str, split: str) -> dict[str, np.ndarray]:
     """
     path = paths.PUBLISHED / check_name(name) / f"predictions_{split}.npz"
     if not path.is_file():
+        if split == "test" and is_published(name) and split not in published_metrics(name):
+            raise FerlibError(f"{name!r} is an ablation, which is scored on valid only; ask for valid.")
         raise FerlibError(f"there are no published predictions of {name!r} on {split}; publish the run again.")
     with np.load(path) as stored:
         return dict(stored)

@@ -106,7 +106,8 @@ def run_study(
         The content of ``study.json``.
 
     Raises:
-        FerlibError: no such model, other data than it was published with, or predictions that are not the stored ones.
+        FerlibError: no such model, an ablation, other data than it was published with, or predictions that are not the
+            stored ones.
     """
     from ferlib.evaluation.cost import model_cost
 
@@ -168,9 +169,11 @@ def render_study(study: dict) -> str:
 
 
 def _open_published_data(name: str, root: Path | None) -> DataSet:
-    """Open a data folder, whose content must be the data that the model was published with."""
-    data_hash = store.published_metrics(name)["run"]["data_hash"]
-    return splits.open_same_data(data_hash, f"{name} was published with", root)
+    """Open a data folder, which must hold the data that the model was published with; refuse an ablation."""
+    metrics = store.published_metrics(name)
+    if "test" not in metrics:
+        raise FerlibError(f"{name!r} is an ablation, which is scored on valid only; it gets no study.")
+    return splits.open_same_data(metrics["run"]["data_hash"], f"{name} was published with", root)
 
 
 def _report_split(split: Split, chosen: Choices) -> dict:

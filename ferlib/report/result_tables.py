@@ -32,25 +32,24 @@ def paired_table(names: Sequence[str], split: str = "test") -> pd.DataFrame:
     return difference_table(compare_pairs(hits)).add_prefix(f"{split}: ")
 
 
-def change_table(base: str, others: Mapping[str, str], splits: Sequence[str] = ("valid", "test")) -> pd.DataFrame:
-    """Accuracy, its change in points, and macro-F1 of published variants of one run.
+def change_table(base: str, others: Mapping[str, str]) -> pd.DataFrame:
+    """Accuracy, its change in points, and macro-F1 of published variants of one run, on valid.
 
     The change is paired: all are scored on the same images, whatever they learnt from.
 
     Args:
         base: name of the published run.
         others: ``{name: the change that was made}``; variants that are not published are left out.
-        splits: ``"valid"`` and ``"test"``.
     """
     changes = {base: "nothing", **{name: change for name, change in others.items() if is_published(name)}}
-    table = pd.DataFrame(index=pd.Index(changes.values(), name="changed"))
-    for split in splits:
-        hits = hits_on_same_images(list(changes), split)
-        scores = [result.scores[split] for result in published_results(list(changes))]
-        table[f"{split}, %"] = [_accuracy_cell(row) for row in scores]
-        table[f"{split}, change"] = ["", *(_change_cell(hits[base], hits[name]) for name in changes if name != base)]
-        table[f"{split}, macro-F1"] = [f"{row['macro_f1']:.3f}" for row in scores]
-    return table
+    hits = hits_on_same_images(list(changes), "valid")
+    scores = [result.scores["valid"] for result in published_results(list(changes))]
+    columns = {
+        "valid, %": [_accuracy_cell(row) for row in scores],
+        "valid, change": ["", *(_change_cell(hits[base], hits[name]) for name in changes if name != base)],
+        "valid, macro-F1": [f"{row['macro_f1']:.3f}" for row in scores],
+    }
+    return pd.DataFrame(columns, index=pd.Index(changes.values(), name="changed"))
 
 
 def _change_cell(before: np.ndarray, after: np.ndarray) -> str:

@@ -18,7 +18,6 @@ from ferlib.files import write_json
 from ferlib.inference.classifier import Classifier
 from ferlib.models import checkpoints
 from ferlib.publishing.store import is_published, published_metrics, published_predictions
-from ferlib.training import runs
 from ferlib.training.config import TrainConfig
 
 
@@ -30,7 +29,7 @@ class Result:
         name: name of the run.
         config: its settings.
         history: one row an epoch, columns `HISTORY_COLUMNS`.
-        scores: ``{"valid": Scores.to_dict(), "test": ...}``; test only of published models.
+        scores: ``{"valid": Scores.to_dict(), "test": ...}``; test only of published models, without ablations.
         seconds: duration of the training.
         epoch: the epoch whose weights were taken.
         protocol: protocol of the labels of valid and test.
@@ -70,10 +69,10 @@ def published_results(names: Sequence[str]) -> list[Result]:
 def _published_result(name: str) -> Result:
     metrics = published_metrics(name)
     run = metrics["run"]
+    scores = {split: metrics[split]["all"] for split in ("valid", "test") if split in metrics}
     return Result(
-        name, TrainConfig.from_dict(metrics["config"]), pd.read_csv(paths.PUBLISHED / name / "history.csv"),
-        {split: metrics[split]["all"] for split in ("valid", "test")}, run["seconds"], run["best_epoch"],
-        metrics["protocol"],
+        name, TrainConfig.from_dict(metrics["config"]), pd.read_csv(paths.PUBLISHED / name / "history.csv"), scores,
+        run["seconds"], run["best_epoch"], metrics["protocol"],
     )  # fmt: skip
 
 
@@ -86,7 +85,9 @@ def retrain_model(name: str, config: TrainConfig, folder: Path, *, root: Path | 
         folder: folder of runs that are not published, under `data/runs`.
         root: data folder; None: the one that `FERLIB_DATA` names.
     """
-    best = runs.train(config, name, root=root, runs=folder, progress=False)
+    from ferlib.training.runs import train  # torch
+
+    best = train(config, name, root=root, runs=folder, progress=False)
     sidecar = {"model": config.model_arguments(), "preprocessing": config.preprocessing.to_dict()}
     classifier = Classifier(checkpoints.as_shipped(name, best["state"], sidecar))
     data = ferplus.load_train_valid(root)

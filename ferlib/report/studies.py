@@ -149,6 +149,7 @@ def leak_rows(models: Sequence[StudiedModel]) -> list[dict]:
     """
     results = models[0].folder.parent
     runs = [json.loads(path.read_text("utf-8")) for path in sorted(results.glob("*/metrics.json"))]
+    runs = [run for run in runs if "test" in run]  # an ablation has no predictions on test
     training = {run["model"]: _training_text(run["config"]) for run in runs}
     rows = [
         {

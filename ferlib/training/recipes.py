@@ -95,7 +95,7 @@ RECIPES = {
     ),
 }  # fmt: skip
 
-# Ablations: a short run of ConvNeXt, and the same with one thing changed.
+# Ablations: a short run of ConvNeXt, and the same with one thing changed. They are scored on valid only.
 _SHORT = TrainConfig(
     model="convnext_atto", stem="face", layer_scale=1.0, pretrained=True, head_epochs=1, layer_decay=0.88,
     dropout=0.1, drop_path=0.05, epochs=10, optimizer="adamw", peak_lr=2e-3, warmup=0.15, weight_decay=0.05,
@@ -115,6 +115,17 @@ ABLATIONS = {
     "ablation_taught": replace(_SHORT, views=5, teachers=("efficientnet_lite2", "custom_cnn")),
 }
 RECIPES |= ABLATIONS
+
+
+def is_ablation(name: str, config: TrainConfig) -> bool:
+    """Return whether a run is an ablation, which is scored on valid only, whatever its seed and epochs.
+
+    Args:
+        name: name of the run; one that begins with "ablation" says it.
+        config: settings of the run; those of `ABLATIONS` say it, too.
+    """
+    of_recipes = (replace(config, seed=known.seed, epochs=known.epochs) == known for known in ABLATIONS.values())
+    return name.startswith("ablation") or any(of_recipes)
 
 
 def recipe(name: str, **changes) -> TrainConfig:

@@ -8,8 +8,8 @@ from ferlib import paths
 from ferlib.data.official import OFFICIAL_HASHES
 from ferlib.errors import FerlibError
 from ferlib.models import checkpoints
-from ferlib.publishing import publish, rescore, store
-from ferlib.training import runs
+from ferlib.publishing import publish, rescore, store, study
+from ferlib.training import recipes, runs
 from ferlib.training.config import TrainConfig
 
 
@@ -36,6 +36,32 @@ def test_train_publish_evaluate(project, tiny, drawn):
         assert "n = " in rescore.render_evaluation(stored)
         assert again["max_difference"] == 0
         assert "from the stored probabilities" in rescore.render_evaluation(again)
+
+
+@pytest.mark.parametrize("name", ["ablation_mine", "other_name"])
+def test_an_ablation_is_published_without_reading_test(project, tiny, monkeypatch, name):
+    config = replace(tiny, epochs=1)
+    monkeypatch.setitem(recipes.ABLATIONS, "ablation_mine", replace(config, epochs=9, seed=3))
+    monkeypatch.setattr(publish, "score_test", lambda *_: pytest.fail("test was read"))
+    runs.train(config, name, progress=False)
+    metrics = publish.publish(name)
+    assert "valid" in metrics
+    assert "test" not in metrics
+    assert {path.name for path in (paths.PUBLISHED / name).iterdir()} == {
+        "metrics.json", "history.csv", "predictions_valid.npz",
+    }  # fmt: skip
+    assert set(checkpoints.load(name).about["scores"]) == {"valid"}
+    for recompute in (False, True):
+        with pytest.raises(FerlibError, match=f"'{name}' is an ablation, which is scored on valid only"):
+            rescore.evaluate_model(name, "test", recompute=recompute)
+    with pytest.raises(FerlibError, match="it gets no study"):
+        study.run_study(name)
+
+
+def test_the_published_ablations_have_no_scores_on_test():
+    for name in recipes.ABLATIONS:
+        assert "test" not in store.published_metrics(name)
+        assert not (paths.PUBLISHED / name / "predictions_test.npz").exists()
 
 
 def test_a_name_is_published_once(project, tiny):

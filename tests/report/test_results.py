@@ -135,7 +135,7 @@ def test_changes_are_counted_from_the_base_on_the_same_images(tmp_path, monkeypa
     hits = {"base": (True, True, True, False), "better": (True,) * 4}
     monkeypatch.setattr(result_tables, "published_results", lambda names: [made_up(name, hits[name]) for name in names])
     monkeypatch.setattr(result_tables, "is_published", lambda name: name != "never_made")
-    table = result_tables.change_table("base", {"better": "more pixels", "never_made": "less"}, ["valid"])
+    table = result_tables.change_table("base", {"better": "more pixels", "never_made": "less"})
     assert list(table.index) == ["nothing", "more pixels"]
     assert table["valid, %"].iloc[0].startswith("75.00 (")
     assert table["valid, change"].iloc[0] == ""
