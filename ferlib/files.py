@@ -14,11 +14,17 @@ from ferlib.errors import FerlibError
 
 @contextmanager
 def atomic_path(target: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `target`; rename it to `target` when the block ends without an error.
+    """Open a temporary path beside `target`, which replaces `target` when the block ends without an error.
 
     A reader sees the old file or the new one, never half of it, also after a crash or a full disk. The folder is
     made when missing, and the temporary file keeps the suffix of `target` (writers choose the format by it). A link
-    stays a link: what it points to is replaced.
+    stays a link: the file that it points to is replaced.
+
+    Args:
+        target: the file to write.
+
+    Yields:
+        The temporary path.
 
     Raises:
         FerlibError: `target` is a folder, a device or a pipe.
@@ -41,19 +47,31 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
 
 
 def write_json(target: str | Path, value: Any) -> Path:
-    """Write `value` as indented JSON, atomically; keys keep their order, NaN is an error."""
+    """Write indented JSON, atomically; keys keep their order.
+
+    Args:
+        target: the file to write.
+        value: a JSON-ready value.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        ValueError: the value holds NaN or infinity.
+    """
     with atomic_path(target) as temporary:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     return Path(target)
 
 
 def sha256(path: str | Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
+    """Compute the SHA-256 of a file's bytes, in hex."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _umask() -> int:
+    """Read the process's umask, for which it has to be set."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -27,7 +27,12 @@ def with_interval(
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Share in percent without its sign, such as ``86.5``."""
+    """Share in percent without the percent sign, such as ``86.5``.
+
+    Args:
+        share: value in 0..1.
+        digits: decimals.
+    """
     return f"{100 * share:.{digits}f}"
 
 
@@ -48,7 +53,12 @@ def percent_with_interval(
 
 
 def points(difference: float, digits: int = 2) -> str:
-    """Difference of two shares in percentage points, with its sign, such as ``+1.25``."""
+    """Difference of two shares in percentage points, with its sign, such as ``+1.25``.
+
+    Args:
+        difference: value in -1..1.
+        digits: decimals.
+    """
     return f"{100 * difference:+.{digits}f}"
 
 

@@ -1,4 +1,4 @@
-"""One way to open a graph in ONNX Runtime: on the CPU, one thread, silent."""
+"""Sessions of ONNX Runtime: on the CPU, with one thread, silent."""
 
 from pathlib import Path
 from typing import Any

@@ -24,5 +24,5 @@ def need(package: str, purpose: str, extra: str | None = None) -> ModuleType:
         return import_module(package)
     except ImportError as error:
         name = package.partition(".")[0]
-        wanted = f"'ferlib[{extra}]'" if extra else name
-        raise FerlibError(f"{purpose} needs the package {name}; install it: pip install {wanted}") from error
+        requirement = f"'ferlib[{extra}]'" if extra else name
+        raise FerlibError(f"{purpose} needs the package {name}; install it: pip install {requirement}") from error

@@ -1,4 +1,4 @@
-"""Two or more threads that share short work, and are kept on different cores meanwhile.
+"""Worker threads for short jobs, kept on different cores meanwhile.
 
 Linux wakes a thread on the core of the one that wakes it more often than not when both have just rested: on a machine
 of two cores, jobs of half a millisecond then queue on one core while the other idles. Measured with four faces at
@@ -20,9 +20,14 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """The caller and `threads` - 1 helpers; calls must not overlap.
+    """Threads that share jobs: the caller and helpers, which end with the object; calls must not overlap.
 
-    `name`: what the helpers' names begin with, for debuggers. They end with the object.
+    Args:
+        threads: number of threads, the caller included.
+        name: beginning of the helpers' names, for debuggers.
+
+    Attributes:
+        threads: as given.
     """
 
     def __init__(self, threads: int, name: str = "ferlib-worker") -> None:
@@ -31,19 +36,26 @@ class Workers:
         self._ids = [helper.submit(threading.get_native_id).result() for helper in self._helpers]
 
     def share(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> list[Result]:
-        """`work` of each job, in their order; whoever is free draws the next one.
+        """Do jobs; whichever thread is free draws the next one.
 
-        Only one thread at a time draws, so `jobs` may be a generator that does what would not gain from threads.
-        What is raised in it or by a job ends the drawing, and is raised here when all have done what they had begun.
+        Only one thread at a time draws, so `jobs` may be a generator with work that would not gain from threads. An
+        error in it or in a job ends the drawing, and is raised here when all begun jobs are done.
+
+        Args:
+            work: function of one job.
+            jobs: its arguments.
+
+        Returns:
+            The results in the order of the jobs.
         """
         if not self._helpers:
             return [work(job) for job in jobs]
         lock = threading.Lock()
-        left: Iterator[tuple[int, Job]] = enumerate(jobs)
+        remaining: Iterator[tuple[int, Job]] = enumerate(jobs)
         results: dict[int, Result] = {}
 
         def take(drawn: tuple[int, Job] | None) -> None:
-            nonlocal left
+            nonlocal remaining
             try:
                 while drawn is not None:
                     number, job = drawn
@@ -51,12 +63,12 @@ class Workers:
                     drawn = draw()
             except BaseException:
                 with lock:
-                    left = iter(())
+                    remaining = iter(())
                 raise
 
         def draw() -> tuple[int, Job] | None:
             with lock:
-                return next(left, None)
+                return next(remaining, None)
 
         first = draw()  # before the others wake, who would want the interpreter meanwhile
         others = [helper.submit(lambda: take(draw())) for helper in self._helpers]
@@ -69,9 +81,14 @@ class Workers:
                 raise error
         return [results[number] for number in sorted(results)]
 
-    def portions(self, rows: np.ndarray, most: int) -> list[np.ndarray]:
-        """An array of at least one row in portions of at most `most` rows, about equal and as many for each thread."""
-        rounds = -(-len(rows) // (self.threads * most))
+    def portions(self, rows: np.ndarray, max_rows: int) -> list[np.ndarray]:
+        """Split an array into portions, about equal and as many for each thread.
+
+        Args:
+            rows: array of at least one row.
+            max_rows: largest number of rows of a portion.
+        """
+        rounds = -(-len(rows) // (self.threads * max_rows))
         return np.array_split(rows, min(len(rows), self.threads * rounds))
 
     @contextmanager
@@ -96,7 +113,7 @@ class Workers:
 
 
 def _keep(threads: Sequence[int], cores: set[int]) -> None:
-    """Let these threads, 0 for the calling one, run on these cores only, if the system lets us say so."""
+    """Let these threads, 0 for the calling one, run on these cores only, where the system allows it."""
     for thread in threads:
         try:
             os.sched_setaffinity(thread, cores)
@@ -105,6 +122,7 @@ def _keep(threads: Sequence[int], cores: set[int]) -> None:
 
 
 def _find_current_core() -> Callable[[], int] | None:
+    """Look up the system's function that tells the calling thread's core; None where there is none."""
     if not hasattr(os, "sched_setaffinity"):
         return None
     return getattr(ctypes.CDLL(None), "sched_getcpu", None)
@@ -114,11 +132,11 @@ _current_core = _find_current_core()
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_threads() -> int:
-    """Threads that share one batch when nobody says how many: ``OMP_NUM_THREADS``, else one a core."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return int(told) if told.isdecimal() and int(told) else cores()
+    """Default number of threads that share one batch: ``OMP_NUM_THREADS``, else one a core."""
+    setting = os.environ.get("OMP_NUM_THREADS", "")
+    return int(setting) if setting.isdecimal() and int(setting) else cores()

@@ -1,4 +1,4 @@
-"""Where things are: the package's own files, the project's folders, and the data set that `FERLIB_DATA` names.
+"""Folders of the package, the project and the data set.
 
 In a checkout, runs and caches lie under its `data` folder. Installed elsewhere, they lie under `HOME`: the folder that
 the environment variable `FERLIB_HOME` names, else the one that the system has for a user's data. Nothing is ever

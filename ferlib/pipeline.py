@@ -1,4 +1,4 @@
-"""A picture in, faces with emotions out."""
+"""Emotion pipeline: from a picture to faces with emotions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,21 @@ from ferlib.faces.pictures import check_picture, load_picture
 from ferlib.models.preprocessing import FACE_SIZE
 
 
-class Classifier(Protocol):
-    """What the pipeline needs of a classifier; `ferlib.inference.classifier.Classifier` is one.
+class EmotionClassifier(Protocol):
+    """Classifier as the pipeline needs it; `ferlib.inference.classifier.Classifier` is one.
 
     It may also have a `threshold`: confidences below it are reported as "not sure".
     """
 
     def predict_proba(self, faces: np.ndarray) -> np.ndarray:
-        """(N, 8) probabilities in class order of (N, 48, 48) uint8 grey faces."""
+        """Compute the class probabilities of faces.
+
+        Args:
+            faces: (N, 48, 48) uint8 grey.
+
+        Returns:
+            (N, 8) in class order.
+        """
 
 
 ROW_COLUMNS = ("x1", "y1", "x2", "y2", "detection_confidence", "emotion", "confidence", "sure", *EMOTIONS)
@@ -35,14 +42,14 @@ _PIXEL_DIGITS, _SHARE_DIGITS = 1, 6  # decimals of coordinates and of probabilit
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face of a picture and what the classifier says of it.
+    """Face of a picture and the classifier's answer for it.
 
     Attributes:
         box: x1, y1, x2, y2 in pixels of the upright picture, inside it.
         landmarks: (5, 2) float32 in the same pixels: left eye, right eye, nose, left and right mouth corner, as seen.
         detection_confidence: the detector's probability of a face, 0..1.
-        emotion: the class with the greatest probability.
-        confidence: that probability, 0..1.
+        emotion: class with the greatest probability.
+        confidence: this probability, 0..1.
         probabilities: (8,) float32 in class order.
         sure: whether the confidence reaches the classifier's threshold.
     """
@@ -57,11 +64,11 @@ class Face:
 
     @property
     def label(self) -> str:
-        """What to tell people: the emotion, or "not sure"."""
+        """Label for people: the emotion, or "not sure"."""
         return self.emotion if self.sure else "not sure"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON-ready form: coordinates to a tenth of a pixel, probabilities to six decimals."""
+        """Convert to the JSON-ready form: coordinates to a tenth of a pixel, probabilities to six decimals."""
         return {
             "box": [round(float(value), _PIXEL_DIGITS) for value in self.box],
             "detection_confidence": round(float(self.detection_confidence), _SHARE_DIGITS),
@@ -77,9 +84,13 @@ class Face:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "Face":
-        """Read the form of `to_dict` back; the probabilities may also be a list in class order."""
-        given = value["probabilities"]
-        shares = [given[name] for name in EMOTIONS] if isinstance(given, Mapping) else given
+        """Build a face from its JSON-ready form.
+
+        Args:
+            value: result of `to_dict`; its probabilities may also be a list in class order.
+        """
+        stored = value["probabilities"]
+        probabilities = [stored[name] for name in EMOTIONS] if isinstance(stored, Mapping) else stored
         x1, y1, x2, y2 = value["box"]
         return cls(
             box=(x1, y1, x2, y2),
@@ -87,19 +98,19 @@ class Face:
             detection_confidence=value["detection_confidence"],
             emotion=value["emotion"],
             confidence=value["confidence"],
-            probabilities=np.array(shares, np.float32).reshape(len(EMOTIONS)),
+            probabilities=np.array(probabilities, np.float32).reshape(len(EMOTIONS)),
             sure=value["sure"],
         )
 
     def row(self) -> list:
-        """Give the values of `ROW_COLUMNS`, rounded as in `to_dict`."""
+        """List the values of `ROW_COLUMNS`, rounded as in `to_dict`."""
         value = self.to_dict()
-        told = [value[name] for name in ("detection_confidence", "emotion", "confidence")]
-        return [*value["box"], *told, int(value["sure"]), *value["probabilities"].values()]
+        answer = [value[name] for name in ("detection_confidence", "emotion", "confidence")]
+        return [*value["box"], *answer, int(value["sure"]), *value["probabilities"].values()]
 
 
 class EmotionPipeline:
-    """Detector, crop and classifier in a row; callable.
+    """Face detector, crop and classifier one after another; callable.
 
     The steps can be called one by one where a video detects less often than it classifies: ``detector(image)``, then
     `classify`, which is `crops` and then `classify_crops`. Threads that share a pipeline hold its `lock` for the steps
@@ -117,7 +128,7 @@ class EmotionPipeline:
         lock: for threads that share the pipeline.
     """
 
-    def __init__(self, detector: FaceDetector, classifier: Classifier, crop: CropSpec | None = None):
+    def __init__(self, detector: FaceDetector, classifier: EmotionClassifier, crop: CropSpec | None = None):
         self.detector = detector
         self.classifier = classifier
         self.crop = crop or CropSpec()
@@ -145,9 +156,9 @@ class EmotionPipeline:
         return self.classify(image, self.detector(image))
 
     def identity(self) -> dict[str, Any]:
-        """Collect what the answers depend on besides the picture, JSON-ready.
+        """Collect everything besides the picture that the answers depend on, JSON-ready.
 
-        Results that were stored under another identity are of no use.
+        Results that were stored under another identity cannot be used again.
         """
         about = getattr(self.classifier, "about", {})
         return {
@@ -178,7 +189,7 @@ class EmotionPipeline:
         return self.classify_crops(detections, self.crops(image, detections))
 
     def crops(self, image: np.ndarray, detections: list[Detection]) -> np.ndarray:
-        """Cut out what the classifier sees of each detection.
+        """Cut out each detection's face as the classifier sees it.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -187,15 +198,21 @@ class EmotionPipeline:
         Returns:
             (N, 48, 48) uint8 grey.
         """
-        cut = [crop_face(image, detection, self.crop, size=FACE_SIZE) for detection in detections]
-        return np.stack(cut) if cut else np.zeros((0, FACE_SIZE, FACE_SIZE), np.uint8)
+        faces = [crop_face(image, detection, self.crop, size=FACE_SIZE) for detection in detections]
+        return np.stack(faces) if faces else np.zeros((0, FACE_SIZE, FACE_SIZE), np.uint8)
 
     def classify_crops(self, detections: list[Detection], crops: np.ndarray) -> list[Face]:
         """Classify faces that were cut out before.
 
         Args:
             detections: faces of a picture.
-            crops: (N, 48, 48) uint8 grey in the same order; they may have been changed on the way.
+            crops: (N, 48, 48) uint8 grey in the same order; they may have been changed since `crops` cut them.
+
+        Returns:
+            The faces in the same order.
+
+        Raises:
+            FerlibError: the classifier gives no valid probabilities.
         """
         if not detections:
             return []
@@ -229,7 +246,7 @@ def load_pipeline(
         crop: how a face is cut out; None for the framing of FER2013.
 
     Raises:
-        FerlibError: a model, engine or value that cannot be had.
+        FerlibError: an unknown model or engine, or a value out of range.
 
     Examples:
         >>> pipeline = load_pipeline(min_face_size=60)

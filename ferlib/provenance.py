@@ -1,4 +1,4 @@
-"""Which code made a number."""
+"""Provenance of results: the code that they were computed with."""
 
 import subprocess
 from pathlib import Path
@@ -7,9 +7,11 @@ from ferlib import paths
 
 
 def code_commit() -> str:
-    """Hash of the project's checked-out commit, with ``+changes`` when the package's files differ from it.
+    """Read the hash of the project's checked-out commit.
 
-    "unknown" without git, and where the project is no repository of its own.
+    Returns:
+        The hash, with ``+changes`` when the package's files differ from the commit; "unknown" without git, and where
+        the project is no repository of its own.
     """
     try:
         if not Path(_git("rev-parse", "--show-toplevel")).samefile(paths.ROOT):

@@ -1,4 +1,4 @@
-"""Tables in plain text, for people at a terminal."""
+"""Plain-text tables for the terminal."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,8 +18,8 @@ def table(
         rows: cells, already formatted as text; numbers are written with `str`.
         align: for each column ``"<"`` (left) or ``">"`` (right), with a minimum width if wanted: ``"<8"``. A column
             grows with its widest cell.
-        indent: what each line begins with.
-        gap: what stands between two columns.
+        indent: text before each line.
+        gap: text between two columns.
 
     Returns:
         The lines, the header first, without trailing spaces.

@@ -31,19 +31,19 @@ def test_helpers_do_their_share():
 
 
 def test_only_one_thread_draws_at_a_time():
-    inside, most = 0, 0
+    inside, peak = 0, 0
 
     def jobs():
-        nonlocal inside, most
+        nonlocal inside, peak
         for job in range(30):
             inside += 1
-            most = max(most, inside)
+            peak = max(most, inside)
             time.sleep(0.0005)
             inside -= 1
             yield job
 
     assert Workers(3).share(lambda job: time.sleep(0.0005) or job, jobs()) == list(range(30))
-    assert most == 1
+    assert peak == 1
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -2,6 +2,9 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from ferlib.data.labels import EMOTIONS
@@ -48,8 +51,8 @@ def test_the_crop_follows_the_spec(detector, photo, make):
     spec = CropSpec("box", margin=0.4, align=False)
     pipeline = EmotionPipeline(detector, make.classifier(), spec)
     pipeline(photo)
-    (found,) = detector(photo)
-    np.testing.assert_array_equal(pipeline.classifier.batches[0][0], crop_face(photo, found, spec, size=48))
+    (detection,) = detector(photo)
+    np.testing.assert_array_equal(pipeline.classifier.batches[0][0], crop_face(photo, detection, spec, size=48))
 
 
 def test_classify_takes_detections_from_elsewhere(pipeline, photo, make):
@@ -77,10 +80,10 @@ def test_to_dict_is_json_in_the_documented_form(make):
 
 
 def test_load_pipeline_passes_the_options_on(monkeypatch, make):
-    asked = []
-    monkeypatch.setattr(loading, "load_classifier", lambda *given: asked.append(given) or make.classifier())
+    calls = []
+    monkeypatch.setattr(loading, "load_classifier", lambda *arguments: calls.append(arguments) or make.classifier())
     pipeline = load_pipeline("small", engine="int8", min_face_size=60, max_side=800, crop=CropSpec(margin=0.2))
-    assert asked == [("small", "int8", None)]
+    assert calls == [("small", "int8", None)]
     assert (pipeline.detector.min_face_size, pipeline.detector.max_side) == (60, 800)
     assert pipeline.crop.margin == 0.2
 
@@ -96,6 +99,26 @@ def test_below_the_classifiers_threshold_it_is_not_sure(detector, make, photo, t
 
 def test_a_classifier_without_a_threshold_is_always_sure(pipeline, photo):
     assert [face.sure for face in pipeline(photo)] == [True]
+
+
+finite = st.floats(-1e5, 1e5, width=32)
+shares = st.floats(0, 1, width=32)
+faces = st.builds(
+    Face,
+    box=st.tuples(finite, finite, finite, finite), landmarks=arrays(np.float32, (5, 2), elements=finite),
+    detection_confidence=shares, emotion=st.sampled_from(EMOTIONS), confidence=shares,
+    probabilities=arrays(np.float32, 8, elements=shares), sure=st.booleans(),
+)  # fmt: skip
+
+
+@given(face=faces)
+def test_a_stored_face_is_the_same_after_every_round_trip(face):
+    value = face.to_dict()
+    again = Face.from_dict(json.loads(json.dumps(value, allow_nan=False)))
+    assert again.to_dict() == value
+    assert (again.row(), again.label) == (face.row(), face.label)
+    np.testing.assert_allclose(again.landmarks, face.landmarks, atol=0.06)
+    np.testing.assert_allclose(again.probabilities, face.probabilities, atol=1e-6)
 
 
 def test_a_face_comes_back_from_its_dict_and_from_a_list_of_probabilities(make):
