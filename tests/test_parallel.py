@@ -37,7 +37,7 @@ def test_only_one_thread_draws_at_a_time():
         nonlocal inside, peak
         for job in range(30):
             inside += 1
-            peak = max(most, inside)
+            peak = max(peak, inside)
             time.sleep(0.0005)
             inside -= 1
             yield job
