@@ -2,8 +2,7 @@
 
 from ferlib.bench.detectors import composed_pictures, detector_agreement
 from ferlib.bench.following import measure_following
-from ferlib.bench.frames import MIN_FACE_SIZE
-from ferlib.faces.detector import FaceDetector
+from ferlib.faces.detector import MIN_FACE_SIZE, FaceDetector
 from ferlib.pipeline import load_pipeline
 from ferlib.samples.clips import CLIPS, made_clip
 

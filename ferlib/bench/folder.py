@@ -20,8 +20,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ferlib.bench.frames import FACES, MIN_FACE_SIZE, PlainPath
+from ferlib.bench.frames import FACES, PlainPath
 from ferlib.bench.machine import machine, run_in_process
+from ferlib.faces.detector import MIN_FACE_SIZE
 from ferlib.faces.pictures import load_picture, sample_picture
 from ferlib.parallel import cores
 from ferlib.scoring.pictures import predict_paths

@@ -15,6 +15,7 @@ from facenet_pytorch import MTCNN
 from PIL import Image
 
 from ferlib.bench.machine import machine, percentiles, take_turns, torch_threads
+from ferlib.faces.detector import MIN_FACE_SIZE
 from ferlib.inference.loading import load_classifier
 from ferlib.live.following import FaceFollower
 from ferlib.live.timing import Stopwatch
@@ -33,9 +34,6 @@ THREADS = (1, 2)
 
 STEPS = ("detect", "crop", "classify", "total")
 """Timed steps of a frame."""
-
-MIN_FACE_SIZE = 40
-"""Smallest face that we search for, pixels: the default of `ferlib predict`."""
 
 REST = 0.02
 """Seconds before each measurement: as long as the threads of the path before may go on spinning for more work."""

@@ -18,7 +18,7 @@ from ferlib.errors import FerlibError
 from ferlib.parallel import cores
 from ferlib.provenance import code_commit
 
-PACKAGES = ("torch", "onnxruntime", "facenet-pytorch", "numpy")
+MEASURED_PACKAGES = ("torch", "onnxruntime", "facenet-pytorch", "numpy")
 """Packages whose versions a measurement records."""
 
 Argument = TypeVar("Argument")
@@ -26,8 +26,8 @@ Measurement = TypeVar("Measurement")
 
 
 def machine() -> dict:
-    """Conditions of a timing besides the model: code, cores, processor, and the versions of `PACKAGES`; JSON-ready."""
-    versions = {name: _version(name) for name in PACKAGES}
+    """Conditions of a timing besides the model: code, cores, processor and versions of packages; JSON-ready."""
+    versions = {name: _version(name) for name in MEASURED_PACKAGES}
     return {
         "code_commit": code_commit(), "cores": os.cpu_count(), "usable_cores": cores(),
         "processor": platform.machine(), **{name: value for name, value in versions.items() if value},

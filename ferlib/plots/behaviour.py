@@ -93,7 +93,7 @@ def plot_mean_attribution(maps: np.ndarray, counts: np.ndarray, mean_face: np.nd
     limit = max([float(np.abs(differences[index]).max()) for index in np.flatnonzero(known)], default=1.0)
     figure, axes = plt.subplots(2, 4, figsize=(WIDTH, 4.2))
     for axis, emotion, difference, is_known, count in zip(axes.flat, EMOTIONS, differences, known, counts, strict=True):
-        draw_face(axis, mean_face, None)
+        draw_overlay(axis, mean_face, None)
         if is_known:
             scaled = difference / (limit or 1.0)
             axis.imshow(scaled, cmap="RdBu_r", vmin=-1.3, vmax=1.3, alpha=np.abs(scaled) ** 0.7 * 0.8)
@@ -116,14 +116,14 @@ def plot_attribution_examples(
     """
     figure, axes = plt.subplots(2, len(faces), figsize=(WIDTH, 2.15 * WIDTH / len(faces) + 0.35), squeeze=False)
     for (upper, lower), face, attribution, title in zip(axes.T, faces, maps, titles, strict=True):
-        draw_face(upper, face, None)
-        draw_face(lower, face, attribution)
+        draw_overlay(upper, face, None)
+        draw_overlay(lower, face, attribution)
         upper.set_title(title, fontsize=7.5, loc="center", fontweight="normal")
     add_caption(figure, note)
     return figure
 
 
-def draw_face(axis: Axes, face: np.ndarray, attribution: np.ndarray | None) -> None:
+def draw_overlay(axis: Axes, face: np.ndarray, attribution: np.ndarray | None) -> None:
     """Draw a grey face, and over it an attribution from 0 to its maximum, enlarged smoothly to the face's size.
 
     Args:

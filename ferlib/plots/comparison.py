@@ -12,7 +12,7 @@ from ferlib.format import p_value, percent, points
 from ferlib.plots.parts import draw_human_lines, draw_points, error_lengths, in_percent, model_colours
 from ferlib.plots.style import INK, SOFT_INK, SPLIT_COLOURS, WIDTH, add_caption
 
-_PARTS = {"valid": SPLIT_COLOURS["valid"], "test": SPLIT_COLOURS["test"], "test, leak-free": "#33598A"}
+_PART_COLOURS = {"valid": SPLIT_COLOURS["valid"], "test": SPLIT_COLOURS["test"], "test, leak-free": "#33598A"}
 
 
 def plot_model_comparison(rows: Sequence[Mapping], human: Mapping[str, float | None], note: str) -> Figure:
@@ -24,7 +24,7 @@ def plot_model_comparison(rows: Sequence[Mapping], human: Mapping[str, float | N
         note: the caption.
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 1.7 + 0.62 * len(rows)))
-    for shift, (part, colour) in zip((-0.22, 0, 0.22), _PARTS.items(), strict=True):
+    for shift, (part, colour) in zip((-0.22, 0, 0.22), _PART_COLOURS.items(), strict=True):
         scores = [(place + shift, row[part]) for place, row in enumerate(rows) if part in row]
         texts = [percent(score["accuracy"]) for _, score in scores]
         draw_points(axis, scores, "accuracy", colour, part, texts)

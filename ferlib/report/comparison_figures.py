@@ -18,11 +18,14 @@ from ferlib.report.studies import (
     unofficial_prefix,
 )
 
-Models = Sequence[StudiedModel]
 
+def accuracy_figure(model: StudiedModel, models: Sequence[StudiedModel]) -> Figure:
+    """Accuracy of each model on valid, test and leak-free test.
 
-def accuracy_figure(model: StudiedModel, models: Models) -> Figure:
-    """Accuracy of each model on valid, test and leak-free test."""
+    Args:
+        model: the shown model.
+        models: all studied models.
+    """
     rows = []
     for each in models:
         valid, test = each.study["valid"]["leaks"], each.study["test"]["leaks"]
@@ -34,15 +37,20 @@ def accuracy_figure(model: StudiedModel, models: Models) -> Figure:
     return comparison.plot_model_comparison(rows, _human(model), caption)
 
 
-def difference_figure(_: StudiedModel, models: Models) -> Figure | None:
+def difference_figure(_: StudiedModel, models: Sequence[StudiedModel]) -> Figure | None:
     """Paired differences of accuracy on test; None for one model alone."""
     rows = paired_differences(models)
     more = "paired bootstrap intervals; p: McNemar's exact test, Holm's correction over all pairs"
     return comparison.plot_differences(rows, joint_caption(comparable_models(models), more)) if rows else None
 
 
-def training_figure(model: StudiedModel, models: Models) -> Figure | None:
-    """Training curves of each model; None when no model has a history of losses, as a soup has not."""
+def training_figure(model: StudiedModel, models: Sequence[StudiedModel]) -> Figure | None:
+    """Training curves of each model; None when no model has a history of losses, as a soup has not.
+
+    Args:
+        model: the shown model.
+        models: all studied models.
+    """
     files = {each.name: each.folder / "history.csv" for each in models}
     histories = {name: pd.read_csv(path) for name, path in files.items() if path.is_file()}
     histories = {name: history for name, history in histories.items() if history["train_loss"].notna().any()}
@@ -57,8 +65,13 @@ def training_figure(model: StudiedModel, models: Models) -> Figure | None:
     return scores.plot_training_curves(histories, valid["human"], caption)
 
 
-def cost_figure(model: StudiedModel, models: Models) -> Figure | None:
-    """Accuracy on test against the time of a face; None when no model's time was measured."""
+def cost_figure(model: StudiedModel, models: Sequence[StudiedModel]) -> Figure | None:
+    """Accuracy on test against the time of a face; None when no model's time was measured.
+
+    Args:
+        model: the shown model.
+        models: all studied models.
+    """
     path = model.folder.parent / "bench_models.json"
     costs = json.loads(path.read_text(encoding="utf-8"))["models"] if path.is_file() else {}
     measured = [each for each in models if each.name in costs]
@@ -69,8 +82,13 @@ def cost_figure(model: StudiedModel, models: Models) -> Figure | None:
     return comparison.plot_accuracy_against_cost(rows, _human(model), caption)
 
 
-def leak_figure(model: StudiedModel, models: Models) -> Figure | None:
-    """Accuracy on the leak-free and the leaked part of test; None when there is no such part."""
+def leak_figure(model: StudiedModel, models: Sequence[StudiedModel]) -> Figure | None:
+    """Accuracy on the leak-free and the leaked part of test; None when there is no such part.
+
+    Args:
+        model: the shown model.
+        models: all studied models.
+    """
     rows = [row for row in leak_rows(models) if "drop" in row]
     for row in rows:
         details = [row["model"], row["training"], "" if row["clean"] else "without cleaning"]
@@ -78,8 +96,13 @@ def leak_figure(model: StudiedModel, models: Models) -> Figure | None:
     return comparison.plot_leak_parts(rows, _human(model), joint_caption(models, count=len(rows))) if rows else None
 
 
-def risk_figure(model: StudiedModel, models: Models) -> Figure:
-    """Error among the answered images of test against their share."""
+def risk_figure(model: StudiedModel, models: Sequence[StudiedModel]) -> Figure:
+    """Error among the answered images of test against their share.
+
+    Args:
+        model: the shown model.
+        models: all studied models.
+    """
     abstention = model.study["test"]["abstention"]
     curves = {each.name: each.study["test"]["abstention"]["curve"] for each in models}
     points = [{"name": f"{model.name}, 80 % most confident", **abstention["most_confident_80"]}]
@@ -91,15 +114,25 @@ def risk_figure(model: StudiedModel, models: Models) -> Figure:
     return confidence.plot_risk_coverage(curves, points, caption)
 
 
-def robustness_figure(model: StudiedModel, models: Models) -> Figure:
-    """Accuracy on changed images of test."""
+def robustness_figure(model: StudiedModel, models: Sequence[StudiedModel]) -> Figure:
+    """Accuracy on changed images of test.
+
+    Args:
+        model: the shown model.
+        models: all studied models.
+    """
     studies = {each.name: each.study["test"]["robustness"] for each in models}
     more = "dashed in a model's colour: unchanged; 95 % bootstrap intervals"
     return behaviour.plot_robustness(studies, joint_caption(models, more, studies[model.name]["n"]))
 
 
-def live_path_figure(model: StudiedModel, models: Models) -> Figure:
-    """Accuracy on crops of test beside that through the live path."""
+def live_path_figure(model: StudiedModel, models: Sequence[StudiedModel]) -> Figure:
+    """Accuracy on crops of test beside that through the live path.
+
+    Args:
+        model: the shown model.
+        models: all studied models.
+    """
     rows = [
         (f"{each.name}, " + (f"turned up to {row['roll']:.0f}°" if row["roll"] else "as it is"), row)
         for each in models

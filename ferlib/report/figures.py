@@ -17,7 +17,7 @@ from ferlib.report import model_figures as single
 from ferlib.report.comparison_figures import frame_time_figure
 from ferlib.report.studies import StudiedModel, load_studies, shown_model
 
-FIGURES: dict[str, Callable[[StudiedModel, Sequence[StudiedModel]], Figure | None]] = {
+EVALUATION_FIGURES: dict[str, Callable[[StudiedModel, Sequence[StudiedModel]], Figure | None]] = {
     "model_comparison": comparing.accuracy_figure, "differences": comparing.difference_figure,
     "confusion": single.confusion_figure, "class_scores": single.class_score_figure,
     "confused_pairs": single.confused_pair_figure, "recall_against_examples": single.recall_figure,
@@ -78,7 +78,7 @@ def build_figures(
     Raises:
         FerlibError: a name is not known.
     """
-    names = (*FIGURES, *LIVE_FIGURES) if only is None else only
+    names = (*EVALUATION_FIGURES, *LIVE_FIGURES) if only is None else only
     for key in names:
         _maker(key)
     for key in names:
@@ -92,7 +92,7 @@ def draw_figure(models: Sequence[StudiedModel], key: str, name: str | None = Non
 
     Args:
         models: the studied models.
-        key: name of the figure, of `FIGURES` or `LIVE_FIGURES`.
+        key: name of the figure, of `EVALUATION_FIGURES` or `LIVE_FIGURES`.
         name: the model that figures of one model show; None: the shipped default.
 
     Raises:
@@ -104,7 +104,7 @@ def draw_figure(models: Sequence[StudiedModel], key: str, name: str | None = Non
 
 
 def _maker(key: str) -> Callable[[StudiedModel, Sequence[StudiedModel]], Figure | None]:
-    makers = FIGURES | LIVE_FIGURES
+    makers = EVALUATION_FIGURES | LIVE_FIGURES
     if key not in makers:
         raise FerlibError(f"there is no figure {key!r}; choose from {', '.join(makers)}.")
     return makers[key]

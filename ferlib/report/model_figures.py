@@ -6,36 +6,31 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from ferlib.data.drawn import dataset
-from ferlib.data.labels import EMOTIONS, INDEX
+from ferlib.data.labels import EMOTIONS
 from ferlib.evaluation import metrics
 from ferlib.evaluation.calibration import at_temperature
-from ferlib.models import checkpoints
-from ferlib.models.preprocessing import FACE_SIZE
 from ferlib.plots import behaviour, comparison, confidence, scores
 from ferlib.report.studies import StudiedModel, model_caption
 
-Models = Sequence[StudiedModel]
 
-
-def confusion_figure(model: StudiedModel, _: Models) -> Figure:
+def confusion_figure(model: StudiedModel, _: Sequence[StudiedModel]) -> Figure:
     """Confusion matrix on test."""
     return scores.plot_confusion(model.study["test"]["scores"]["confusion"], model_caption(model, "rows are labels"))
 
 
-def class_score_figure(model: StudiedModel, _: Models) -> Figure:
+def class_score_figure(model: StudiedModel, _: Sequence[StudiedModel]) -> Figure:
     """Precision, recall and F1 of each emotion on test."""
     caption = model_caption(model, "number of images in brackets")
     return scores.plot_class_scores(model.study["test"]["scores"]["per_class"], caption)
 
 
-def confused_pair_figure(model: StudiedModel, _: Models) -> Figure:
+def confused_pair_figure(model: StudiedModel, _: Sequence[StudiedModel]) -> Figure:
     """Most frequent mistakes on test."""
     pairs = metrics.confused_pairs(np.array(model.study["test"]["scores"]["confusion"]))
     return scores.plot_confused_pairs(pairs, model_caption(model, "the ten most frequent mistakes"))
 
 
-def recall_figure(model: StudiedModel, _: Models) -> Figure | None:
+def recall_figure(model: StudiedModel, _: Sequence[StudiedModel]) -> Figure | None:
     """Recall on test against the number of training images; None when those were not counted."""
     path = model.folder.parent / "data_check.json"
     check = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -50,14 +45,14 @@ def recall_figure(model: StudiedModel, _: Models) -> Figure | None:
     return scores.plot_recall_against_examples(rows, model_caption(model, more))
 
 
-def roc_figure(model: StudiedModel, _: Models) -> Figure:
+def roc_figure(model: StudiedModel, _: Sequence[StudiedModel]) -> Figure:
     """ROC and precision-recall curves on test, after temperature scaling."""
     scaled = at_temperature(model.test["probabilities"], model.study["chosen_on_valid"]["temperature"])
     caption = model_caption(model, "each class against the rest")
     return scores.plot_roc_and_pr(metrics.curves(scaled, model.test["labels"]), caption)
 
 
-def protocol_figure(model: StudiedModel, _: Models) -> Figure:
+def protocol_figure(model: StudiedModel, _: Sequence[StudiedModel]) -> Figure:
     """Accuracy on test under each protocol."""
     more = "95 % bootstrap intervals; the lines hold for label.csv, majority, 8 classes"
     test = model.study["test"]
@@ -65,7 +60,7 @@ def protocol_figure(model: StudiedModel, _: Models) -> Figure:
     return comparison.plot_protocols(test["protocols"], test["human"], caption)
 
 
-def reliability_figure(model: StudiedModel, _: Models) -> Figure:
+def reliability_figure(model: StudiedModel, _: Sequence[StudiedModel]) -> Figure:
     """Reliability on test before and after temperature scaling, against the majority and against the votes."""
     calibration, chosen = model.study["test"]["calibration"], model.study["chosen_on_valid"]
     majority = [calibration[name]["majority"] for name in ("raw", "scaled")]
@@ -81,7 +76,7 @@ def reliability_figure(model: StudiedModel, _: Models) -> Figure:
     return confidence.plot_reliability(panels, model_caption(model, more))
 
 
-def agreement_figure(model: StudiedModel, _: Models) -> Figure:
+def agreement_figure(model: StudiedModel, _: Sequence[StudiedModel]) -> Figure:
     """Accuracy on test against the taggers' agreement, and distance from their votes."""
     test = model.study["test"]
     names = {"raw": "as trained", "scaled": "scaled to\nmajority", "scaled to votes": "scaled to\nvotes"}
@@ -92,13 +87,13 @@ def agreement_figure(model: StudiedModel, _: Models) -> Figure:
     return confidence.plot_agreement(test["by_agreement"], votes, caption)
 
 
-def label_noise_figure(model: StudiedModel, _: Models) -> Figure:
+def label_noise_figure(model: StudiedModel, _: Sequence[StudiedModel]) -> Figure:
     """Labels of test that the predictions doubt."""
     caption = model_caption(model, "cleanlab, prune by noise rate")
     return confidence.plot_label_noise(model.study["test"]["label_noise"], caption)
 
 
-def attribution_figure(model: StudiedModel, _: Models) -> Figure:
+def attribution_figure(model: StudiedModel, _: Sequence[StudiedModel]) -> Figure:
     """Mean Grad-CAM maps of each emotion on test."""
     more = (
         "mean Grad-CAM of the recognised faces of each emotion minus the mean of all emotions (red: above it, "
@@ -110,23 +105,14 @@ def attribution_figure(model: StudiedModel, _: Models) -> Figure:
         )
 
 
-def attribution_example_figure(model: StudiedModel, _: Models) -> Figure | None:
-    """Grad-CAM maps of drawn faces and the bundled photo; None when the model's weights are not here."""
-    from ferlib.evaluation.explain import grad_cam
-    from ferlib.faces.cropping import crop_face
-    from ferlib.faces.detector import FaceDetector
-    from ferlib.faces.pictures import sample_picture
-    from ferlib.inference.classifier import Classifier
-
-    if model.name not in checkpoints.available():
+def attribution_example_figure(model: StudiedModel, _: Sequence[StudiedModel]) -> Figure | None:
+    """Grad-CAM maps of drawn faces and the bundled photo; None when the folder of the study has none."""
+    path = model.folder / "attribution_examples.npz"
+    if not path.is_file():
         return None
-    checkpoint, picture = checkpoints.load(model.name), sample_picture()
-    drawn = [INDEX[name] for name in ("angry", "fear", "happy", "sad", "surprise")]
-    photo = crop_face(picture, FaceDetector()(picture)[0], size=FACE_SIZE)
-    faces = np.stack([*dataset.draw_faces(drawn, seed=3, size=FACE_SIZE), photo])
-    predicted = Classifier(checkpoint).predict_proba(faces).argmax(axis=1)
-    maps = grad_cam(checkpoint, faces, predicted)
-    sources = [f"drawn {EMOTIONS[index]}" for index in drawn] + ["photo (NASA)"]
-    titles = [f"{source}\nread as {EMOTIONS[index]}" for source, index in zip(sources, predicted, strict=True)]
+    with np.load(path) as stored:
+        examples = dict(stored)
+    named = zip(examples["sources"], examples["predicted"], strict=True)
+    titles = [f"{source}\nread as {EMOTIONS[index]}" for source, index in named]
     more = "Grad-CAM for the named emotion; drawn faces and the public-domain photo of Eileen Collins"
-    return behaviour.plot_attribution_examples(faces, maps, titles, f"{model.name}: {more}.")
+    return behaviour.plot_attribution_examples(examples["faces"], examples["maps"], titles, f"{model.name}: {more}.")

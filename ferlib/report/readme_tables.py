@@ -244,8 +244,8 @@ def _result_row(run: dict) -> str:
     leak_free = run["test"].get("leak_free")
     earlier = literature.earlier_accuracy(run["model"])
     return table_row(
-        f"{run['model']} ({config['seed']})", _accuracy_cell(valid), f"**{_accuracy_cell(test)}**",
-        _accuracy_cell(leak_free) if leak_free else DASH,
+        f"{run['model']} ({config['seed']})", _accuracy_markdown(valid), f"**{_accuracy_markdown(test)}**",
+        _accuracy_markdown(leak_free) if leak_free else DASH,
         with_interval(test["macro_f1"], test["macro_f1_interval"], join="–"),
         DASH if earlier is None else f"{percent(earlier, 0)} %", _training_cell(run),
     )  # fmt: skip
@@ -259,5 +259,5 @@ def _training_cell(run: dict) -> str:
     return training if precision == "no" else f"{training}, {precision}"  # "no": single precision throughout
 
 
-def _accuracy_cell(scores: dict) -> str:
+def _accuracy_markdown(scores: dict) -> str:
     return percent_with_interval(scores["accuracy"], scores["accuracy_interval"], join="–")

@@ -41,7 +41,7 @@ def test_threads_are_given_back_after_an_error():
 
 
 def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
-    monkeypatch.setattr(machine, "PACKAGES", ("numpy", "no-such-package"))
+    monkeypatch.setattr(machine, "MEASURED_PACKAGES", ("numpy", "no-such-package"))
     assert {"code_commit", "cores", "usable_cores", "processor", "numpy"} == set(machine.machine())
 
 

@@ -64,7 +64,7 @@ def test_leaks_show_what_the_cleaning_is_measured_against(results):
 
 def test_every_figure_is_drawn_twice_with_the_same_bytes(results, tmp_path):
     first, again = (figures.write_figures(tmp_path / name, results) for name in "ab")
-    assert [path.stem for path in first] == [f"04_{name}" for name in figures.FIGURES]
+    assert [path.stem for path in first] == [f"04_{name}" for name in figures.EVALUATION_FIGURES]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
     assert all(path.stat().st_size > 5000 for path in first)
 
@@ -126,7 +126,9 @@ def test_captions_count_the_models_that_are_drawn(results):
 def test_the_committed_figures_are_all_there():
     models = studies.load_studies()
     names = {path.stem for path in Path(paths.FIGURES).glob("04_*.png")}
-    expected = {f"04_{name}" for name in figures.FIGURES} - ({"04_differences"} if len(models) == 1 else set())
+    expected = {f"04_{name}" for name in figures.EVALUATION_FIGURES} - (
+        {"04_differences"} if len(models) == 1 else set()
+    )
     assert names == expected
 
 
