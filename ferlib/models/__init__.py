@@ -1,1 +1,1 @@
-"""The networks, their preprocessing and their files."""
+"""Networks, their preprocessing and their files."""

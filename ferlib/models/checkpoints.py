@@ -1,6 +1,6 @@
 """Checkpoints: a safetensors file and a readable JSON sidecar of the same name.
 
-The sidecar says what the weights are and how to use them: architecture, class order, preprocessing, temperature,
+The sidecar describes the weights and their use: architecture, class order, preprocessing, temperature,
 protocol, data hash, code commit, seed, scores, and the SHA-256 of the weights file. The shipped model lies in the
 package's `weights`; the repository carries others in ``data/checkpoints``; any other one is named by its path.
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 DEFAULT_MODEL = "convnext"
-"""Model that `load_classifier` and the command line take when none is named."""
+"""Name of the model that `load_classifier` and the command line load by default."""
 
 _ENDING = ".safetensors"
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A network ready for inference and what its sidecar says.
+    """Network ready for inference, with its sidecar.
 
     Attributes:
         name: file name without suffix.
@@ -49,7 +49,7 @@ class Checkpoint:
 
     @property
     def threshold(self) -> float:
-        """Confidence below which the answer should be "not sure"; 0 when the sidecar has none."""
+        """Confidence below which the answer is "not sure"; 0 when the sidecar has none."""
         return float(self.about.get("threshold", 0.0))
 
 
@@ -57,10 +57,10 @@ def available(folder: Path | None = None) -> list[str]:
     """List the checkpoints by name, sorted.
 
     Args:
-        folder: where to look; None for the shipped ones and the repository's.
+        folder: folder of the checkpoints; None for the package's and the repository's.
     """
     folders = (paths.WEIGHTS, paths.CHECKPOINTS) if folder is None else (folder,)
-    files = [path for place in folders for path in place.glob(f"[!.]*{_ENDING}")]
+    files = [path for parent in folders for path in parent.glob(f"[!.]*{_ENDING}")]
     return sorted({path.stem for path in files if path.with_suffix(".json").is_file()})
 
 
@@ -69,7 +69,10 @@ def locate(name: str | Path | None = None, folder: Path | None = None) -> Path:
 
     Args:
         name: name of a checkpoint, or the path of its weights file; None for `DEFAULT_MODEL`.
-        folder: where names are looked for; None for the repository's folder, then the package's.
+        folder: folder of the checkpoints; None for the repository's, then the package's.
+
+    Returns:
+        Path of the weights file.
 
     Raises:
         FerlibError: there is no such file.
@@ -80,8 +83,8 @@ def locate(name: str | Path | None = None, folder: Path | None = None) -> Path:
             raise FerlibError(f"there is no weights file {path}; check the name.")
         return path
     name = name or DEFAULT_MODEL
-    for place in (paths.CHECKPOINTS, paths.WEIGHTS) if folder is None else (folder,):
-        path = place / f"{name}{_ENDING}"
+    for parent in (paths.CHECKPOINTS, paths.WEIGHTS) if folder is None else (folder,):
+        path = parent / f"{name}{_ENDING}"
         if path.is_file():
             return path
     names = ", ".join(available(folder)) or "none"
@@ -100,8 +103,8 @@ def save(name: str, state: "dict[str, torch.Tensor]", about: dict, folder: Path 
     Args:
         name: file name without suffix.
         state: state dict of the network.
-        about: the sidecar; needs ``model`` (arguments of `build_model`) and ``preprocessing``. Class order and the
-            weights' hash are added here.
+        about: content of the sidecar; needs ``model`` (arguments of `build_model`) and ``preprocessing``. Class
+            order and the weights' hash are added here.
         folder: where the files go; None for ``data/checkpoints``.
 
     Returns:
@@ -117,30 +120,30 @@ def save(name: str, state: "dict[str, torch.Tensor]", about: dict, folder: Path 
 
 
 def as_shipped(name: str, state: "dict[str, torch.Tensor]", about: dict) -> Checkpoint:
-    """Give what `load` would give after `save`, without a file: the same half-precision weights.
+    """Build the checkpoint that `save` and `load` would give, without a file: with the same half-precision weights.
 
     Args:
-        name: of the checkpoint.
+        name: name of the checkpoint.
         state: state dict of the network.
-        about: the sidecar, as `save` takes it.
+        about: content of the sidecar, as `save` takes it.
     """
     return _build(name, _halve(state), {"temperature": 1.0, **about})
 
 
-def update_sidecar(name: str, **extra) -> None:
+def update_sidecar(name: str, **entries) -> None:
     """Add or change entries of a checkpoint's sidecar.
 
     Args:
-        name: of a checkpoint.
-        **extra: the entries.
+        name: name of a checkpoint.
+        **entries: the entries.
 
     Raises:
-        FerlibError: it is a shipped one of an installed package, whose files stay as they are.
+        FerlibError: it is a shipped checkpoint of an installed package, whose files stay as they are.
     """
     path = locate(name).with_suffix(".json")
     if not paths.IN_CHECKOUT and path.parent == paths.WEIGHTS:
         raise FerlibError(f"the shipped model {name!r} cannot be changed; copy its files elsewhere and name the copy.")
-    write_json(path, {**_read_sidecar(path), **extra})
+    write_json(path, {**_read_sidecar(path), **entries})
 
 
 def load(name: str | Path | None = None, folder: Path | None = None) -> Checkpoint:
@@ -151,8 +154,8 @@ def load(name: str | Path | None = None, folder: Path | None = None) -> Checkpoi
         folder: as `locate` takes it.
 
     Raises:
-        FerlibError: torch is missing, there is no such checkpoint, a missing or unreadable sidecar, a damaged weights
-            file, another class order.
+        FerlibError: torch is missing, there is no such checkpoint, its sidecar is missing or unreadable, the weights
+            are damaged, or it was made for another class order.
     """
     about, path = describe(name, folder)
     need("torch", "the network itself", "train")
@@ -171,7 +174,7 @@ def load(name: str | Path | None = None, folder: Path | None = None) -> Checkpoi
 
 
 def describe(name: str | Path | None = None, folder: Path | None = None) -> tuple[dict, Path]:
-    """Read a checkpoint's sidecar and check it against the weights; the network is not built.
+    """Read a checkpoint's sidecar and check the weights against it; the network is not built.
 
     Args:
         name: as `locate` takes it.
@@ -181,7 +184,8 @@ def describe(name: str | Path | None = None, folder: Path | None = None) -> tupl
         The sidecar and the path of the weights.
 
     Raises:
-        FerlibError: as `load`, but for the network.
+        FerlibError: there is no such checkpoint, its sidecar is missing or unreadable, the weights are damaged, or it
+            was made for another class order.
     """
     path = locate(name, folder)
     about = _read_sidecar(path.with_suffix(".json")) | {"name": path.stem}
@@ -211,7 +215,7 @@ def _build(name: str, stored: "dict[str, torch.Tensor]", about: dict) -> Checkpo
 
 
 def _halve(state: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
-    """Float16 for what has two or more dimensions, a copy of the rest."""
+    """Convert tensors of two or more dimensions to float16, and copy the others."""
     return {
         key: (value.half() if value.ndim >= 2 and value.is_floating_point() else value).contiguous().clone()
         for key, value in state.items()
@@ -223,9 +227,9 @@ def _read_sidecar(path: Path) -> dict:
         about = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FerlibError(f"the sidecar {path.name} is missing or no JSON; get it again (git checkout).") from error
-    lacking = [
+    missing = [
         key for key in ("classes", "model", "preprocessing", "temperature", "weights_sha256") if key not in about
     ]
-    if lacking:
-        raise FerlibError(f"the sidecar {path.name} lacks {', '.join(lacking)}; get it again (git checkout).")
+    if missing:
+        raise FerlibError(f"the sidecar {path.name} lacks {', '.join(missing)}; get it again (git checkout).")
     return about

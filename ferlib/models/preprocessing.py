@@ -1,4 +1,4 @@
-"""Preprocessing that goes with a checkpoint: from uint8 faces to network input.
+"""Preprocessing: from uint8 faces to network input, as each checkpoint stores it.
 
 `Preprocessing` is the one source of size, equalisation, channels and normalisation. It is stored with each checkpoint
 and used alike by training, evaluation and camera. torch is imported where tensors are made, so that prediction with an
@@ -15,22 +15,24 @@ if TYPE_CHECKING:
     import torch
 
 FACE_SIZE = 48
-"""Side of the faces that a classifier is given, pixels: FER2013's, and what the pipeline cuts."""
+"""Side of a classifier's faces, pixels: FER2013's, and the pipeline's crops."""
 
 EQUALISE_MODES = ("none", "global", "clahe")
+"""Kinds of histogram equalisation, see `equalise`."""
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 FACE_MEAN, FACE_STD = (122.782 / 255, 117.001 / 255, 104.298 / 255), (256 / 255,) * 3
-"""How dlib normalises red, green and blue (`input_rgb_image_sized`), for intensities in 0..1."""
+"""Normalisation of red, green and blue in dlib (`input_rgb_image_sized`), for intensities in 0..1."""
 
 LITE_MEAN, LITE_STD = (0.5,) * 3, (0.5,) * 3
-"""How the EfficientNet-Lite family's input is normalised."""
+"""Normalisation of the EfficientNet-Lite family's input."""
 
 
 def to_grey(images: np.ndarray) -> np.ndarray:
     """Convert faces to grey: luma by ITU-R BT.601.
 
     Args:
-        images: (N, H, W, 3) uint8 RGB, or (N, H, W) uint8 grey, which comes back as it is.
+        images: (N, H, W, 3) uint8 RGB, or (N, H, W) uint8 grey, which is returned unchanged.
 
     Returns:
         (N, H, W) uint8.
@@ -69,8 +71,8 @@ def equalise(images: np.ndarray, mode: str) -> np.ndarray:
         raise ValueError(f"unknown equalisation {mode!r}; choose one of {', '.join(EQUALISE_MODES)}")
     if mode == "none" or len(images) == 0:
         return np.asarray(images)
-    change = cv2.equalizeHist if mode == "global" else cv2.createCLAHE(clipLimit=2.0, tileGridSize=(4, 4)).apply
-    return np.stack([change(np.ascontiguousarray(image)) for image in images])
+    transform = cv2.equalizeHist if mode == "global" else cv2.createCLAHE(clipLimit=2.0, tileGridSize=(4, 4)).apply
+    return np.stack([transform(np.ascontiguousarray(image)) for image in images])
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,14 @@ class Preprocessing:
         return self.normalise(resize(grey, self.size))
 
     def normalise(self, intensities: "torch.Tensor") -> "torch.Tensor":
-        """Normalise (N, 1, H, W) intensities in 0..1 to (N, channels, H, W)."""
+        """Subtract the mean and divide by the standard deviation, for each channel.
+
+        Args:
+            intensities: (N, 1, H, W) float32 in 0..1.
+
+        Returns:
+            (N, channels, H, W) float32.
+        """
         import torch
 
         mean = torch.tensor(self.mean, device=intensities.device).view(1, -1, 1, 1)
@@ -122,7 +131,7 @@ class Preprocessing:
         return (intensities - mean) / std
 
     def to_dict(self) -> dict:
-        """Give the JSON-ready form; ``Preprocessing(**value)`` reads it back."""
+        """Convert to the JSON-ready form; ``Preprocessing(**value)`` reads it back."""
         return asdict(self)
 
 

@@ -52,7 +52,7 @@ def test_a_face_that_speaks_for_nothing_has_an_empty_map(halves):
     ("name", "size", "layer", "side"),
     [
         ("custom_cnn", 48, "features", 6), ("convnext_atto", 64, "stages.2", 4),
-        ("tf_efficientnet_lite0", 96, "blocks.4", 6), ("mobilenetv3_large_100", 96, "blocks.4", 6),
+        ("tf_efficientnet_lite2", 96, "blocks.4", 6), ("mobilenetv3_large_100", 96, "blocks.4", 6),
     ],
 )  # fmt: skip
 def test_each_network_has_a_layer_to_explain(name, size, layer, side):

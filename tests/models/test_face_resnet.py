@@ -27,8 +27,8 @@ def affine_reference(stages: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
     content = face_resnet._weights_file().read_bytes()
     kernel, scale = (face_resnet._tensors(content, tag)[0] for tag in (b"\x05con_4", b"\x07affine_"))
     factor, shift = (part.view(1, 32, 1, 1) for part in scale.split(32))
-    found = F.conv2d(x, kernel[:-32].view(32, 3, 7, 7), kernel[-32:], stride=2, padding=3)
-    return F.max_pool2d(torch.relu(found * factor + shift), 3, 2, 1)
+    maps = F.conv2d(x, kernel[:-32].view(32, 3, 7, 7), kernel[-32:], stride=2, padding=3)
+    return F.max_pool2d(torch.relu(maps * factor + shift), 3, 2, 1)
 
 
 def test_the_file_holds_the_published_network():
@@ -50,8 +50,8 @@ def test_it_knows_a_face_again():
     load_face_weights(network.features)
     with torch.inference_mode():
         features = network.features(people()).mean(dim=(2, 3))
-    one, same, *others = F.normalize(features - features.mean(dim=0))
-    assert one @ same > 0.5 > max(one @ other for other in others)
+    face, same_face, *others = F.normalize(features - features.mean(dim=0))
+    assert face @ same_face > 0.5 > max(face @ other for other in others)
 
 
 def test_calibration_changes_nothing_but_what_training_sees():

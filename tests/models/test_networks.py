@@ -5,12 +5,12 @@ from ferlib.errors import FerlibError
 from ferlib.models.networks import MODELS, TIMM_MODELS, CustomCNN, build_model
 
 MILLIONS = {
-    "mobilenetv3_large_100": 4.2, "efficientnet_b2": 7.7, "convnext_atto": 3.4, "tf_efficientnet_lite0": 3.4,
-    "tf_efficientnet_lite2": 4.8, "face_resnet": 4.4,
+    "mobilenetv3_large_100": 4.2, "efficientnet_b2": 7.7, "convnext_atto": 3.4, "tf_efficientnet_lite2": 4.8,
+    "face_resnet": 4.4,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["custom_cnn", "mobilenetv3_large_100", "convnext_atto", "tf_efficientnet_lite0"])
+@pytest.mark.parametrize("name", ["custom_cnn", "mobilenetv3_large_100", "convnext_atto", "tf_efficientnet_lite2"])
 @pytest.mark.parametrize(("channels", "size"), [(1, 48), (3, 64)])
 def test_models_map_faces_to_eight_logits(name, channels, size):
     model = build_model(name, channels=channels, dropout=0.1).eval()
@@ -45,14 +45,13 @@ def test_stems_have_their_resolution(stem, side):
         assert model(faces).shape == (2, 8)
 
 
-@pytest.mark.parametrize(("stem", "maps", "side", "blocks"), [("face", 64, 8, 10)])
-def test_the_face_stems_stand_in_the_place_of_the_first_stages(stem, maps, side, blocks):
-    model = build_model("convnext_atto", channels=3, stem=stem).eval()
+def test_the_face_stem_stands_in_the_place_of_the_first_stage():
+    model = build_model("convnext_atto", channels=3, stem="face").eval()
     faces = torch.zeros(2, 3, 64, 64)
     with torch.inference_mode():
-        assert model.stem(faces).shape == (2, maps, side, side)
+        assert model.stem(faces).shape == (2, 64, 8, 8)
         assert model.forward_features(faces).shape == (2, 320, 2, 2)  # as ConvNeXt has from 64 pixels with its own stem
-    assert sum(len(getattr(stage, "blocks", ())) for stage in model.stages) == blocks
+    assert sum(len(getattr(stage, "blocks", ())) for stage in model.stages) == 10
 
 
 def test_above_the_lite_stem_come_the_last_three_convnext_stages():
@@ -82,7 +81,7 @@ def test_impossible_models_are_refused(arguments, sentence):
         build_model(**arguments)
 
 
-@pytest.mark.parametrize("name", ["mobilenetv3_large_100", "convnext_atto", "tf_efficientnet_lite0"])
+@pytest.mark.parametrize("name", ["mobilenetv3_large_100", "convnext_atto", "tf_efficientnet_lite2"])
 def test_a_new_network_starts_undecided(name):
     torch.manual_seed(0)
     probabilities = build_model(name, channels=3)(torch.rand(8, 3, 64, 64)).softmax(dim=1)

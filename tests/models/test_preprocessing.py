@@ -2,6 +2,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ferlib.models.preprocessing import Preprocessing, equalise, resampling_matrix, resize, to_grey
 
@@ -70,9 +72,20 @@ def test_impossible_preprocessing_is_refused(wrong):
         Preprocessing(**wrong)
 
 
+@given(inputs=st.integers(1, 300), outputs=st.integers(1, 300))
+def test_rows_of_the_resampling_matrix_sum_to_1(inputs, outputs):
+    matrix = resampling_matrix(inputs, outputs)
+    assert (matrix.shape, matrix.dtype) == ((outputs, inputs), np.float32)
+    assert (matrix >= 0).all()
+    np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(matrix, matrix[::-1, ::-1], atol=1e-5)  # no side of the image is preferred
+
+
 @pytest.mark.parametrize(("inputs", "outputs"), [(48, 96), (48, 48), (100, 48), (49, 96), (7, 112), (500, 3)])
 def test_the_resampling_matrix_is_torchs_resize(inputs, outputs):
     image = torch.from_numpy(np.random.default_rng(inputs).integers(0, 256, (1, inputs, inputs), dtype=np.uint8))
     matrix = torch.from_numpy(resampling_matrix(inputs, outputs))
     assert torch.allclose(matrix.sum(dim=1), torch.ones(outputs), atol=1e-6)
-    assert torch.allclose(matrix @ (image.float() / 255) @ matrix.T, resize(image, outputs)[0], atol=1e-5)  # torch rounds its centres to float32
+    assert torch.allclose(
+        matrix @ (image.float() / 255) @ matrix.T, resize(image, outputs)[0], atol=1e-5
+    )  # torch rounds its centres to float32

@@ -352,13 +352,13 @@ def test_stored_and_new_logits_train_alike(tmp_path, tiny_set, tiny, monkeypatch
 def test_pretrained_weights_are_where_training_starts(tmp_path, tiny_set, tiny):
     pre = Preprocessing(size=32, channels=3, mean=LITE_MEAN, std=LITE_STD)
     config = replace(
-        tiny, model="tf_efficientnet_lite0", width=1.0, pretrained=True, preprocessing=pre, epochs=1, peak_lr=0.0,
+        tiny, model="tf_efficientnet_lite2", width=1.0, pretrained=True, preprocessing=pre, epochs=1, peak_lr=0.0,
         warmup=0.0, ema_decay=0.0, sizes=((0, 32),),
     )  # fmt: skip
     few = replace(tiny_set, images=tiny_set.images[:32], targets=tiny_set.targets[:32])
     state = fit(config, few, tmp_path, progress=False)["state"]
-    expected = build_model("tf_efficientnet_lite0", channels=3)
-    load_pretrained(expected, "tf_efficientnet_lite0", "", torch.zeros(1, 3, 32, 32))
+    expected = build_model("tf_efficientnet_lite2", channels=3)
+    load_pretrained(expected, "tf_efficientnet_lite2", "", torch.zeros(1, 3, 32, 32))
     assert torch.equal(state["conv_stem.weight"], expected.conv_stem.weight)
 
 

@@ -11,7 +11,7 @@ def learning(model) -> set[str]:
 
 
 def test_stage_one_trains_the_last_layer_of_a_pretrained_network():
-    model = build_model("tf_efficientnet_lite0", channels=3)
+    model = build_model("tf_efficientnet_lite2", channels=3)
     freeze_pretrained(model, "", True)
     assert learning(model) == {"classifier.weight", "classifier.bias"}
     freeze_pretrained(model, "", False)
