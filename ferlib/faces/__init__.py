@@ -1,1 +1,1 @@
-"""From any picture file to boxes, landmarks and crops; knows no emotion and needs no torch."""
+"""Faces, from any picture file to boxes, landmarks and crops; without emotions, without torch."""

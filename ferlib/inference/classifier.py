@@ -19,7 +19,7 @@ class Classifier:
         checkpoint: the network and its sidecar.
 
     Attributes:
-        name: of the checkpoint.
+        name: name of the checkpoint.
         classes: the eight emotions in class order.
         preprocessing: steps that each face goes through.
         threshold: smallest confidence of an answer; below it the answer is "not sure". It was chosen on valid
@@ -80,7 +80,7 @@ class GraphClassifier:
         engine: one of `loading.ENGINES`, for people to read.
 
     Attributes:
-        name: of the checkpoint.
+        name: name of the checkpoint.
         classes: the eight emotions in class order.
         preprocessing: steps that each face goes through.
         threshold: see `Classifier`.

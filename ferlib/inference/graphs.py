@@ -46,7 +46,7 @@ def shipped_path(name: str, precision: str = "float32") -> Path:
     """Path of a shipped model's graph among the package's files, there or not.
 
     Args:
-        name: of the checkpoint.
+        name: name of the checkpoint.
         precision: "float32" or "int8".
     """
     return paths.WEIGHTS / f"{name}{'' if precision == 'float32' else f'.{precision}'}.onnx"

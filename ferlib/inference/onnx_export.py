@@ -147,7 +147,7 @@ def checking_faces(count: int = 12) -> np.ndarray:
 
 
 def largest_difference(checkpoint: Checkpoint, graph: bytes, faces: np.ndarray | None = None) -> float:
-    """Compare a graph's probabilities with torch's, in batches of one and of many.
+    """Measure how far a graph's probabilities are from torch's, in batches of one and of many.
 
     Args:
         checkpoint: the network and its sidecar.

@@ -16,7 +16,7 @@ HAS_NUMBA = find_spec("numba") is not None
 
 
 def compiled(otherwise: Function) -> Callable[[Function], Function]:
-    """Compile a function when it is first called, beside which other Python threads go on running.
+    """Compile a function on its first call; other Python threads run on while it works.
 
     Overflow wraps around and division by zero gives infinity or NaN, as in NumPy. The machine code is kept among the
     project's caches, never beside the source.
