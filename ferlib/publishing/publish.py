@@ -22,6 +22,10 @@ from ferlib.training.recipes import is_ablation
 from ferlib.training.run_files import check_name, saved_run
 from ferlib.training.runs import read_run
 
+_OUTDATED = (
+    "metrics.json", "predictions_test.npz", "study.json", "attribution.npz", "attribution_examples.npz", "export.json",
+)  # fmt: skip
+
 
 def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
     """Publish a finished run: shipped weights, predictions on valid and test, scores, history.
@@ -64,7 +68,7 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
     if not is_ablation(name, config):
         results["test"] = score_test(classifier, data_set)
     scores = {split: scores_by_part(result.predictions) for split, result in results.items()}
-    for outdated in ("metrics.json", "predictions_test.npz", "study.json", "attribution.npz", "export.json"):
+    for outdated in _OUTDATED:
         (folder / outdated).unlink(missing_ok=True)
     for split, result in results.items():
         with atomic_path(folder / f"predictions_{split}.npz") as temporary:

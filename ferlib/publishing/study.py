@@ -1,8 +1,9 @@
 """Full evaluation of one model: everything that notebook 04 and its figures show, computed once and stored.
 
 First the temperature and the threshold are chosen on valid (`choose_on_valid`). Then `splits.measure_splits` reads
-valid and test once and takes all measures. Numbers, average maps and curves are stored: no image, no single face's map,
-and no tagger's vote. The functions that run a network import torch, so that stored studies can be read without it.
+valid and test once and takes all measures. Numbers, average maps and curves are stored: of the data no image, no single
+face's map, and no tagger's vote. The functions that run a network import torch, so that stored studies can be read
+without it.
 """
 
 import time
@@ -29,6 +30,7 @@ from ferlib.models import checkpoints
 from ferlib.models.checkpoints import Checkpoint
 from ferlib.provenance import code_commit
 from ferlib.publishing import splits, store
+from ferlib.publishing.examples import explain_examples
 from ferlib.publishing.splits import Split, SplitResult
 
 RISK = 0.10
@@ -90,7 +92,7 @@ def run_study(
     name: str | None = None, *, root: Path | None = None, results: Path | None = None, risk: float = RISK,
     images: int = IMAGES, say: Callable[[str], None] = lambda _: None,
 ) -> dict:  # fmt: skip
-    """Evaluate a shipped model and write ``study.json`` and ``attribution.npz`` into the folder `results` / NAME.
+    """Evaluate a shipped model; write ``study.json`` and ``attribution*.npz`` into the folder `results` / NAME.
 
     Args:
         name: name of a checkpoint; None for the default one.
@@ -128,7 +130,10 @@ def run_study(
     )
     if published:
         _check_stored(checkpoint.name, splits_measured)
-    attribution = splits_measured["test"].measures.pop("attribution")
+    maps = {
+        "attribution": splits_measured["test"].measures.pop("attribution"),
+        "attribution_examples": explain_examples(tuned),
+    }
     study: dict[str, Any] = {
         "model": checkpoint.name,
         "about": _provenance(checkpoint, data_set) | {"images": images, "code_commit": commit},
@@ -142,7 +147,7 @@ def run_study(
             checkpoint.name, temperature=chosen.temperature, threshold=chosen.threshold,
             chosen_on="valid", threshold_risk=chosen.risk,
         )  # fmt: skip
-    _write_study(folder, study, attribution, {} if published else splits_measured)
+    _write_study(folder, study, maps, {} if published else splits_measured)
     return study
 
 
@@ -264,12 +269,13 @@ def _provenance(checkpoint: Checkpoint, data_set: DataSet) -> dict:
 
 
 def _write_study(
-    folder: Path, study: dict, attribution: dict[str, np.ndarray], splits_measured: dict[str, SplitResult]
+    folder: Path, study: dict, maps: dict[str, dict[str, np.ndarray]], splits_measured: dict[str, SplitResult]
 ) -> None:
-    """Write study, attribution and the predictions of the splits given."""
+    """Write study, maps by the name of their file, and the predictions of the splits given."""
     for split, (predictions, _) in splits_measured.items():
         with atomic_path(folder / f"predictions_{split}.npz") as temporary:
             np.savez_compressed(temporary, **predictions)  # type: ignore[arg-type]  # its flag is no array
-    with atomic_path(folder / "attribution.npz") as temporary:
-        np.savez_compressed(temporary, **attribution)  # type: ignore[arg-type]  # its flag is no array
+    for name, arrays in maps.items():
+        with atomic_path(folder / f"{name}.npz") as temporary:
+            np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]  # its flag is no array
     write_json(folder / "study.json", study)

@@ -36,7 +36,7 @@ def project(project, drawn):
     classifier = load_classifier("tiny", engine="torch")
     for split, score_split in (("valid", splits.score_valid), ("test", splits.score_test)):
         np.savez(folder / f"predictions_{split}.npz", **score_split(classifier, DataSet(drawn)).predictions)
-    metrics = {"run": {"data_hash": drawn.content_hash}, "protocol": "p", "config": {"seed": 0}}
+    metrics = {"run": {"data_hash": drawn.content_hash}, "protocol": "p", "config": {"seed": 0}, "test": {}}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     return project
 
@@ -54,6 +54,7 @@ def test_a_study_measures_records_and_tunes_the_sidecar(project, fake_detector):
     assert stored == json.loads(json.dumps(report))
     assert {path.name for path in (paths.PUBLISHED / "tiny").iterdir()} == {
         "metrics.json", "predictions_valid.npz", "predictions_test.npz", "study.json", "attribution.npz",
+        "attribution_examples.npz",
     }  # fmt: skip
     sidecar = json.loads((paths.CHECKPOINTS / "tiny.json").read_text())
     assert sidecar["temperature"] == report["chosen_on_valid"]["temperature"]
@@ -61,6 +62,9 @@ def test_a_study_measures_records_and_tunes_the_sidecar(project, fake_detector):
     assert (sidecar["chosen_on"], sidecar["threshold_risk"]) == ("valid", 0.9)
     tuned = load_classifier("tiny", engine="torch")
     assert tuned.threshold == sidecar["threshold"]
+    with np.load(paths.PUBLISHED / "tiny" / "attribution_examples.npz") as examples:
+        assert examples["sources"].tolist()[:2] == ["drawn angry", "drawn fear"]
+        assert len(examples["sources"]) == len(examples["faces"]) == len(examples["predicted"]) == len(examples["maps"])
     assert report["test"]["live_path"][0]["found"] == 0
     assert report["test"]["robustness"]["n"] == 12
     assert {row["labels"] for row in report["test"]["protocols"]} == {"label.csv"}
@@ -89,7 +93,7 @@ def test_results_of_other_data_leave_the_published_model_alone(project, fake_det
     dataset.save_official(other, project / "other")
     report = study.run_study("tiny", root=project / "other", results=project / "runs", risk=0.9, images=4)
     assert {path.name for path in (project / "runs" / "tiny").iterdir()} == {
-        "study.json", "attribution.npz", "predictions_valid.npz", "predictions_test.npz",
+        "study.json", "attribution.npz", "attribution_examples.npz", "predictions_valid.npz", "predictions_test.npz",
     }  # fmt: skip
     assert report["about"]["data_hash"] == other.content_hash
     assert {path: path.read_bytes() for path in before} == before
