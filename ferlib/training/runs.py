@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,11 +14,12 @@ from ferlib.data.data_set import open_data_set
 from ferlib.errors import FerlibError
 from ferlib.files import write_json
 from ferlib.models import checkpoints
+from ferlib.models.checkpoints import Checkpoint
 from ferlib.provenance import code_commit
 from ferlib.training.batches import prepare
 from ferlib.training.config import TrainConfig
 from ferlib.training.loop import fit
-from ferlib.training.run_files import check_name
+from ferlib.training.run_files import best_state, check_name
 from ferlib.training.soup import make_soup
 
 
@@ -35,7 +37,8 @@ def train(
         config: settings.
         name: name of the run.
         root: the data folder; None for `paths.data_root()`.
-        runs: folder of all runs; None for ``data/runs``.
+        runs: folder of all runs; None for ``data/runs``. A start, teacher or member of a soup that is no checkpoint is
+            taken from the finished run of its name there.
         precision: as in `loop.fit`.
         progress: whether to show a bar for each epoch.
 
@@ -45,15 +48,17 @@ def train(
     Raises:
         FerlibError: no data or none that can be used, a checkpoint that is missing, or what `loop.fit` refuses.
     """
-    run = (runs or paths.RUNS) / check_name(name)
+    folder = runs or paths.RUNS
+    run = folder / check_name(name)
     data_set = open_data_set(root)
+    load = partial(_load_network, folder=folder, content_hash=data_set.content_hash)
     prepared = prepare(data_set.train_valid, config, data_set.manifest if config.clean else None)
     if config.soup:
-        best = make_soup(config, prepared, run, [checkpoints.load(member) for member in config.soup], code_commit())
+        best = make_soup(config, prepared, run, [load(member) for member in config.soup], code_commit())
     else:
         best = fit(
-            config, prepared, run, teachers=[checkpoints.load(teacher) for teacher in config.teachers],
-            start=checkpoints.load(config.start) if config.start else None, teacher_folder=paths.PROCESSED,
+            config, prepared, run, teachers=[load(teacher) for teacher in config.teachers],
+            start=load(config.start) if config.start else None, teacher_folder=paths.PROCESSED,
             commit=code_commit(), precision=precision, progress=progress,
         )  # fmt: skip
     state = PartialState()
@@ -68,6 +73,21 @@ def train(
         }  # fmt: skip
         write_json(run / "run.json", about)
     return best
+
+
+def _load_network(name: str, folder: Path, content_hash: str) -> Checkpoint:
+    """Load a checkpoint, or else the weights that a finished run on the same data kept, in half precision."""
+    run = folder / name
+    if name in checkpoints.available() or name.endswith(".safetensors"):
+        return checkpoints.load(name)
+    if not (run / "run.json").is_file():
+        raise FerlibError(f"{name!r} is no checkpoint and no finished run; train it first: ferlib train {name}")
+    about = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    if about["data_hash"] != content_hash:
+        raise FerlibError(f"the run {name!r} was trained on other data; train it again on this data.")
+    config = TrainConfig.from_dict(about["config"])
+    sidecar = {"model": config.model_arguments(), "preprocessing": config.preprocessing.to_dict()}
+    return checkpoints.as_shipped(name, best_state(run), sidecar)
 
 
 def read_run(name: str) -> dict:

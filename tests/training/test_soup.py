@@ -77,7 +77,7 @@ def test_a_soup_needs_one_network(members, tiny):
         runs.train(replace(tiny, soup=("one", "wide"), epochs=1), "soup", progress=False)
     with pytest.raises(FerlibError, match="of another network than"):
         runs.train(replace(tiny, soup=("one", "two"), epochs=1, width=2 * tiny.width), "soup", progress=False)
-    with pytest.raises(FerlibError, match="there is no checkpoint 'three'"):
+    with pytest.raises(FerlibError, match="'three' is no checkpoint and no finished run"):
         runs.train(replace(tiny, soup=("one", "three"), epochs=1), "soup", progress=False)
 
 
