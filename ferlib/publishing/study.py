@@ -120,9 +120,8 @@ def run_study(
     data_set = _open_published_data(checkpoint.name, root) if published else open_data_set(root)
     say("choosing temperature and threshold on valid")
     chosen = choose_on_valid(checkpoint, data_set, risk)
-    tuned = replace(
-        checkpoint, temperature=chosen.temperature, about={**checkpoint.about, "threshold": chosen.threshold}
-    )
+    about = {**checkpoint.about, "threshold": chosen.threshold}
+    tuned = replace(checkpoint, temperature=chosen.temperature, about=about)
     common = {"report": partial(_report_split, chosen=chosen)}
     say("reading test")
     splits_measured = splits.measure_splits(
@@ -130,10 +129,8 @@ def run_study(
     )
     if published:
         _check_stored(checkpoint.name, splits_measured)
-    maps = {
-        "attribution": splits_measured["test"].measures.pop("attribution"),
-        "attribution_examples": explain_examples(tuned),
-    }
+    attribution = splits_measured["test"].measures.pop("attribution")
+    maps = {"attribution": attribution, "attribution_examples": explain_examples(tuned)}
     study: dict[str, Any] = {
         "model": checkpoint.name,
         "about": _provenance(checkpoint, data_set) | {"images": images, "code_commit": commit},

@@ -205,6 +205,7 @@ def test_what_the_speed_costs_is_measured_and_told(monkeypatch, make):
     assert "following, standing: " in text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells a process its own peak")
 def test_memory_is_that_of_the_process_and_not_of_the_one_that_started_it():
     held = np.ones(150_000_000)  # 1.2 GB here

@@ -45,6 +45,7 @@ def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
     assert {"code_commit", "cores", "usable_cores", "processor", "numpy"} == set(machine.machine())
 
 
+@pytest.mark.slow
 def test_a_measurement_in_a_process_that_fails_is_named():
     with pytest.raises(FerlibError, match=r"the loop 'usual' could not be measured \(.*no recipe 'x'.*\)"):
         machine.run_in_process("ferlib.bench.training", ["usual", "x", "128"], "the loop 'usual'")

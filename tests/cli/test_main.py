@@ -159,6 +159,7 @@ def test_data_fetch_says_what_is_there_now(ferlib, monkeypatch, tmp_path):
     assert "another folder" not in ferlib("data", "fetch")[1]
 
 
+@pytest.mark.slow
 def test_names_that_the_terminal_cannot_write_stop_nothing(tmp_path):
     """A redirected output on Windows has the encoding of its code page."""
     for name in ("happy", "映像"):

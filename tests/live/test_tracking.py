@@ -18,6 +18,7 @@ def tracks(tracker, time, *faces, size=None):
     return [tracked.track for tracked in tracker.update(faces, time, size)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [6, 12, 30])
 @pytest.mark.parametrize("kind", SCENES)
 def test_no_identity_switch_in_the_made_scenes(kind, rate):

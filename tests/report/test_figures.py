@@ -62,6 +62,7 @@ def test_leaks_show_what_the_cleaning_is_measured_against(results):
     assert [row["training"] for row in rows] == ["34 epochs", "", "34 epochs", "34 epochs"]
 
 
+@pytest.mark.slow
 def test_every_figure_is_drawn_twice_with_the_same_bytes(results, tmp_path):
     first, again = (figures.write_figures(tmp_path / name, results) for name in "ab")
     assert [path.stem for path in first] == [f"04_{name}" for name in figures.EVALUATION_FIGURES]

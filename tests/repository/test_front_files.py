@@ -49,6 +49,7 @@ def test_the_hooks_are_local_and_run_what_make_installs():
             assert (paths.ROOT / name).exists(), name
 
 
+@pytest.mark.slow
 def test_the_api_page_is_made_from_docstrings(tmp_path):
     pytest.importorskip("pdoc", reason="the extra dev is not installed")
     recipe = re.search(r"^api:.*\n\t\$\(BIN\)/pdoc (.*) ferlib$", MAKEFILE, flags=re.MULTILINE)[1]

@@ -243,6 +243,7 @@ def test_make_command(command):
     makes(command)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [line for line in RUNS if line in commands()])
 def test_command(command, request):
     run = RUNS[command]

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -100,13 +101,14 @@ def mentions(tree: ast.AST, name: str, function: str = "") -> Iterator[tuple[str
         yield from mentions(node, name, inside)
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def users(name: str) -> set[tuple[str, str]]:
     """(module, function) that mention `name`; imports are left out in modules where a function mentions it too."""
-    everywhere = {
-        (name_of(path), function)
-        for path in MODULES
-        for function, _ in mentions(ast.parse(path.read_text(encoding="utf-8")), name)
-    }
+    everywhere = {(name_of(path), function) for path in MODULES for function, _ in mentions(tree_of(path), name)}
     using = {module for module, function in everywhere if function != IMPORT}
     return {(module, function) for module, function in everywhere if function != IMPORT or module not in using}
 
@@ -222,7 +224,7 @@ def test_notebooks_do_not_score_on_test():
 
 def test_the_readers_are_called_by_the_loader_alone():
     assert {module for module, _ in users("_read_and_cache") | users("_open_cache")} == {"data.ferplus"}
-    tree = {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+    tree = {name_of(path): tree_of(path) for path in MODULES}
     calls = {
         module
         for module, parsed in tree.items()

@@ -1,4 +1,4 @@
-"""The wheel in a fresh environment with base dependencies alone: it predicts from any folder and writes nowhere else."""
+"""The wheel in a fresh environment with base dependencies alone predicts from any folder and writes nowhere else."""
 
 import json
 import os

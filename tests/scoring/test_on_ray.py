@@ -86,6 +86,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the package ray is not installed")
 def test_two_local_workers(tmp_path):
     """In a process of its own: Ray opens sockets, which the guard of these tests would not let it."""

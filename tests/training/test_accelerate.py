@@ -47,6 +47,7 @@ def few(tiny_set):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_two_processes_follow_the_loss_curve_of_one(tmp_path, config, few):
     (tmp_path / "script.py").write_text(SCRIPT)
     torch.save(few, tmp_path / "set.pt")

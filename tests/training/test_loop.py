@@ -103,6 +103,7 @@ def test_same_seed_same_run_and_other_seed_another(tmp_path, tiny_set, tiny):
     assert without_times(first) != without_times(other)
 
 
+@pytest.mark.slow
 def test_killed_in_mid_epoch_and_resumed_equals_uninterrupted(tmp_path, tiny_set, tiny):
     uninterrupted = fit(tiny, tiny_set, tmp_path / "uninterrupted", progress=False)
     torch.save(tiny_set, tmp_path / "set.pt")
