@@ -110,7 +110,8 @@ bench: $(FULL) ## Measure the live demo in Chromium; wants an idle machine (BENC
 
 # Pins stay as they are unless pyproject.toml forbids them; renew them all with: make lock UPGRADE=--upgrade
 # The light lock is made under the full one's pins, so that the two agree.
-COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
+  --generate-hashes --no-strip-extras \
   --no-annotate --no-emit-index-url --custom-compile-command "make lock" --quiet
 lock: $(FULL) ## Write both locks for Linux, macOS and Windows from pyproject.toml
 	$(COMPILE) --all-extras --output-file requirements.lock $(UPGRADE)
