@@ -28,18 +28,25 @@ setup: $(FULL) ## Make .venv with the exact packages of requirements.lock, for e
 light: $(LIGHT) ## Make .venv with the packages of requirements-light.lock: predict, notebooks as published, applications
 	@echo "Ready. Next: make demo"
 
+define MAKE_VENV
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+  { echo "ferlib needs Python 3.11 or newer as $(PYTHON); name one with: make setup PYTHON=python3.12"; exit 1; }
+@[ -z "$(strip $(STALE))" ] && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || \
+  { echo "The virtual environment could not be made; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
+endef
+
 $(LIGHT): requirements-light.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "ferlib needs Python 3.11 or newer as $(PYTHON); name one with: make setup PYTHON=python3.12"; exit 1; }
-	@[ -z "$(strip $(STALE))" ] && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || \
-	  { echo "The virtual environment could not be made; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	$(MAKE_VENV)
 	$(BIN)/python -m pip install -r requirements-light.lock
 	$(BIN)/python -m pip install --no-deps -e .
 	@touch $(LIGHT)
 
-$(FULL): requirements.lock $(LIGHT)
+# The full lock holds the light one's packages in the same versions.
+$(FULL): requirements.lock requirements-light.lock pyproject.toml
+	$(MAKE_VENV)
 	$(BIN)/python -m pip install -r requirements.lock
-	@touch $(FULL)
+	$(BIN)/python -m pip install --no-deps -e .
+	@touch $(LIGHT) $(FULL)
 
 demo: $(LIGHT) ## Read the face of the bundled photo, then run all notebooks as published
 	$(BIN)/python -m ferlib.notebooks published
