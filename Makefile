@@ -17,7 +17,7 @@ $(shell rm -f $(LIGHT) $(FULL))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup light demo smoke reproduce full figures refresh test check ranges lint api lab app doctor bench lock clean
+.PHONY: help setup light demo smoke reproduce full figures refresh test slow check ranges lint api lab app doctor bench lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -76,7 +76,10 @@ test: $(FULL) ## Run every check: style, types, notebooks on drawn faces, commit
 	$(BIN)/lint-imports
 	$(BIN)/python -m ferlib.notebooks smoke
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
-	$(BIN)/python -m pytest -rs --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -rs -m "not slow" --cov --cov-report=term:skip-covered
+
+slow: $(FULL) ## Run the tests that take long: wheel, README commands, Ray, crowded scenes, kills
+	$(BIN)/python -m pytest -rs -m slow
 
 check: $(FULL) ## Run the quick half of the tests: style, types and unit tests, no notebooks or browsers
 	$(BIN)/ruff check .
