@@ -17,7 +17,7 @@ $(shell rm -f $(LIGHT) $(FULL))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup light demo smoke reproduce full figures refresh test slow check ranges lint api lab app doctor bench lock clean
+.PHONY: help setup light demo smoke reproduce full figures refresh test check ranges lint api lab app doctor bench lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -68,7 +68,10 @@ figures: $(LIGHT) ## Draw all figures again from data/published, the same bytes 
 refresh: $(LIGHT) ## Execute the committed notebooks in place and normalise their outputs
 	$(BIN)/python -m ferlib.notebooks refresh
 
-# The unit tests come last, so that their summary ends the output.
+# Unit tests run on every core; what measures, builds, trains long or drives a browser has the machine to itself.
+# The unit tests come last, so that their summary and coverage end the output.
+ALONE = slow or browser or notebooks
+UNITS = -n logical --dist loadfile
 test: $(FULL) ## Run every check: style, types, notebooks on drawn faces, committed notebooks, unit and real-data tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -76,24 +79,22 @@ test: $(FULL) ## Run every check: style, types, notebooks on drawn faces, commit
 	$(BIN)/lint-imports
 	$(BIN)/python -m ferlib.notebooks smoke
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
-	$(BIN)/python -m pytest -rs -m "not slow" --cov --cov-report=term:skip-covered
-
-slow: $(FULL) ## Run the tests that take long: wheel, README commands, Ray, crowded scenes, kills
-	$(BIN)/python -m pytest -rs -m slow
+	$(BIN)/python -m pytest -rs -m "$(ALONE)"
+	$(BIN)/python -m pytest -rs $(UNITS) -m "not ($(ALONE))" --cov --cov-report=term:skip-covered
 
 check: $(FULL) ## Run the quick half of the tests: style, types and unit tests, no notebooks or browsers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow and not notebooks and not realdata and not browser"
+	$(BIN)/python -m pytest $(UNITS) -m "not ($(ALONE) or realdata)"
 
 # Twice 6 GB. "lowest-direct" takes the lowest version that pyproject.toml allows, "highest" the newest.
 ranges: $(FULL) ## Run the unit tests with the lowest and with the newest packages of pyproject.toml's ranges
 	for which in lowest-direct highest; do \
 	  $(BIN)/uv venv --quiet --clear --python $(BIN)/python build/$$which && \
 	  $(BIN)/uv pip install --quiet --python build/$$which --resolution $$which --editable '.[app,dev,fetch,notebooks,openvino,parquet,ray,train]' && \
-	  build/$$which/bin/python -m pytest -m "not slow and not notebooks and not realdata and not browser" || exit 1; \
+	  build/$$which/bin/python -m pytest $(UNITS) -m "not ($(ALONE) or realdata)" || exit 1; \
 	done
 
 lint: $(FULL) ## Look for errors of style, types and the rooms' imports, and show what the formatter would change

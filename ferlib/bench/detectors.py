@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from ferlib.faces.detector import Detection
-from ferlib.live.tracking import overlap
+from ferlib.live.tracking import overlaps
 from ferlib.samples.clips import SIZE, draw_head, ground
 
 Detect = Callable[[np.ndarray], list[Detection]]
@@ -95,14 +95,13 @@ def matched_pairs(expected: Sequence[Boxed], detected: Sequence[Boxed]) -> list[
     Returns:
         (index in `expected`, index in `detected`, intersection over union above 0.5).
     """
-    boxes = [[np.asarray(item.box, np.float64) for item in items] for items in (expected, detected)]
-    overlaps = [
-        (overlap(box, other), i, j) for i, box in enumerate(boxes[0]) for j, other in enumerate(boxes[1])
-    ]  # fmt: skip
+    boxes = [np.array([item.box for item in items], np.float64).reshape(-1, 4) for items in (expected, detected)]
+    shares = overlaps(*boxes)
+    candidates = [(float(shares[i, j]), int(i), int(j)) for i, j in np.argwhere(shares > SAME_FACE)]
     pairs: list[tuple[int, int, float]] = []
     taken: tuple[set[int], set[int]] = (set(), set())
-    for value, i, j in sorted(overlaps, reverse=True):
-        if value > SAME_FACE and i not in taken[0] and j not in taken[1]:
+    for value, i, j in sorted(candidates, reverse=True):
+        if i not in taken[0] and j not in taken[1]:
             pairs.append((i, j, value))
             taken[0].add(i)
             taken[1].add(j)

@@ -143,14 +143,14 @@ class Tracker:
         """Map the index of each face that has a track to its track."""
         if not faces or not self._tracks:
             return {}
-        scores = np.array(
-            [
-                [_similarity(track, box, face.landmarks, time) for box, face in zip(boxes, faces, strict=True)]
-                for track in self._tracks
-            ]
-        )
-        pairs = assign(np.where(scores < _MIN_SIMILARITY, 0.0, scores))
-        return {face: self._tracks[track] for track, face in pairs if scores[track, face] >= _MIN_SIMILARITY}
+        landmarks = np.array([face.landmarks for face in faces], np.float64)
+        scores = _similarities(self._tracks, np.array(boxes), landmarks, time)
+        alike = np.where(scores < _MIN_SIMILARITY, 0.0, scores)
+        rows, columns = np.flatnonzero(alike.any(axis=1)), np.flatnonzero(alike.any(axis=0))
+        if not len(rows):
+            return {}
+        pairs = [(rows[i], columns[j]) for i, j in assign(alike[np.ix_(rows, columns)])]
+        return {int(face): self._tracks[track] for track, face in pairs if alike[track, face]}
 
     def _follow(self, track: _Track | None, box: np.ndarray, face: Face, time: float) -> TrackedFace:
         landmarks = np.asarray(face.landmarks, np.float64)
@@ -169,22 +169,49 @@ def _centre(box: np.ndarray) -> np.ndarray:
     return (box[:2] + box[2:]) / 2
 
 
-def overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """Intersection over union of two boxes (x1, y1, x2, y2), 0..1; boxes without area do not overlap."""
-    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
-    shared = float(np.prod(np.maximum(sides, 0)))
-    union = float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2])) - shared
-    return shared / union if union > 0 else 0.0
+def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Intersection over union of each box of one set with each box of another; boxes without area do not overlap.
+
+    Args:
+        first: (N, 4) corners x1, y1, x2, y2, pixels.
+        second: (M, 4) corners likewise.
+
+    Returns:
+        (N, M) shares, 0..1.
+    """
+    corners = np.minimum(first[:, None, 2:], second[None, :, 2:]) - np.maximum(first[:, None, :2], second[None, :, :2])
+    shared = np.prod(np.maximum(corners, 0), axis=2)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first, second)]
+    union = areas[0][:, None] + areas[1][None] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def _similarity(track: _Track, box: np.ndarray, landmarks: np.ndarray, time: float) -> float:
-    """Similarity of a face and a track, 0..1: overlap of the boxes, mean distance of the landmarks in face sizes."""
-    offset = track.offset(time)
-    expected = track.box + np.tile(offset, 2)
-    sizes = [np.sqrt(max(float(np.prod(b[2:] - b[:2])), 1.0)) for b in (expected, box)]
-    distance = np.linalg.norm(track.landmarks + offset - landmarks, axis=1).mean() / np.mean(sizes)
-    alike = float(np.exp(-distance / _LANDMARK_REACH)) * min(sizes) / max(sizes)
-    return _OVERLAP_SHARE * overlap(expected, box) + (1 - _OVERLAP_SHARE) * alike
+def _similarities(tracks: Sequence[_Track], boxes: np.ndarray, landmarks: np.ndarray, time: float) -> np.ndarray:
+    """Similarity of each track with each face: overlap of the boxes, mean distance of the landmarks in face sizes.
+
+    Args:
+        tracks: T known tracks.
+        boxes: (F, 4) corners of the faces, pixels.
+        landmarks: (F, 5, 2) pixels.
+        time: seconds on the stream's clock.
+
+    Returns:
+        (T, F) similarities, 0..1.
+    """
+    offsets = np.array([track.offset(time) for track in tracks])
+    expected = np.array([track.box for track in tracks]) + np.tile(offsets, 2)
+    expected_landmarks = np.array([track.landmarks for track in tracks]) + offsets[:, None]
+    track_sizes, face_sizes = _sizes(expected)[:, None], _sizes(boxes)[None]
+    distances = np.linalg.norm(expected_landmarks[:, None] - landmarks[None], axis=3).mean(2)
+    distances /= (track_sizes + face_sizes) / 2
+    alike = np.exp(-distances / _LANDMARK_REACH)
+    alike *= np.minimum(track_sizes, face_sizes) / np.maximum(track_sizes, face_sizes)
+    return _OVERLAP_SHARE * overlaps(expected, boxes) + (1 - _OVERLAP_SHARE) * alike
+
+
+def _sizes(boxes: np.ndarray) -> np.ndarray:
+    """Square roots of the areas of (N, 4) boxes, pixels; at least 1."""
+    return np.sqrt(np.maximum(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), 1.0))
 
 
 def _has_left(track: _Track, time: float, size: tuple[int, int]) -> bool:

@@ -6,7 +6,7 @@ from ferlib.bench.streams import identity_switches
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.live import tracking
-from ferlib.live.tracking import Tracker, overlap
+from ferlib.live.tracking import Tracker, overlaps
 from ferlib.samples.streams import FRAME, SCENES, made_face, scene
 
 
@@ -97,16 +97,19 @@ def test_the_assignment_is_the_best_of_all_together():
     tracker = Tracker()
     tracks(tracker, 0, at(100), at(150))
     assert tracks(tracker, 0.1, at(127), at(176)) == [1, 2]
-    scores = np.array(
-        [[tracking._similarity(t, np.array(f.box), f.landmarks, 0) for f in (at(127), at(176))]
-         for t in (Tracker_with(at(100)), Tracker_with(at(150)))]
-    )  # fmt: skip
+    faces = (at(127), at(176))
+    scores = tracking._similarities(
+        [tracker_with(at(100)), tracker_with(at(150))],
+        np.array([face.box for face in faces]),
+        np.array([face.landmarks for face in faces]),
+        time=0,
+    )
     assert scores.argmax() == 2  # greedy would begin with track 2 and the first face
     rows, columns = linear_sum_assignment(scores, maximize=True)
     assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == [(0, 0), (1, 1)]
 
 
-def Tracker_with(face):
+def tracker_with(face):
     tracker = Tracker()
     tracker.update([face], 0)
     return tracker._tracks[0]
@@ -139,8 +142,17 @@ def test_impossible_patience_is_refused():
 
 def test_overlap_at_its_limits():
     box = np.array([0, 0, 10, 10.0])
-    assert overlap(box, box) == 1
-    assert overlap(box, box + 10) == 0
-    assert overlap(box, np.array([5, 0, 15, 10.0])) == pytest.approx(1 / 3)
-    assert overlap(box, np.zeros(4)) == 0
-    assert overlap(np.zeros(4), np.zeros(4)) == 0
+    others = np.array([box, box + 10, [5, 0, 15, 10], np.zeros(4)])
+    assert overlaps(box[None], others) == pytest.approx(np.array([[1, 0, 1 / 3, 0]]))
+    assert overlaps(np.zeros((1, 4)), np.zeros((1, 4))) == 0
+    assert overlaps(np.zeros((0, 4)), others).shape == (0, 4)
+
+
+def test_similarity_is_one_for_the_same_face_and_falls_with_distance_and_size():
+    face = at(200)
+    boxes = np.array([f.box for f in (face, at(210), at(260), at(200, side=150))])
+    landmarks = np.array([f.landmarks for f in (face, at(210), at(260), at(200, side=150))])
+    (row,) = tracking._similarities([tracker_with(face)], boxes, landmarks, time=0)
+    assert row[0] == pytest.approx(1)
+    assert row[0] > row[1] > row[2]
+    assert row[3] < 0.75

@@ -336,7 +336,7 @@ class CameraView {
     this.fresh = false;
     [this.taken.width, this.taken.height] = sizeWithin(this.model.get("longest_side"), videoWidth, videoHeight);
     this.taken.getContext("2d").drawImage(this.video, 0, 0, this.taken.width, this.taken.height);
-    if (this.freezing) this.frozen = true; // this frame is the last one until the freeze ends
+    if (this.freezing) [this.frozen, this.heldId] = [true, content.id]; // the last frame until the freeze ends
     const give = async (blob) => {
       const bytes = blob && (await blob.arrayBuffer());
       if (generation === this.generation && bytes) this.model.send(content, undefined, [bytes]);
@@ -365,7 +365,7 @@ class CameraView {
     if (generation !== this.generation) return;
     if (answer && id > this.lastDrawn) {
       this.lastDrawn = id;
-      this.show(answer);
+      this.show(answer, id);
     }
     const now = performance.now();
     this.measured = { draw: now - started, "round trip": now - sent };
@@ -384,7 +384,7 @@ class CameraView {
     picture.close();
   }
 
-  show(answer) {
+  show(answer, id) {
     if (answer.error) {
       this.warn(answer.error);
       if (this.frozen && this.fromBrowser) this.freeze(true); // hold the next one
@@ -392,7 +392,7 @@ class CameraView {
       this.shown = answer;
       this.cards.update(answer.faces, answer.time);
       this.timeLine.update(answer.faces, answer.time);
-      if (this.frozen && this.freezing) this.holdPicture();
+      if (id === this.heldId) this.holdPicture(); // the answer to an earlier frame may come after the last was taken
       this.redraw();
     }
   }
@@ -446,6 +446,7 @@ class CameraView {
   freeze(freezing) {
     this.freezing = freezing;
     this.frozen = freezing && !this.fromBrowser;
+    this.heldId = null;
     this.freezeButton.setAttribute("aria-pressed", String(freezing));
     this.freezeButton.textContent = freezing ? "Go on" : "Freeze";
     if (this.fromBrowser) this.still.hidden = true;
