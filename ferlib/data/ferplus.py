@@ -17,13 +17,16 @@ import numpy as np
 
 from ferlib import paths
 from ferlib.data import readers
+from ferlib.data.labels import MEANT_EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path, sha256, write_json
 
 LABEL_FILES = ("label.csv", "fer2013new.csv")
 
 _ID_LENGTH = 40
-_ROW = np.dtype([("id", f"U{_ID_LENGTH}"), ("split", "U5"), ("votes", "u1", (10,)), ("image", "u1", (48, 48))])
+_ROW = np.dtype(
+    [("id", f"U{_ID_LENGTH}"), ("split", "U5"), ("votes", "u1", (10,)), ("image", "u1", (48, 48)), ("meant", "i1")]
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +38,11 @@ class FerData:
         images: (N, 48, 48) uint8, grey.
         votes: (N, 10) uint8, the taggers' votes in the order of `labels.VOTE_COLUMNS`.
         split: (N,) ``"train"``, ``"valid"`` or ``"test"``.
+        meant: (N,) int8, FER2013's own label as an index into `labels.MEANT_EMOTIONS`; -1 where the image has none.
         source: form and label file that it was read from, for people.
-        content_hash: hex SHA-256 of all rows, the same for every form of the same data.
+        content_hash: hex SHA-256 of ids, splits, votes and images, the same for every form of the same data; the
+            labels in `meant` do not change it.
+        meant_hash: hex SHA-256 of ids and `meant`.
         problems: sentences about faults that do not keep the data from being used.
     """
 
@@ -44,31 +50,33 @@ class FerData:
     images: np.ndarray
     votes: np.ndarray
     split: np.ndarray
+    meant: np.ndarray
     source: str
     content_hash: str
+    meant_hash: str
     problems: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def where(self, mask: np.ndarray) -> "FerData":
-        """Select rows; the content hash stays that of all rows.
+        """Select rows; the two hashes stay those of all rows.
 
         Args:
             mask: (N,) bool, or indices in any order.
         """
         return FerData(
-            self.ids[mask], self.images[mask], self.votes[mask], self.split[mask],
-            self.source, self.content_hash, self.problems,
+            self.ids[mask], self.images[mask], self.votes[mask], self.split[mask], self.meant[mask],
+            self.source, self.content_hash, self.meant_hash, self.problems,
         )  # fmt: skip
 
     def without_test(self) -> "FerData":
-        """Select the rows of train and valid; the content hash stays that of all rows."""
+        """Select the rows of train and valid; the two hashes stay those of all rows."""
         return self.where(self.split != "test")
 
 
-def make_data(ids, images, votes, split, source: str, problems: tuple[str, ...] = ()) -> FerData:
-    """Build a `FerData` from arrays, sorted by split and id, with its content hash.
+def make_data(ids, images, votes, split, source: str, problems: tuple[str, ...] = (), *, meant=None) -> FerData:
+    """Build a `FerData` from arrays, sorted by split and id, with its hashes.
 
     Args:
         ids: (N,) names, each at most 40 characters long and there once.
@@ -77,13 +85,18 @@ def make_data(ids, images, votes, split, source: str, problems: tuple[str, ...] 
         split: (N,) ``"train"``, ``"valid"`` or ``"test"``.
         source: form and label file, for people.
         problems: sentences about faults.
+        meant: (N,) indices into `labels.MEANT_EMOTIONS`, -1 where an image has no such label; None means all -1.
 
     Raises:
         FerlibError: two images of one name, or a name that is too long.
+        ValueError: an index outside -1..6.
     """
     _check_ids(ids)
+    meant = np.full(len(ids), -1, dtype=np.int8) if meant is None else np.asarray(meant)
+    if ((meant < -1) | (meant >= len(MEANT_EMOTIONS))).any():
+        raise ValueError(f"meant must be from -1 to {len(MEANT_EMOTIONS) - 1}")
     rows = np.empty(len(ids), dtype=_ROW)
-    rows["id"], rows["split"], rows["votes"], rows["image"] = ids, split, votes, images
+    rows["id"], rows["split"], rows["votes"], rows["image"], rows["meant"] = ids, split, votes, images, meant
     order = np.lexsort((rows["id"], np.array([readers.SPLITS.index(name) for name in rows["split"]])))
     return _from_rows(rows[order], source, problems)
 
@@ -182,9 +195,10 @@ def _open_cache(path: Path) -> FerData | None:
     try:
         about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         data = _from_rows(np.load(path, mmap_mode="r"), about["source"], tuple(about["problems"]))
+        hashes = about["content_hash"], about["meant_hash"]
     except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError):  # absent, or damaged in any of many ways
         return None
-    return data if data.content_hash == about["content_hash"] else None
+    return data if (data.content_hash, data.meant_hash) == hashes else None
 
 
 def _read_and_cache(root: Path, form: str, labels: str, cached: Path) -> FerData:
@@ -193,7 +207,8 @@ def _read_and_cache(root: Path, form: str, labels: str, cached: Path) -> FerData
         raise FerlibError(f"{root.name!r} ({form}) holds no labelled image; check it with 'ferlib data check'.")
     source = f"{form}, {rows.labels}" if rows.labels else form
     data = make_data(rows.ids, rows.images, rows.votes, rows.splits, source, tuple(rows.problems))
-    about = {"source": data.source, "content_hash": data.content_hash, "problems": list(data.problems)}
+    about = {name: getattr(data, name) for name in ("source", "content_hash", "meant_hash")}
+    about["problems"] = list(data.problems)
     with suppress(OSError):  # a read-only checkout works without a cache
         with atomic_path(cached) as temporary:
             np.save(temporary, _to_rows(data))
@@ -204,11 +219,19 @@ def _read_and_cache(root: Path, form: str, labels: str, cached: Path) -> FerData
 def _to_rows(data: FerData) -> np.ndarray:
     rows = np.empty(len(data), dtype=_ROW)
     rows["id"], rows["split"], rows["votes"], rows["image"] = data.ids, data.split, data.votes, data.images
+    rows["meant"] = data.meant
     return rows
 
 
 def _from_rows(rows: np.ndarray, source: str, problems: tuple[str, ...]) -> FerData:
+    return FerData(
+        rows["id"], rows["image"], rows["votes"], rows["split"], rows["meant"], source,
+        _hash_fields(rows, ("id", "split", "votes", "image")), _hash_fields(rows, ("id", "meant")), problems,
+    )  # fmt: skip
+
+
+def _hash_fields(rows: np.ndarray, names: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
-    for name in ("id", "split", "votes", "image"):
+    for name in names:
         digest.update(np.ascontiguousarray(rows[name]).tobytes())
-    return FerData(rows["id"], rows["image"], rows["votes"], rows["split"], source, digest.hexdigest(), problems)
+    return digest.hexdigest()

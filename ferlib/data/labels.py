@@ -1,9 +1,17 @@
-"""The eight emotions: their order, their colours, and other people's names for them."""
+"""The emotions of both label sets: their order, their colours, and other people's names for them."""
 
 EMOTIONS = ("angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 """Alphabetical; the index in this tuple is the class index everywhere."""
 
 INDEX = {name: index for index, name in enumerate(EMOTIONS)}
+
+MEANT_EMOTIONS = tuple(name for name in EMOTIONS if name != "contempt")
+"""The seven classes of FER2013's own labels, which say what a face was meant to show, in the order of `EMOTIONS`."""
+
+MEANT_INDEX = {name: index for index, name in enumerate(MEANT_EMOTIONS)}
+
+KAGGLE_EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""Emotion of each code, 0 to 6, in the column ``emotion`` of Kaggle's ``fer2013.csv`` (Goodfellow et al. 2013)."""
 
 VOTE_COLUMNS = (
     "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",

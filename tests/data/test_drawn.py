@@ -248,9 +248,7 @@ def test_saving_again_is_harmless_but_other_pictures_are_not_mixed_in(small, tmp
 
 
 def test_ids_that_are_no_file_names_are_refused(small, tmp_path):
-    odd = FerData(
-        np.array(["../escaped"]), small.images[:1], small.votes[:1], small.split[:1], "made up", small.content_hash
-    )
+    odd = make_data(["../escaped"], small.images[:1], small.votes[:1], small.split[:1], "made up")
     with pytest.raises(FerlibError, match="no plain file name"):
         save_official(odd, tmp_path / "deep")
     assert list(tmp_path.rglob("*.png")) == []

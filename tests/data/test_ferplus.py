@@ -209,6 +209,24 @@ class TestMakeData:
         fields[name][0] = {"ids": "other", "images": 7, "votes": 1, "split": "valid"}[name]
         assert make_data(*fields.values(), "x").content_hash != small.content_hash
 
+    def test_labels_follow_their_images_and_keep_the_content_hash(self, small):
+        order = np.random.default_rng(3).permutation(len(small))
+        meant = np.arange(len(small)) % 8 - 1
+        arrays = [getattr(small, name)[order] for name in ("ids", "images", "votes", "split")]
+        data = make_data(*arrays, "x", meant=meant[order])
+        assert data.meant.dtype == np.int8
+        assert data.meant.tolist() == meant.tolist()
+        assert data.content_hash == small.content_hash
+        unknown = make_data(*arrays, "x")
+        assert (unknown.meant == -1).all()
+        assert unknown.meant_hash != data.meant_hash
+        assert make_data(*arrays, "x", meant=-np.ones(len(small), int)).meant_hash == unknown.meant_hash
+
+    @pytest.mark.parametrize("index", [-2, 7])
+    def test_labels_outside_the_seven_classes(self, small, index):
+        with pytest.raises(ValueError, match="meant must be from -1 to 6"):
+            make_data(small.ids[:1], small.images[:1], small.votes[:1], small.split[:1], "x", meant=[index])
+
     def test_two_images_of_one_name(self, small):
         ids = small.ids.copy()
         ids[5] = ids[9]
@@ -225,3 +243,4 @@ class TestMakeData:
         part = small.where(np.array([3, 1]))
         assert part.ids.tolist() == [small.ids[3], small.ids[1]]
         assert (part.content_hash, part.source) == (small.content_hash, small.source)
+        assert (part.meant.tolist(), part.meant_hash) == (small.meant[[3, 1]].tolist(), small.meant_hash)

@@ -11,6 +11,9 @@ from ferlib.data.labels import (
     EMOTION_OF_COLUMN,
     EMOTIONS,
     INDEX,
+    KAGGLE_EMOTIONS,
+    MEANT_EMOTIONS,
+    MEANT_INDEX,
     VOTE_COLUMNS,
     emotion_of_folder,
 )
@@ -19,6 +22,17 @@ from ferlib.data.labels import (
 def test_the_class_order():
     assert EMOTIONS == ("angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise")
     assert [INDEX[name] for name in EMOTIONS] == list(range(8))
+
+
+def test_the_order_of_what_was_meant():
+    assert MEANT_EMOTIONS == ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+    assert [MEANT_INDEX[name] for name in MEANT_EMOTIONS] == list(range(7))
+
+
+def test_the_codes_of_kaggle():
+    assert KAGGLE_EMOTIONS[0] == "angry"
+    assert KAGGLE_EMOTIONS[4:] == ("sad", "surprise", "neutral")
+    assert sorted(KAGGLE_EMOTIONS) == sorted(MEANT_EMOTIONS)
 
 
 def test_vote_columns_are_those_of_the_label_files():

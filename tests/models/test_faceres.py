@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from ferlib.data.labels import MEANT_EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.models.face_resnet import calibrate_norms
-from ferlib.models.faceres import MEANT, FaceRes, apply_differences, load_faceres_weights
+from ferlib.models.faceres import FaceRes, apply_differences, load_faceres_weights
 
 
 def write_weights(folder, seed=0):
@@ -34,7 +35,7 @@ def write_weights(folder, seed=0):
 @pytest.fixture
 def model(tmp_path):
     torch.manual_seed(0)
-    network = FaceRes(8 + len(MEANT)).eval()
+    network = FaceRes(8 + len(MEANT_EMOTIONS)).eval()
     load_faceres_weights(network.features, write_weights(tmp_path))
     return network
 
