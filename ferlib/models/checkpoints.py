@@ -7,6 +7,7 @@ package's `weights`; the repository carries others in ``data/checkpoints``; any 
 torch is imported where a network is built, so that a sidecar can be read without it.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,14 +121,17 @@ def save(name: str, state: "dict[str, torch.Tensor]", about: dict, folder: Path 
 
 
 def as_shipped(name: str, state: "dict[str, torch.Tensor]", about: dict) -> Checkpoint:
-    """Build the checkpoint that `save` and `load` would give, without a file: with the same half-precision weights.
+    """Build the checkpoint that `save` and `load` would give, without a file: the same half-precision weights and hash.
 
     Args:
         name: name of the checkpoint.
         state: state dict of the network.
         about: content of the sidecar, as `save` takes it.
     """
-    return _build(name, _halve(state), {"temperature": 1.0, **about})
+    halved = _halve(state)
+    content = need("safetensors.torch", "hashing weights", "train").save(halved)
+    about = {"temperature": 1.0, **about, "weights_sha256": hashlib.sha256(content).hexdigest()}
+    return _build(name, halved, about)
 
 
 def update_sidecar(name: str, **entries) -> None:

@@ -1,8 +1,8 @@
 """Publishing of a finished run: shipped weights with their predictions and scores.
 
 Every choice (epoch, settings, temperature) is made on valid before a model comes here. Test is scored once, when a
-model is published; later calls can only check that the stored numbers come out again. An ablation, which helps to
-choose, is published on valid alone.
+model is published; later calls can only check that the stored numbers come out again. The ledger counts them all. An
+ablation, which helps to choose, is published on valid alone.
 """
 
 import shutil
@@ -66,7 +66,7 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
     classifier = Classifier(checkpoints.as_shipped(name, best, sidecar))
     results = {"valid": score_valid(classifier, data_set)}
     if not is_ablation(name, config):
-        results["test"] = score_test(classifier, data_set)
+        results["test"] = score_test(classifier, data_set, purpose="publication")
     scores = {split: scores_by_part(result.predictions) for split, result in results.items()}
     for outdated in _OUTDATED:
         (folder / outdated).unlink(missing_ok=True)

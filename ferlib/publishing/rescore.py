@@ -37,8 +37,11 @@ def evaluate_model(name: str | None, split: str, *, recompute: bool = False) -> 
     }  # fmt: skip
     if recompute:
         data_set = open_same_data(metrics["run"]["data_hash"], f"{name} was published with")
-        score_split = score_test if split == "test" else score_valid
-        recomputed = score_split(load_classifier(name, engine="torch"), data_set).predictions
+        classifier = load_classifier(name, engine="torch")
+        if split == "test":
+            recomputed = score_test(classifier, data_set, purpose="check of the stored predictions").predictions
+        else:
+            recomputed = score_valid(classifier, data_set).predictions
         difference = float(np.abs(recomputed["probabilities"] - predictions["probabilities"]).max())
         about |= {"source": "recomputed", "max_difference": difference}
         predictions = recomputed

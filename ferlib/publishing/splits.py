@@ -1,4 +1,4 @@
-"""Scores of a classifier on a split; the one function that reads the test split."""
+"""Scores of a classifier on a split; the one function that scores the test split."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from ferlib.data.official import OFFICIAL_HASHES
 from ferlib.data.votes import hard_labels
 from ferlib.errors import FerlibError
 from ferlib.inference.classifier import Classifier
+from ferlib.publishing import ledger
 
 if TYPE_CHECKING:
     from ferlib.inference.classifier import GraphClassifier
@@ -84,9 +85,10 @@ def open_same_data(content_hash: str, subject: str, root: Path | None = None) ->
 
 
 def score_test(
-    classifier: "Classifier | GraphClassifier", data_set: DataSet, measures: Measures | None = None
-) -> SplitResult:
-    """Predict and measure the test split: the one function that reads it.
+    classifier: "Classifier | GraphClassifier", data_set: DataSet, measures: Measures | None = None, *, purpose: str,
+    results: Path | None = None,
+) -> SplitResult:  # fmt: skip
+    """Predict and measure the test split: the one function that reads it, and records each read in the ledger.
 
     It is called when a model is published, when its final report is made with every choice made (`measure_splits`),
     and again only to check the stored predictions. Nothing that chooses anything may call it; a test in the suite
@@ -96,10 +98,23 @@ def score_test(
         classifier: the model.
         data_set: the open data.
         measures: measures to take.
+        purpose: what the read is for, as the ledger says it.
+        results: folder of the results; None for ``data/published``.
+
+    Raises:
+        FerlibError: the ledger is damaged; test was not read.
     """
+    path = ledger.ledger_path(data_set.content_hash, results)
+    ledger.read_ledger(path)
     by_label_file = data_set.by_label_file if measures else {}
     votes = {name: _votes_of(labelled.all_splits, "test") for name, labelled in by_label_file.items()}
-    return _score_split(classifier, data_set, data_set.all_splits, "test", votes, measures or {})
+    result = _score_split(classifier, data_set, data_set.all_splits, "test", votes, measures or {})
+    ledger.record_read(
+        path, model=classifier.name, protocol=protocol_of(data_set.content_hash, data_set.source),
+        n=int((result.predictions["labels"] >= 0).sum()), data_hash=data_set.content_hash,
+        weights_sha256=classifier.about["weights_sha256"], purpose=purpose,
+    )  # fmt: skip
+    return result
 
 
 def score_valid(
@@ -118,7 +133,7 @@ def score_valid(
 
 
 def measure_splits(
-    classifier: Classifier, data_set: DataSet, measures: Mapping[str, Measures]
+    classifier: Classifier, data_set: DataSet, measures: Mapping[str, Measures], results: Path | None = None
 ) -> dict[str, SplitResult]:
     """Measure valid and test for the final report of a model.
 
@@ -128,13 +143,14 @@ def measure_splits(
         classifier: the model.
         data_set: the open data.
         measures: ``{"valid": ..., "test": ...}``, the measures to take on each split.
+        results: as `score_test` takes it.
 
     Returns:
         The result of each split by its name.
     """
     return {
         "valid": score_valid(classifier, data_set, measures["valid"]),
-        "test": score_test(classifier, data_set, measures["test"]),
+        "test": score_test(classifier, data_set, measures["test"], purpose="full report", results=results),
     }
 
 

@@ -125,7 +125,7 @@ def run_study(
     common = {"report": partial(_report_split, chosen=chosen)}
     say("reading test")
     splits_measured = splits.measure_splits(
-        Classifier(tuned), data_set, {"valid": common, "test": common | _image_measures(tuned, images, say)}
+        Classifier(tuned), data_set, {"valid": common, "test": common | _image_measures(tuned, images, say)}, results
     )
     if published:
         _check_stored(checkpoint.name, splits_measured)

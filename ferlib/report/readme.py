@@ -9,6 +9,7 @@ from ferlib import paths
 from ferlib.data.official import OFFICIAL_HASHES
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
+from ferlib.publishing import ledger
 from ferlib.report import readme_tables
 from ferlib.report.speeds import speed_markdown
 
@@ -50,7 +51,8 @@ def fill_block(text: str, name: str, content: str) -> str:
 def updated_pages() -> dict[Path, str]:
     """Up-to-date text of each page that holds generated numbers."""
     metrics, check = official_results(), readme_tables.read_json(paths.PUBLISHED / "data_check.json")
-    results = readme_tables.results_markdown(metrics)
+    reads = ledger.read_ledger(paths.PUBLISHED / ledger.LEDGER_NAME)
+    results = f"{readme_tables.results_markdown(metrics)}\n\n{readme_tables.reads_markdown(reads)}"
     live, camera, train = (
         readme_tables.read_json(paths.PUBLISHED / f"bench_{name}.json") for name in ("live", "camera", "train")
     )

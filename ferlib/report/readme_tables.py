@@ -2,11 +2,14 @@
 
 import json
 import statistics
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from ferlib import paths
 from ferlib.data.official import OFFICIAL_HASHES
 from ferlib.format import DASH, hours, percent, percent_with_interval, with_interval
+from ferlib.publishing.ledger import AT_THE_READ, TestRead
 from ferlib.report import literature
 from ferlib.report.seeds import seed_families
 
@@ -40,7 +43,7 @@ def results_markdown(metrics: list[dict]) -> str:
         f"Accuracy in percent with its 95 % bootstrap interval. {metrics[-1]['protocol']}; n = {counts['valid']:,} "
         f"(valid), {counts['test']:,} (test), {leak_free:,} (test images that have no copy in another split). Trained "
         "on the cleaned training split, epoch chosen on valid, one forward pass; test is read when a model is "
-        "published and once more for its full report, and chose no epoch, setting or threshold; it gave occasion "
+        "published and for its full report, and chose no epoch, setting or threshold; it gave occasion "
         "to one run, `efficientnet_b2`, which goes on from `efficientnet_b2_64` because that fell short on it. "
         "The earlier project is the student project *Face Emotion Recognition with ConvNeXt and MTCNN* that this "
         "one re-creates, on the same data: about what it says of its own validation images, by kind of model; "
@@ -72,6 +75,24 @@ def _seed_sentences(metrics: list[dict]) -> list[str]:
             f"deviation {statistics.stdev(accuracies):.2f} points (epochs: {schedules}{''.join(sorted(remarks))})."
         )
     return ["", *lines] if lines else []
+
+
+def reads_markdown(reads: Sequence[TestRead]) -> str:
+    """Sentence with the number of reads of the test split, from the ledger.
+
+    Args:
+        reads: entries of the published ledger.
+    """
+    if not reads:
+        return "No model has read the test split yet."
+    purposes = ", ".join(f"{count} for {name}" for name, count in Counter(read.purpose for read in reads).items())
+    afterwards = sum(read.recorded != AT_THE_READ for read in reads)
+    return (
+        f"Reads of the test split so far: {len(reads)} ({purposes}), by {len({read.model for read in reads})} models; "
+        f"{sum(read.repeat for read in reads)} of them repeat an earlier read of the same weights. Each stands in "
+        f"`data/published/test_reads.json`; {afterwards} were recorded afterwards, from what the repository's history "
+        "proves."
+    )
 
 
 def class_markdown(metrics: dict, split: str = "test") -> str:

@@ -12,6 +12,7 @@ from ferlib.errors import FerlibError
 from ferlib.evaluation.comparison import compare_pairs
 from ferlib.evaluation.leakage import leak_scores
 from ferlib.models import checkpoints
+from ferlib.publishing import ledger
 from ferlib.publishing.study import IMAGES, RISK, run_study
 from ferlib.training.config import TrainConfig
 
@@ -71,6 +72,20 @@ def obtain_studies(
     if rerun:
         run_study(name, root=root, results=None if results == paths.PUBLISHED else results, risk=risk, images=images)
     return load_studies(results)
+
+
+def reads_of_test(model: StudiedModel) -> list[ledger.TestRead]:
+    """Reads of the test split by a model's weights, from the ledger of its data.
+
+    Args:
+        model: the model.
+
+    Raises:
+        FerlibError: the ledger is damaged.
+    """
+    about = model.study["about"]
+    reads = ledger.read_ledger(ledger.ledger_path(about["data_hash"], model.folder.parent))
+    return ledger.reads_of(reads, about["weights_sha256"], about["data_hash"])
 
 
 def shown_model(models: Sequence[StudiedModel], name: str | None = None) -> StudiedModel:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ferlib.format import percent, percent_with_interval, points, with_interval
-from ferlib.report.studies import StudiedModel, leak_rows, paired_differences
+from ferlib.report.studies import StudiedModel, leak_rows, paired_differences, reads_of_test
 
 _MORE_SCORES = {
     "balanced accuracy": "balanced_accuracy", "macro precision": "macro_precision", "top-2 accuracy": "top2",
@@ -26,6 +26,8 @@ def accuracy_with_interval(row: Mapping, key: str = "accuracy") -> str:
 def scores_by_model(models: Sequence[StudiedModel], split: str = "test") -> pd.DataFrame:
     """Every score with its 95 % interval, one column a model; the log-loss is that after temperature scaling.
 
+    For test also how often the model has read it, by the ledger.
+
     Args:
         models: the studied models.
         split: ``"valid"`` or ``"test"``.
@@ -33,6 +35,7 @@ def scores_by_model(models: Sequence[StudiedModel], split: str = "test") -> pd.D
     columns = {}
     for model in models:
         scores = model.study[split]["scores"]
+        reads = {"reads of test": str(len(reads_of_test(model)))} if split == "test" else {}
         columns[model.name] = {
             "images": f"{scores['n']:,}",
             "accuracy (%)": percent_with_interval(scores["accuracy"], scores["accuracy_interval"], bound_digits=2),
@@ -41,6 +44,7 @@ def scores_by_model(models: Sequence[StudiedModel], split: str = "test") -> pd.D
                 name: with_interval(scores["more"][key]["value"], scores["more"][key]["interval"])
                 for name, key in _MORE_SCORES.items()
             },
+            **reads,
         }
     return pd.DataFrame(columns)
 

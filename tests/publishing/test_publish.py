@@ -7,8 +7,9 @@ import pytest
 from ferlib import paths
 from ferlib.data.official import OFFICIAL_HASHES
 from ferlib.errors import FerlibError
+from ferlib.files import sha256
 from ferlib.models import checkpoints
-from ferlib.publishing import publish, rescore, store, study
+from ferlib.publishing import ledger, publish, rescore, store, study
 from ferlib.training import recipes, runs
 from ferlib.training.config import TrainConfig
 
@@ -36,13 +37,18 @@ def test_train_publish_evaluate(project, tiny, drawn):
         assert "n = " in rescore.render_evaluation(stored)
         assert again["max_difference"] == 0
         assert "from the stored probabilities" in rescore.render_evaluation(again)
+    first, second = ledger.read_ledger(paths.PUBLISHED / ledger.LEDGER_NAME)
+    assert (first.purpose, second.purpose) == ("publication", "check of the stored predictions")
+    assert first.weights_sha256 == second.weights_sha256 == sha256(paths.CHECKPOINTS / "small.safetensors")
+    assert (first.repeat, second.repeat) == (False, True)
+    assert (first.n, first.data_hash) == (metrics["test"]["all"]["n"], drawn.content_hash)
 
 
 @pytest.mark.parametrize("name", ["ablation_mine", "other_name"])
 def test_an_ablation_is_published_without_reading_test(project, tiny, monkeypatch, name):
     config = replace(tiny, epochs=1)
     monkeypatch.setitem(recipes.ABLATIONS, "ablation_mine", replace(config, epochs=9, seed=3))
-    monkeypatch.setattr(publish, "score_test", lambda *_: pytest.fail("test was read"))
+    monkeypatch.setattr(publish, "score_test", lambda *_, **__: pytest.fail("test was read"))
     runs.train(config, name, progress=False)
     metrics = publish.publish(name)
     assert "valid" in metrics

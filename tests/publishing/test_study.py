@@ -1,4 +1,5 @@
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from ferlib.inference.loading import load_classifier
 from ferlib.models import checkpoints
 from ferlib.models.networks import build_model
 from ferlib.models.preprocessing import Preprocessing
-from ferlib.publishing import rescore, splits, store, study
+from ferlib.publishing import ledger, rescore, splits, store, study
 from ferlib.report import studies
 
 ARGUMENTS = {"name": "custom_cnn", "channels": 1, "width": 0.125, "dropout": 0.0}
@@ -34,7 +35,8 @@ def project(project, drawn):
     folder = paths.PUBLISHED / "tiny"
     folder.mkdir(parents=True)
     classifier = load_classifier("tiny", engine="torch")
-    for split, score_split in (("valid", splits.score_valid), ("test", splits.score_test)):
+    score_test = partial(splits.score_test, purpose="publication")
+    for split, score_split in (("valid", splits.score_valid), ("test", score_test)):
         np.savez(folder / f"predictions_{split}.npz", **score_split(classifier, DataSet(drawn)).predictions)
     metrics = {"run": {"data_hash": drawn.content_hash}, "protocol": "p", "config": {"seed": 0}, "test": {}}
     (folder / "metrics.json").write_text(json.dumps(metrics))
@@ -67,6 +69,10 @@ def test_a_study_measures_records_and_tunes_the_sidecar(project, fake_detector):
         assert len(examples["sources"]) == len(examples["faces"]) == len(examples["predicted"]) == len(examples["maps"])
     assert report["test"]["live_path"][0]["found"] == 0
     assert report["test"]["robustness"]["n"] == 12
+    reads = ledger.read_ledger(paths.PUBLISHED / ledger.LEDGER_NAME)
+    assert [(read.model, read.purpose, read.repeat) for read in reads] == [
+        ("tiny", "publication", False), ("tiny", "full report", True),
+    ]  # fmt: skip
     assert {row["labels"] for row in report["test"]["protocols"]} == {"label.csv"}
     assert report["about"]["seconds"] > 0
     assert steps[:2] == ["choosing temperature and threshold on valid", "reading test"]
@@ -96,6 +102,8 @@ def test_results_of_other_data_leave_the_published_model_alone(project, fake_det
         "study.json", "attribution.npz", "attribution_examples.npz", "predictions_valid.npz", "predictions_test.npz",
     }  # fmt: skip
     assert report["about"]["data_hash"] == other.content_hash
+    (read,) = ledger.read_ledger(project / "runs" / ledger.LEDGER_NAME)
+    assert (read.model, read.data_hash, read.purpose) == ("tiny", other.content_hash, "full report")
     assert {path: path.read_bytes() for path in before} == before
 
 

@@ -1,10 +1,13 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from ferlib import paths
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
+from ferlib.publishing import ledger
+from ferlib.publishing.ledger import AT_THE_READ, TestRead
 from ferlib.report import readme, readme_tables
 from ferlib.report.speeds import speed_markdown
 
@@ -94,6 +97,22 @@ def test_the_card_tells_confidence_and_live_path():
     assert f"| {study['calibration']['scaled']['majority']['ece']:.3f} |" in row
     assert f"{100 * study['live_path'][0]['live']['accuracy']:.1f} (" in row
     assert f"n = {study['scores']['n']:,}" in table
+
+
+def test_the_reads_of_test_are_counted_from_the_ledger():
+    read = TestRead("a", "2026-01-01", "c", "p", 100, "d", "w", "publication", False, "afterwards, from git")
+    again = replace(read, purpose="full report", repeat=True, recorded=AT_THE_READ)
+    text = readme_tables.reads_markdown([read, again, replace(again, model="b", weights_sha256="v", repeat=False)])
+    assert "so far: 3 (1 for publication, 2 for full report), by 2 models; 1 of them repeat" in text
+    assert "; 1 were recorded afterwards" in text
+    assert readme_tables.reads_markdown([]) == "No model has read the test split yet."
+
+
+def test_the_count_of_reads_stands_under_the_results():
+    pages = readme.updated_pages()
+    sentence = readme_tables.reads_markdown(ledger.read_ledger(paths.PUBLISHED / ledger.LEDGER_NAME))
+    block = pages[paths.ROOT / "README.md"].split("<!-- results:begin -->")[1].split("<!-- results:end -->")[0]
+    assert sentence in block
 
 
 def test_without_models_the_table_says_so():

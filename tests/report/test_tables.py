@@ -1,5 +1,7 @@
 import pytest
 
+from ferlib import paths
+from ferlib.publishing import ledger
 from ferlib.publishing.store import published_metrics
 from ferlib.report import studies, tables
 
@@ -21,6 +23,9 @@ def test_the_tables_hold_the_published_numbers(models):
     table = tables.scores_by_model(models)
     assert table.loc["accuracy (%)", model.name].startswith(f"{100 * metrics['all']['accuracy']:.2f} (")
     assert table.loc["images", model.name] == f"{metrics['all']['n']:,}"
+    reads = ledger.read_ledger(paths.PUBLISHED / ledger.LEDGER_NAME)
+    assert table.loc["reads of test", model.name] == str(sum(read.model == model.name for read in reads))
+    assert "reads of test" not in tables.scores_by_model(models, "valid").index
     leaks = tables.accuracy_by_leak(models)
     assert leaks.loc[model.name, "leak-free (%)"].startswith(f"{100 * metrics['leak_free']['accuracy']:.2f} (")
     majority = tables.accuracy_by_protocol(model).loc[("label.csv", "majority", 8)]
