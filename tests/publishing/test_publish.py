@@ -64,10 +64,28 @@ def test_an_ablation_is_published_without_reading_test(project, tiny, monkeypatc
         study.run_study(name)
 
 
-def test_the_published_ablations_have_no_scores_on_test():
-    for name in recipes.ABLATIONS:
-        assert "test" not in store.published_metrics(name)
-        assert not (paths.PUBLISHED / name / "predictions_test.npz").exists()
+def keys_of(value):
+    """All keys of nested JSON."""
+    if isinstance(value, dict):
+        return set(value).union(*(keys_of(each) for each in value.values()))
+    return set().union(*(keys_of(each) for each in value)) if isinstance(value, list) else set()
+
+
+def test_no_file_of_a_published_ablation_has_scores_on_test():
+    ablations = set()
+    for path in paths.PUBLISHED.glob("*/metrics.json"):
+        config = TrainConfig.from_dict(json.loads(path.read_text(encoding="utf-8"))["config"])
+        if recipes.is_ablation(path.parent.name, config):
+            ablations.add(path.parent.name)
+            assert {each.name for each in path.parent.iterdir()} == {
+                "metrics.json", "history.csv", "predictions_valid.npz",
+            }  # fmt: skip
+            assert "test" not in (path.parent / "history.csv").read_text(encoding="utf-8")
+    assert ablations == set(recipes.ABLATIONS)
+    for name in ablations:
+        files = [*(paths.PUBLISHED / name).glob("*.json"), paths.CHECKPOINTS / f"{name}.json"]
+        for path in [path for path in files if path.is_file()]:
+            assert not [key for key in keys_of(json.loads(path.read_text(encoding="utf-8"))) if "test" in key]
 
 
 def test_a_name_is_published_once(project, tiny):
