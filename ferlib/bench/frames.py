@@ -16,6 +16,7 @@ from PIL import Image
 
 from ferlib.bench.machine import machine, percentiles, take_turns, torch_threads
 from ferlib.faces.detector import MIN_FACE_SIZE
+from ferlib.faces.mtcnn.compiled import compile_loops
 from ferlib.inference.loading import load_classifier
 from ferlib.live.following import FaceFollower
 from ferlib.live.timing import Stopwatch
@@ -153,6 +154,7 @@ def compare_frame_times(
         warm_up: frames before them that do not count.
         say: hears which setting is being measured.
     """
+    compile_loops()
     rows: list[dict] = []
     for count in threads:
         with torch_threads(count):

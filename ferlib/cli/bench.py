@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ferlib.cli.help import HelpTyper
 from ferlib.cli.options import (
     EngineOption,
     JsonOption,
@@ -16,7 +17,7 @@ from ferlib.cli.options import (
     recipe_names,
 )
 
-bench_app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine; leave it idle meanwhile.")
+bench_app = HelpTyper(help="Measure speed on this machine; leave it idle meanwhile.")
 
 
 @bench_app.command("train")

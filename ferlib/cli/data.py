@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from ferlib.cli.help import HelpTyper
 from ferlib.cli.options import JsonOption, PublishOption
 from ferlib.errors import FerlibError
 
-data_app = typer.Typer(no_args_is_help=True, help="Get the FER2013+ data set, and check what you have.")
+data_app = HelpTyper(help="Get the FER2013+ data set, and check what you have.")
 
 
 @data_app.command("fetch")

@@ -15,6 +15,7 @@ from ferlib.cli.bench import bench_app
 from ferlib.cli.data import data_app
 from ferlib.cli.evaluate import evaluate_command
 from ferlib.cli.export import export_command
+from ferlib.cli.help import HelpTyper
 from ferlib.cli.options import JsonOption
 from ferlib.cli.predict import predict_command
 from ferlib.cli.study import figures_command, notebooks_command, study_command
@@ -22,27 +23,22 @@ from ferlib.cli.train import publish_command, train_command
 from ferlib.errors import FerlibError
 
 EPILOG = """
+\b
 Examples:
+  ferlib demo                    everything once, on the package's own photo
+  ferlib predict photo.jpg       your own pictures
+  ferlib predict holiday/ --csv faces.csv --annotate out/
+                                 a folder, with a table and drawn boxes
+  ferlib app                     pictures and camera in the browser
+  ferlib doctor                  what is installed and found, and what to do
+  ferlib evaluate --split test   how good the shipped model is
 
-- `ferlib demo`: everything once, on a photo that comes with the package
-- `ferlib predict photo.jpg`: your own pictures; `--csv faces.csv --annotate out/` for tables and boxes
-- `ferlib app`: pictures and camera in the browser
-- `ferlib doctor`: what is installed and found, and what to do about the rest
-- `ferlib evaluate --split test`: how good the shipped model is
-
-`ferlib COMMAND --help` says more. The environment variable FERLIB_DATA names the folder of the data set.
+ferlib COMMAND --help says more. The environment variable FERLIB_DATA names the folder of the data set.
 Exit status: 0 done, 1 something failed and was named, 2 wrong usage, 130 interrupted. NO_COLOR=1 switches colours off.
-Completion with the tab key: `ferlib --install-completion`, then open a new terminal.
+Completion with the tab key: ferlib --install-completion, then open a new terminal.
 """
 
-app = typer.Typer(
-    name="ferlib",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode="markdown",
-    epilog=EPILOG,
-)
+app = HelpTyper(name="ferlib", context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
 
 
 def _print_version(is_asked: bool) -> None:

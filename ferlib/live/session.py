@@ -14,6 +14,7 @@ from typing import Any
 
 from ferlib.annotate import words
 from ferlib.errors import FerlibError
+from ferlib.faces.mtcnn.compiled import compile_loops
 from ferlib.live import records
 from ferlib.live.following import DETECT_EVERY, FaceFollower
 from ferlib.live.frames import Frame, decode_jpeg
@@ -88,6 +89,7 @@ class LiveSession:
     """
 
     def __init__(self, pipeline: EmotionPipeline, settings: LiveSettings | None = None):
+        compile_loops()
         self.pipeline = pipeline
         self.settings = settings or LiveSettings(threshold=getattr(pipeline, "threshold", 0.0))
         self.latency = Latency()

@@ -8,7 +8,7 @@ import pytest
 from ferlib import paths
 from ferlib.faces.mtcnn import area, cascade
 from ferlib.faces.mtcnn import compiled as compiling
-from ferlib.faces.mtcnn.compiled import compiled
+from ferlib.faces.mtcnn.compiled import compile_loops, compiled
 
 
 def twice(values):
@@ -18,8 +18,14 @@ def twice(values):
     return total / np.float32(0), total
 
 
+def nothing(values):
+    return None
+
+
 def test_division_by_zero_gives_infinity_as_in_numpy():
-    ratio, total = compiled(twice)(twice)(np.array([1, 2], np.int32))
+    function = compiled(nothing)(twice)
+    function.compile()
+    ratio, total = function(np.array([1, 2], np.int32))
     assert np.isinf(ratio)
     assert total == 3
 
@@ -33,20 +39,40 @@ def test_it_works_where_nothing_can_be_written(monkeypatch):
         return njit(function, **options)
 
     monkeypatch.setattr(numba, "njit", read_only)
-    assert compiled(twice)(twice)(np.array([4, 5], np.int32))[1] == 9
+    function = compiled(nothing)(twice)
+    function.compile()
+    assert function(np.array([4, 5], np.int32))[1] == 9
 
 
-def test_without_numba_the_other_way_is_taken(monkeypatch):
+def test_the_numpy_way_is_taken_until_numba_is_worth_its_import(monkeypatch):
+    monkeypatch.setattr(compiling, "_PATIENCE", 2)
+    function = compiled(nothing)(twice)
+    assert [function(np.array([4], np.int32)) is None for _ in range(4)] == [True, True, False, False]
+
+
+def test_without_numba_the_numpy_way_is_always_taken(monkeypatch):
     monkeypatch.setattr(compiling, "HAS_NUMBA", False)
-    assert compiled(sum)(twice) is sum
+    monkeypatch.setattr(compiling, "_PATIENCE", 0)
+    function = compiled(nothing)(twice)
+    function.compile()
+    assert function(np.array([4], np.int32)) is None
+
+
+def test_a_stream_compiles_every_loop_before_it_begins(monkeypatch):
+    monkeypatch.setattr(compiling, "_functions", [])
+    function = compiled(nothing)(twice)
+    compile_loops()
+    assert function(np.array([4], np.int32))[1] == 4
 
 
 def test_the_machine_code_is_cached_among_the_project_s_caches():
+    compile_loops()
     assert str(paths.CACHE / "numba") == numba.config.CACHE_DIR
 
 
 @pytest.mark.parametrize("count", [1, 9])
 def test_means_are_the_same_with_and_without_numba(count):
+    area._means.compile()
     random = np.random.default_rng(count)
     picture = random.integers(0, 256, (70, 90, 3), dtype=np.uint8)
     table = cv2.integral(picture, sdepth=cv2.CV_32S)
@@ -62,6 +88,7 @@ def test_means_are_the_same_with_and_without_numba(count):
 @pytest.mark.parametrize("count", [0, 1, 40, 700])
 @pytest.mark.parametrize(("pixel", "smaller"), [(0, False), (1, True)])
 def test_suppression_is_the_same_with_and_without_numba(count, pixel, smaller):
+    cascade._nms.compile()
     random = np.random.default_rng(count)
     low = random.uniform(0, 60, (count, 2)).astype(np.float32)
     boxes = np.concatenate([low, low + random.uniform(0, 30, (count, 2)).astype(np.float32)], axis=1)
