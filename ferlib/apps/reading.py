@@ -119,7 +119,7 @@ def with_threshold(faces: Sequence[Face], threshold: float) -> list[Face]:
     return [replace(face, sure=face.confidence >= threshold) for face in faces]
 
 
-def table(readings: Sequence[Reading], threshold: float) -> str:
+def faces_as_csv(readings: Sequence[Reading], threshold: float) -> str:
     """Write the faces of all pictures as CSV with `CSV_COLUMNS`, one row a face.
 
     Args:

@@ -12,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 
 from ferlib.errors import FerlibError
 from ferlib.parallel import cores
@@ -26,7 +25,7 @@ Measurement = TypeVar("Measurement")
 
 
 def machine() -> dict:
-    """Conditions of a timing besides the model: code, cores, processor and versions of packages; JSON-ready."""
+    """Describe the conditions of a timing besides the model: code, cores, processor, packages; JSON-ready."""
     versions = {name: _version(name) for name in MEASURED_PACKAGES}
     return {
         "code_commit": code_commit(), "cores": os.cpu_count(), "usable_cores": cores(),
@@ -42,7 +41,11 @@ def _version(package: str) -> str | None:
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """Median ``p50`` and 95th percentile ``p95`` of `values`, to three decimals."""
+    """Compute the median ``p50`` and the 95th percentile ``p95``, to three decimals.
+
+    Args:
+        values: at least one number.
+    """
     median, high = np.percentile(values, [50, 95])
     return {"p50": round(float(median), 3), "p95": round(float(high), 3)}
 
@@ -89,7 +92,13 @@ def take_turns(
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let torch use `count` threads, and as many as before afterwards."""
+    """Let torch use `count` threads, and as many as before afterwards.
+
+    Args:
+        count: at least 1.
+    """
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -13,7 +13,7 @@ from ferlib.errors import FerlibError
 from ferlib.evaluation.comparison import compare_pairs
 from ferlib.format import percent_with_interval, points, points_with_interval, with_interval
 from ferlib.publishing.store import is_published
-from ferlib.report.results import Result, hits_on_same_images, published_results
+from ferlib.report.results import ModelResult, hits_on_same_images, published_results
 from ferlib.report.seeds import seed_families
 from ferlib.report.tables import difference_table
 from ferlib.training.config import TrainConfig
@@ -74,7 +74,7 @@ def step_table(steps: Mapping[str, Mapping[str, dict]], splits: Sequence[str]) -
     return pd.DataFrame(rows).T.rename_axis("step")
 
 
-def score_table(results: Sequence[Result]) -> pd.DataFrame:
+def score_table(results: Sequence[ModelResult]) -> pd.DataFrame:
     """Accuracy in percent and macro-F1 with their 95 % intervals, one row a model, on each split that was scored."""
     rows = {}
     for result in results:
@@ -91,7 +91,7 @@ def _accuracy_cell(scores: Mapping) -> str:
     return percent_with_interval(scores["accuracy"], scores["accuracy_interval"])
 
 
-def settings_table(results: Sequence[Result]) -> pd.DataFrame:
+def settings_table(results: Sequence[ModelResult]) -> pd.DataFrame:
     """Start, teachers, input, optimiser, epochs and hours of training, one row a model."""
     rows = {}
     for result in results:
@@ -139,7 +139,7 @@ def cost_table(folder: Path | None = None) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def per_class_table(results: Sequence[Result], split: str, score: str = "recall") -> pd.DataFrame:
+def per_class_table(results: Sequence[ModelResult], split: str, score: str = "recall") -> pd.DataFrame:
     """One score of each emotion in 0..1, NaN where undefined: one row a model, one column an emotion.
 
     Args:
@@ -153,7 +153,7 @@ def per_class_table(results: Sequence[Result], split: str, score: str = "recall"
     return pd.DataFrame(rows, index=list(EMOTIONS), dtype=float).T
 
 
-def seed_table(results: Sequence[Result], split: str = "test") -> pd.DataFrame:
+def seed_table(results: Sequence[ModelResult], split: str = "test") -> pd.DataFrame:
     """Mean, standard deviation (n - 1) and range of the accuracy in percent of models that differ in seed alone.
 
     Args:

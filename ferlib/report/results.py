@@ -22,7 +22,7 @@ from ferlib.training.config import TrainConfig
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class ModelResult:
     """Scores and history of one trained model.
 
     Attributes:
@@ -51,7 +51,7 @@ class Result:
         }  # fmt: skip
 
 
-def published_results(names: Sequence[str]) -> list[Result]:
+def published_results(names: Sequence[str]) -> list[ModelResult]:
     """Results of the named models as far as they are published, in the order of the names.
 
     Args:
@@ -66,17 +66,17 @@ def published_results(names: Sequence[str]) -> list[Result]:
     return [_published_result(name) for name in published]
 
 
-def _published_result(name: str) -> Result:
+def _published_result(name: str) -> ModelResult:
     metrics = published_metrics(name)
     run = metrics["run"]
     scores = {split: metrics[split]["all"] for split in ("valid", "test") if split in metrics}
-    return Result(
+    return ModelResult(
         name, TrainConfig.from_dict(metrics["config"]), pd.read_csv(paths.PUBLISHED / name / "history.csv"), scores,
         run["seconds"], run["best_epoch"], metrics["protocol"],
     )  # fmt: skip
 
 
-def retrain_model(name: str, config: TrainConfig, folder: Path, *, root: Path | None = None) -> Result:
+def retrain_model(name: str, config: TrainConfig, folder: Path, *, root: Path | None = None) -> ModelResult:
     """Train `config` in ``folder/NAME``, where it also resumes, and score it on valid.
 
     Args:
@@ -96,7 +96,7 @@ def retrain_model(name: str, config: TrainConfig, folder: Path, *, root: Path | 
     history = pd.DataFrame(best["history"])
     protocol = f"{data.source}, majority label"
     seconds = float(history["seconds"].sum())
-    result = Result(name, config, history, {"valid": scores}, seconds, best["epoch"], protocol)
+    result = ModelResult(name, config, history, {"valid": scores}, seconds, best["epoch"], protocol)
     write_json(folder / f"{name}.json", result.to_dict())
     return result
 

@@ -85,7 +85,7 @@ def test_the_bars_have_every_emotion_with_its_percent(make):
 
 def test_the_table_has_a_row_a_face_of_each_picture(fakes):
     readings = [reading.read_picture(fakes, picture(), name, LiveSettings()) for name in ("a.jpg", 'b,"c".jpg')]
-    rows = list(csv.reader(io.StringIO(reading.table(readings, 0.9))))
+    rows = list(csv.reader(io.StringIO(reading.faces_as_csv(readings, 0.9))))
     assert tuple(rows[0]) == CSV_COLUMNS
     assert [row[:2] for row in rows[1:]] == [["a.jpg", "1"], ["a.jpg", "2"], ['b,"c".jpg', "1"], ['b,"c".jpg', "2"]]
     assert {row[CSV_COLUMNS.index("sure")] for row in rows[1:]} == {"0"}

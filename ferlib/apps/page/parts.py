@@ -19,10 +19,10 @@ from ferlib.apps.reading import (
     PREVIEW_SIDE,
     Reading,
     annotated_png,
+    faces_as_csv,
     model_card_limits,
     read_picture,
     read_upload,
-    table,
     with_threshold,
 )
 from ferlib.errors import FerlibError
@@ -195,7 +195,7 @@ def _show_bars(faces: list[Face]) -> None:
 
 def _download_table(readings: list[Reading], threshold: float, label: str, name: str, key: str) -> None:
     st.download_button(
-        label, table(readings, threshold), name, "text/csv", key=f"table {key}", on_click="ignore",
+        label, faces_as_csv(readings, threshold), name, "text/csv", key=f"table {key}", on_click="ignore",
         icon=":material/download:",
     )  # fmt: skip
 
