@@ -65,7 +65,11 @@ def write_json(target: str | Path, value: Any) -> Path:
 
 
 def sha256(path: str | Path) -> str:
-    """Compute the SHA-256 of a file's bytes, in hex."""
+    """Compute the SHA-256 of a file's bytes, in hex.
+
+    Args:
+        path: the file.
+    """
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 

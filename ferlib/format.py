@@ -85,12 +85,20 @@ def share_with_interval(share: float, interval: Sequence[float]) -> str:
 
 
 def p_value(p: float) -> str:
-    """P-value with three decimals, such as ``p = 0.021``, or ``p < 0.001``."""
+    """Format a p-value with three decimals, such as ``p = 0.021``, or ``p < 0.001``.
+
+    Args:
+        p: the p-value, 0..1.
+    """
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def hours(seconds: float) -> str:
-    """Duration in hours, such as ``1.5 h``."""
+    """Format a duration in hours, such as ``1.5 h``.
+
+    Args:
+        seconds: the duration.
+    """
     return f"{seconds / 3600:.1f} h"
 
 

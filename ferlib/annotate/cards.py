@@ -56,7 +56,11 @@ class Card:
 
     @classmethod
     def of(cls, size: int) -> "Card":
-        """Measure the card whose text has `size` pixels, or the smallest legible size where that is less."""
+        """Measure the card of a text size.
+
+        Args:
+            size: of the text, pixels; the smallest legible size takes the place of a smaller one.
+        """
         size = max(_MIN_FONT, size)
         bold = font(size, bold=True)
         names, percents = max(bold.getlength(name) for name in EMOTIONS), bold.getlength("100 %")

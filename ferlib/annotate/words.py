@@ -9,7 +9,10 @@ def label(face: Face) -> str:
     """Format the answer for one face: emotion and confidence such as ``"happy 98 %"``, or ``"not sure"``.
 
     Every surface shows this text: tags on pictures, cards, pages, summaries and the live view in the browser.
-    A column that holds the emotion alone shows `Face.label`.
+    A column that holds the emotion alone shows `Face.label`, where the words "not sure" stand.
+
+    Args:
+        face: the face.
     """
     return f"{face.label} {100 * face.confidence:.0f} %" if face.sure else face.label
 

@@ -37,7 +37,11 @@ def _timed_forward(checkpoint: Checkpoint) -> Callable[[int], float]:
 
 
 def render_models(measured: dict) -> str:
-    """Result of `compare_models` as a few lines for people."""
+    """Render the result of `compare_models` as a few lines for people.
+
+    Args:
+        measured: as `compare_models` returns it.
+    """
     rows = [
         (
             name, f"{row['parameters'] / 1e6:.1f} M", f"{row['multiply_adds'] / 1e6:.0f} M",

@@ -5,7 +5,11 @@ from ferlib.text import table
 
 
 def render_live(measured: dict) -> str:
-    """Result of `ferlib bench live` as text: frames, engines, accuracy and folders, as far as they were measured."""
+    """Render the result of ``ferlib bench live`` as a few lines for people.
+
+    Args:
+        measured: frames, engines, accuracy and folders, as far as they were measured.
+    """
     parts = []
     if "rows" in measured:
         parts.append(_frames_text(measured))

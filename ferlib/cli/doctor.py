@@ -68,17 +68,29 @@ def examine() -> list[Finding]:
 
 
 def is_healthy(findings: list[Finding]) -> bool:
-    """Whether nothing that is needed is missing."""
+    """Tell whether nothing that is needed is missing.
+
+    Args:
+        findings: as `examine` returns them.
+    """
     return all(finding.state != "problem" for finding in findings)
 
 
 def as_dict(findings: list[Finding]) -> dict:
-    """Convert the report into what ``--json`` prints."""
+    """Convert the report into what ``--json`` prints.
+
+    Args:
+        findings: as `examine` returns them.
+    """
     return {"healthy": is_healthy(findings), "findings": [asdict(finding) for finding in findings]}
 
 
 def render_findings(findings: list[Finding]) -> str:
-    """Render the report as text without colours: a line a finding, and below it what to do."""
+    """Render the report as text without colours: a line a finding, and below it what to do.
+
+    Args:
+        findings: as `examine` returns them.
+    """
     rows = []
     for finding in findings:
         rows.append((_SIGNS[finding.state], finding.name, finding.found))
@@ -233,12 +245,12 @@ def _requirements() -> list[Requirement]:
 
 
 def _applies(requirement: Requirement, extra: str) -> bool:
-    """Whether a package is needed on this machine, with that extra."""
+    """Tell whether a package is needed on this machine, with that extra."""
     return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
 
 
 def _complaint(requirement: Requirement) -> str:
-    """What is wrong with a package, empty when nothing is."""
+    """Describe what is wrong with a package; empty when nothing is."""
     try:
         version = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:

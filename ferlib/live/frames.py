@@ -66,7 +66,11 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 
 def as_rgb(picture: np.ndarray) -> np.ndarray:
-    """Convert OpenCV's picture (grey, BGR or BGRA, uint8) to RGB, the one place where the order of channels changes."""
+    """Convert OpenCV's picture to RGB, the one place where the order of channels changes.
+
+    Args:
+        picture: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) uint8: grey, BGR or BGRA.
+    """
     codes: dict[int, Any] = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
     channels = 1 if picture.ndim == 2 else picture.shape[2]
     return cv2.cvtColor(picture, codes[channels])

@@ -25,12 +25,20 @@ def row(tracked: TrackedFace, frame: int, time: float, threshold: float = 0.0) -
 
 
 def as_csv(rows: Iterable[list]) -> str:
-    """Format rows as CSV with a header."""
+    """Format rows as CSV with a header.
+
+    Args:
+        rows: values of `COLUMNS`.
+    """
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
     return text.getvalue()
 
 
 def as_json(rows: Iterable[list]) -> str:
-    """Format rows as a JSON list of objects with the columns' names."""
+    """Format rows as a JSON list of objects with the columns' names.
+
+    Args:
+        rows: values of `COLUMNS`.
+    """
     return json.dumps([dict(zip(COLUMNS, values, strict=True)) for values in rows], allow_nan=False)

@@ -25,7 +25,11 @@ class Stopwatch:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time the block under `name`, also when it raises."""
+        """Time a block, also when it raises.
+
+        Args:
+            name: key of the time in `milliseconds`.
+        """
         started = perf_counter()
         try:
             yield

@@ -134,5 +134,9 @@ def open_writer(path: str | Path, code: str, rate: float, size: tuple[int, int])
 
 
 def is_video(path: str | Path) -> bool:
-    """Tell by its suffix whether a file is a video."""
+    """Tell by its suffix whether a file is a video, one of `VIDEO_SUFFIXES`.
+
+    Args:
+        path: the file, there or not.
+    """
     return Path(path).suffix.lower() in VIDEO_SUFFIXES

@@ -34,7 +34,11 @@ def model_colours(names: Iterable[str]) -> dict[str, str]:
 
 
 def in_percent(share: float) -> float:
-    """Share in percent."""
+    """Convert a share to percent.
+
+    Args:
+        share: between 0 and 1.
+    """
     return 100 * share
 
 

@@ -192,7 +192,7 @@ def _training_text(config: Mapping) -> str:
 
 
 def _same_settings(run: dict, other: dict) -> bool:
-    """Whether two runs differ in cleaning and seed at most."""
+    """Tell whether two runs differ in cleaning and seed at most."""
     first, second = (replace(TrainConfig.from_dict(it["config"]), clean=True, seed=0) for it in (run, other))
     return first == second
 

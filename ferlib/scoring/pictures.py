@@ -92,7 +92,7 @@ def predict_paths(
 
 
 class _Failures:
-    """What failed so far: a sentence for each on a stream, and the exit status.
+    """Failures so far: a sentence for each on a stream, and the exit status.
 
     Args:
         stream: gets the sentences.
@@ -204,7 +204,11 @@ def _print(stream: TextIO, text: str) -> None:
 
 
 def bar_character(stream: TextIO) -> str:
-    """Character that bars are made of, a full block or, where the encoding lacks it, a number sign."""
+    """Return the character of bars: a full block or, where the encoding lacks it, a number sign.
+
+    Args:
+        stream: the bars are written to it.
+    """
     try:
         "█".encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:

@@ -19,7 +19,11 @@ _VIDEO_FORM = 3
 
 
 def progress_path(output: Path) -> Path:
-    """Path of the progress file of an output."""
+    """Path of the progress file of an output.
+
+    Args:
+        output: the table, or the annotated video, that is written at the end.
+    """
     return output.with_name(output.name + ENDING)
 
 
@@ -84,7 +88,14 @@ class PictureLog(_ProgressFile):
         return usable
 
     def find(self, picture: Path) -> ScoredPicture | None:
-        """Look a picture up; None for one that is new or has changed since it was scored."""
+        """Look a picture up.
+
+        Args:
+            picture: its path, as it was given.
+
+        Returns:
+            Its result; None for a picture that is new or has changed since it was scored.
+        """
         value = self._line(picture)
         if value is None or value["file"] != _file_state(picture):
             self._places.pop(str(picture), None)  # what it held before must not reach the table
@@ -94,12 +105,23 @@ class PictureLog(_ProgressFile):
         )
 
     def faces(self, picture: Path) -> list[Face]:
-        """Read the faces of a picture; an empty list for one that was not scored."""
+        """Read the faces of a picture.
+
+        Args:
+            picture: its path, as it was given.
+
+        Returns:
+            Its faces; an empty list for a picture that was not scored.
+        """
         value = self._line(picture)
         return [] if value is None else _stored_faces(value)
 
     def add(self, scored: ScoredPicture) -> None:
-        """Keep the result of a picture."""
+        """Store the result of a picture.
+
+        Args:
+            scored: the result.
+        """
         self._places[str(scored.source)] = self._append(
             {
                 "source": str(scored.source), "file": _file_state(scored.source), "width": scored.width,
@@ -165,7 +187,11 @@ class VideoLog(_ProgressFile):
         self._append({"frame": frame, "time": round(time, 4), "detected": detected, "faces": values})
 
     def add_damaged(self, frame: int) -> None:
-        """Keep the index of a frame that could not be decoded."""
+        """Store the index of a frame that could not be decoded.
+
+        Args:
+            frame: its index in the video.
+        """
         self._append({"frame": frame, "damaged": True})
 
     def tracked(self, smoothing: float) -> Iterator[tuple[int, float, list[TrackedFace]]]:

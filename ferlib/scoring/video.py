@@ -50,7 +50,7 @@ class _TrackSummary:
 
 @dataclass(frozen=True)
 class _Outputs:
-    """What is written at the end.
+    """Files that are written at the end.
 
     Attributes:
         csv: file of the table, None for no table.

@@ -69,7 +69,14 @@ class ScoringWorkers(Protocol):
     count: int
 
     def submit(self, task: Task) -> "Future[ScoredPicture]":
-        """Begin a task; its result raises what reading the picture raised."""
+        """Begin a task.
+
+        Args:
+            task: the task.
+
+        Returns:
+            Its result, which raises what reading the picture raised.
+        """
 
     def close(self) -> None:
         """Drop what has not begun, and wait for the rest."""

@@ -70,7 +70,11 @@ def configuration(ip: str, port: int, source: str | None, dark: bool, browser: b
 
 
 def is_this_machine(address: str) -> bool:
-    """Tell whether only this machine can reach an address."""
+    """Tell whether only this machine can reach an address.
+
+    Args:
+        address: an IP address, or "localhost".
+    """
     try:
         return address == "localhost" or ipaddress.ip_address(address).is_loopback
     except ValueError:

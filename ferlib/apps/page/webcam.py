@@ -59,7 +59,11 @@ class Webcam:
         return [self.recv(frames[-1])]
 
     def recv(self, frame: "VideoFrame") -> "VideoFrame":
-        """Draw boxes and labels on a frame; the browser shows the result."""
+        """Draw boxes and labels on a frame; the browser shows the result.
+
+        Args:
+            frame: the frame, in any format that FFmpeg converts to RGB.
+        """
         from av import VideoFrame  # comes with streamlit-webrtc, an optional package
 
         drawn = self.draw(frame.to_ndarray(format="rgb24"), frame.time)
