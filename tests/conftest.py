@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; small tensors gain nothing from more
@@ -11,6 +12,8 @@ import pytest
 from network_guard import guarded, looked_up, peer
 
 from ferlib import paths
+
+EMOTIONS_FILE = os.environ.get("FERLIB_EMOTIONS")
 
 matplotlib.use("Agg")  # not MPLBACKEND: kernels that a test starts would inherit it
 
@@ -26,16 +29,33 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of the real data set say by name why they did not run."""
-    if not os.environ.get("FERLIB_DATA"):
-        for item in items:
-            if item.get_closest_marker("realdata"):
+    for item in items:
+        if item.get_closest_marker("realdata"):
+            if not os.environ.get("FERLIB_DATA"):
                 item.add_marker(pytest.mark.skip(reason="FERLIB_DATA is unset"))
+            elif not EMOTIONS_FILE and "real_emotions" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.skip(reason="FERLIB_EMOTIONS is unset"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_emotions() -> Iterator[None]:
+    """Keep FER2013's labels from drawn faces, whose images have the same names."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("FERLIB_EMOTIONS", raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")
 def real_root() -> Path:
     """Folder of FER2013+; for tests marked `realdata`."""
     return paths.data_root()
+
+
+@pytest.fixture(scope="session")
+def real_emotions() -> Path:
+    """FER2013's own labels as the csv file that FERLIB_EMOTIONS names; for tests marked `realdata`."""
+    assert EMOTIONS_FILE is not None  # tests that ask for it are skipped without
+    return Path(EMOTIONS_FILE)
 
 
 @pytest.fixture(scope="session")

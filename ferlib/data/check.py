@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ferlib import paths
-from ferlib.data import cleaning, label_files, readers
-from ferlib.data.check_report import RULES, Report, Table, render
-from ferlib.data.data_set import open_data_set
+from ferlib.data import cleaning, fer2013, label_files, readers
+from ferlib.data.check_report import RULES, MeantCounts, Report, Table, render
+from ferlib.data.data_set import DataSet, open_data_set
 from ferlib.data.ferplus import FerData
 from ferlib.data.labels import EMOTIONS
 from ferlib.data.official import OFFICIAL_COUNTS, OFFICIAL_HASHES
@@ -24,17 +24,18 @@ from ferlib.provenance import code_commit
 __all__ = ["OFFICIAL_COUNTS", "OFFICIAL_HASHES", "Report", "check", "obtain", "record", "render"]
 
 
-def check(root: str | Path) -> Report:
+def check(root: str | Path, emotions: str | Path | None = None) -> Report:
     """Count the contents of a data folder; finding the copies takes about half a minute the first time.
 
     Args:
         root: the data folder.
+        emotions: csv file with FER2013's own labels; None means the one that `emotions_csv.find_emotions` finds.
 
     Raises:
         FerlibError: the folder holds no data that can be used.
     """
     root = Path(root)
-    data_set = open_data_set(root)
+    data_set = open_data_set(root, emotions=emotions)
     data, table = data_set.all_splits, data_set.manifest
     form = readers.detect_form(root)
     labels = data.source.removeprefix(form).removeprefix(", ") or "folder names"
@@ -51,7 +52,7 @@ def check(root: str | Path) -> Report:
         str(root), form, labels, tuple(_label_files(root)), data.content_hash, data.content_hash in OFFICIAL_HASHES,
         _per_split(data.split), counts_by_file, _outcomes(data.votes), _class_counts(data), _copies(table),
         _group_sizes(table), _leaks(table), _leaked(table), _dropped(table), _training_counts(table, data),
-        _training_classes(table), tuple(notes), tuple(dict.fromkeys(problems)),
+        _training_classes(table), tuple(notes), tuple(dict.fromkeys(problems)), _meant_counts(data_set, form),
     )  # fmt: skip
 
 
@@ -160,6 +161,19 @@ def _deviations(data: FerData, form: str) -> list[str]:
         for name, official in OFFICIAL_COUNTS.items()
         if counts[name] != official
     ]
+
+
+def _meant_counts(data_set: DataSet, form: str) -> MeantCounts:
+    data = fer2013.load_fer2013(data_set)
+    own = {"kaggle csv": "fer2013.csv", "class folders": "folder names"}.get(form)
+    emotions = data_set.folder and data_set.folder.emotions
+    files = [name for name in (own, emotions and emotions.name) if name]
+    agreement = {name: fer2013.agreement(data.where(data.split == name)) for name in SPLITS}
+    return MeantCounts(
+        tuple(files) if len(data) else (), data.meant_hash, fer2013.labelled(data), fer2013.counts(data),
+        {name: counts.images for name, counts in agreement.items()},
+        {name: counts.equal for name, counts in agreement.items()},
+    )  # fmt: skip
 
 
 def _copies(table: pd.DataFrame) -> dict[str, int]:

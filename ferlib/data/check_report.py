@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from ferlib.data.cleaning import KINDS
+from ferlib.data.fer2013 import SPLIT_SIZES
 from ferlib.data.readers import SPLITS
 
 RULES = {
@@ -22,6 +23,27 @@ _NAME_WIDTH = 46  # columns for the names of rows
 
 Table = dict[str, dict[str, int]]
 """Counts: row name -> split -> images."""
+
+
+@dataclass(frozen=True)
+class MeantCounts:
+    """Counts of FER2013's own labels, which say what was meant.
+
+    Attributes:
+        files: where the labels come from: names of files, or "folder names"; empty when there are none.
+        meant_hash: hex SHA-256 of ids and labels.
+        labelled: images of each split with such a label.
+        classes: images of each class in each split.
+        comparable: images of each split that also have a majority label of FER+.
+        equal: those of them whose two labels are the same.
+    """
+
+    files: tuple[str, ...]
+    meant_hash: str
+    labelled: dict[str, int]
+    classes: Table
+    comparable: dict[str, int]
+    equal: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -50,6 +72,7 @@ class Report:
         training_classes: remaining train images of each class under the majority rule.
         notes: facts to know when reading the numbers.
         problems: faults of the data.
+        meant: FER2013's own labels.
     """
 
     folder: str
@@ -71,6 +94,7 @@ class Report:
     training_classes: dict[str, int]
     notes: tuple[str, ...]
     problems: tuple[str, ...]
+    meant: MeantCounts
 
     def to_dict(self) -> dict:
         """Convert to a dict for JSON."""
@@ -94,6 +118,7 @@ def render(report: Report) -> str:
         _block("Images", {"all": report.images}),
         _block("Kept by each rule", _rule_rows(report)),
         _block("Classes (majority rule)", {**report.classes, "sum": _column_sums(report.classes)}),
+        _meant_text(report.meant),
         _copies_text(report),
         _block("Images with a copy in ...", report.leaks),
         _leaked_text(report),
@@ -125,6 +150,27 @@ def _block(title: str, rows: Mapping[str, Mapping[str, int]]) -> str:
 
 def _share(part: int, total: int) -> str:
     return f"{part:,} of {total:,}" + (f" ({part / total:.1%})" if total else "")
+
+
+def _meant_text(meant: MeantCounts) -> str:
+    title = "FER2013's own labels"
+    if not meant.files:
+        return (
+            f"{title}, what a face was meant to show: none here\n"
+            "  To add them, put emotions.csv (columns image, split, emotion) into the folder, or name it in\n"
+            "  FERLIB_EMOTIONS. Kaggle's fer2013.csv has them in its column emotion."
+        )
+    rows = {
+        "images with a label": meant.labelled,
+        "images in FER2013": SPLIT_SIZES,
+        **{f"meant as {emotion}": row for emotion, row in meant.classes.items()},
+        "with a majority label of FER+, too": meant.comparable,
+        "both labels are the same": meant.equal,
+    }
+    equal, comparable = sum(meant.equal.values()), sum(meant.comparable.values())
+    lines = [_block(title, rows), f"  from {' and '.join(meant.files)}"]
+    lines += [f"  equal to the majority label of FER+: {_share(equal, comparable)}"]
+    return "\n".join(lines)
 
 
 def _copies_text(report: Report) -> str:

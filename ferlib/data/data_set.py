@@ -74,15 +74,18 @@ class DataSet:
         return self.source.rsplit(", ", 1)[-1]
 
 
-def open_data_set(root: str | Path | None = None, labels: str = "label.csv") -> DataSet:
+def open_data_set(
+    root: str | Path | None = None, labels: str = "label.csv", emotions: str | Path | None = None
+) -> DataSet:
     """Open a data folder: read (or take from the cache) and hash its files once.
 
     Args:
         root: the data folder; None means `paths.data_root()`.
         labels: ``"label.csv"`` (the default protocol) or ``"fer2013new.csv"``.
+        emotions: csv file with FER2013's own labels; None means the one that `emotions_csv.find_emotions` finds.
 
     Raises:
         FerlibError: no data, or data that cannot be used; the sentence says what to do.
     """
-    folder = open_folder(root)
+    folder = open_folder(root, emotions)
     return DataSet(folder.load_all(labels), folder)

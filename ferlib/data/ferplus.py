@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ferlib import paths
-from ferlib.data import readers
+from ferlib.data import emotions_csv, readers
 from ferlib.data.labels import MEANT_EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path, sha256, write_json
@@ -118,10 +118,12 @@ class DataFolder:
     Attributes:
         path: the folder.
         form: form of the data in it, as `readers.detect_form` calls it.
+        emotions: csv file with FER2013's own labels, None when there is none; see `emotions_csv`.
     """
 
     path: Path
     form: str
+    emotions: Path | None = None
     _digests: dict[Path, bytes] = field(default_factory=dict, repr=False)
 
     def load_all(self, labels: str = "label.csv") -> FerData:
@@ -137,31 +139,42 @@ class DataFolder:
             raise FerlibError(f"unknown label file {labels!r}; choose one of {', '.join(LABEL_FILES)}.")
         cached = paths.PROCESSED / f"ferplus-{self._cache_key(labels)[:16]}.npy"
         data = _open_cache(cached)
-        return data if data is not None else _read_and_cache(self.path, self.form, labels, cached)
+        return data if data is not None else _read_and_cache(self, labels, cached)
 
     def _cache_key(self, labels: str) -> str:
-        """SHA-256 over the names and bytes of the source files."""
+        """SHA-256 over the names and bytes of the source files; of ``emotions.csv`` over the bytes alone."""
         digest = hashlib.sha256(f"{_ROW}|{self.form}|{labels}".encode())
         for path in readers.source_files(self.path, self.form, labels):
-            if path not in self._digests:
-                self._digests[path] = bytes.fromhex(sha256(path))
-            digest.update(path.relative_to(self.path).as_posix().encode() + b"\0" + self._digests[path])
+            digest.update(path.relative_to(self.path).as_posix().encode() + b"\0" + self._digest(path))
+        if self.emotions is not None:
+            digest.update(emotions_csv.FILE_NAME.encode() + b"\0" + self._digest(self.emotions))
         return digest.hexdigest()
 
+    def _digest(self, path: Path) -> bytes:
+        if path not in self._digests:
+            self._digests[path] = bytes.fromhex(sha256(path))
+        return self._digests[path]
 
-def open_folder(root: str | Path | None = None) -> DataFolder:
+
+def open_folder(root: str | Path | None = None, emotions: str | Path | None = None) -> DataFolder:
     """Recognise the form of the data in a folder.
 
     Args:
         root: the data folder; None means `paths.data_root()`.
+        emotions: csv file with FER2013's own labels; None means the one that `emotions_csv.find_emotions` finds.
 
     Raises:
-        FerlibError: no folder, or no known form of the data in it.
+        FerlibError: no folder, no known form of the data in it, or no such csv file.
     """
     root = paths.data_root() if root is None else Path(root)
     if not root.is_dir():
         raise FerlibError(f"{str(root)!r} is not a folder; name the folder that holds FER2013+.")
-    return DataFolder(root, readers.detect_form(root))
+    form = readers.detect_form(root)
+    if emotions is None:
+        return DataFolder(root, form, emotions_csv.find_emotions(root))
+    if not Path(emotions).is_file():
+        raise FerlibError(f"{str(emotions)!r} is not a file; name the emotions.csv with FER2013's own labels.")
+    return DataFolder(root, form, Path(emotions))
 
 
 def load_train_valid(root: str | Path | None = None, labels: str = "label.csv") -> FerData:
@@ -201,12 +214,15 @@ def _open_cache(path: Path) -> FerData | None:
     return data if (data.content_hash, data.meant_hash) == hashes else None
 
 
-def _read_and_cache(root: Path, form: str, labels: str, cached: Path) -> FerData:
-    rows = readers.read(root, form, labels)
+def _read_and_cache(folder: DataFolder, labels: str, cached: Path) -> FerData:
+    rows, form = readers.read(folder.path, folder.form, labels), folder.form
     if not rows.ids:
-        raise FerlibError(f"{root.name!r} ({form}) holds no labelled image; check it with 'ferlib data check'.")
+        raise FerlibError(f"{folder.path.name!r} ({form}) holds no labelled image; check it with 'ferlib data check'.")
+    if folder.emotions is not None:
+        emotions_csv.add_emotions(rows, folder.emotions)
     source = f"{form}, {rows.labels}" if rows.labels else form
-    data = make_data(rows.ids, rows.images, rows.votes, rows.splits, source, tuple(rows.problems))
+    problems = tuple(rows.problems)
+    data = make_data(rows.ids, rows.images, rows.votes, rows.splits, source, problems, meant=rows.meant)
     about = {name: getattr(data, name) for name in ("source", "content_hash", "meant_hash")}
     about["problems"] = list(data.problems)
     with suppress(OSError):  # a read-only checkout works without a cache

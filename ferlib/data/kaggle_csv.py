@@ -1,4 +1,4 @@
-"""Kaggle's ``fer2013.csv``: the pixels of all images as text, one row each.
+"""Kaggle's ``fer2013.csv``: the pixels of all images as text and FER2013's own label, one row each.
 
 Kaggle has two editions with the same rows: ``fer2013.csv`` (columns emotion, pixels, Usage) inside
 ``fer2013.tar.gz``, and ``icml_face_data.csv`` (columns "emotion", " Usage", " pixels", with the blanks). Both are read.
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ferlib.data.label_files import USAGE, Entry, readable
+from ferlib.data.labels import KAGGLE_EMOTIONS, MEANT_INDEX
 from ferlib.errors import FerlibError
 
 IMAGE_SIZE = 48
@@ -19,6 +20,8 @@ IMAGE_SIZE = 48
 
 KAGGLE_COLUMNS = ("emotion", "pixels", "Usage")
 """Columns of ``fer2013.csv`` in their order."""
+
+_MEANT_OF_CODE = {str(code): MEANT_INDEX[emotion] for code, emotion in enumerate(KAGGLE_EMOTIONS)} | {"": -1}
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, str, str | None]]:
@@ -38,12 +41,15 @@ def read_rows(path: Path) -> Iterator[tuple[str, str, str | None]]:
             yield row.get("emotion") or "", row["pixels"] or "", row.get("Usage")
 
 
-def read_pixels(path: Path, entries: list[Entry]) -> list[str]:
-    """Read the column of pixels, after a check that the rows are those of ``fer2013new.csv``.
+def read_matched(path: Path, entries: list[Entry]) -> list[tuple[str, str]]:
+    """Read the columns emotion and pixels, after a check that the rows are those of ``fer2013new.csv``.
 
     Args:
         path: ``fer2013.csv`` or ``icml_face_data.csv``.
         entries: all rows of ``fer2013new.csv`` in order.
+
+    Returns:
+        ``(emotion, pixels)`` of each row as text, for `to_meant` and `to_image`.
 
     Raises:
         FerlibError: another number of rows, or a row of another split.
@@ -60,7 +66,29 @@ def read_pixels(path: Path, entries: list[Entry]) -> list[str]:
                 f"{path.name}, line {entry.row + 2} is {usage!r} but fer2013new.csv has {entry.split} there, and the "
                 "two go together row by row; get both files again."
             )
-    return [pixels for _, pixels, _ in rows]
+    return [(emotion, pixels) for emotion, pixels, _ in rows]
+
+
+def to_meant(text: str, line: int) -> int:
+    """Parse the text of the column emotion.
+
+    Args:
+        text: a number from 0 to 6, or nothing.
+        line: line of the file, which errors name.
+
+    Returns:
+        Index into `labels.MEANT_EMOTIONS`; -1 for nothing.
+
+    Raises:
+        FerlibError: the text holds anything else.
+    """
+    index = _MEANT_OF_CODE.get(text.strip())
+    if index is None:
+        raise FerlibError(
+            f"fer2013.csv, line {line}: the emotion {text!r} is no whole number from 0 to {len(KAGGLE_EMOTIONS) - 1}; "
+            "get the file again."
+        )
+    return index
 
 
 def to_image(text: str, line: int) -> np.ndarray:

@@ -9,6 +9,8 @@
   the three ``label.csv`` files beside them, as ``FER2013Train.label.csv``; so ``ferlib data fetch`` leaves it;
 - ``class folders``: ``train/ valid/ test/`` with one folder a class. It has no taggers: all ten votes of an image go
   to its folder's class.
+
+Kaggle's csv and class folders also have FER2013's own label of an image: its code, or its folder's class.
 """
 
 import zipfile
@@ -19,7 +21,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ferlib.data import kaggle_csv, label_files
-from ferlib.data.labels import COLUMN_OF_EMOTION, INDEX, emotion_of_folder
+from ferlib.data.labels import COLUMN_OF_EMOTION, INDEX, MEANT_INDEX, emotion_of_folder
 from ferlib.data.rows import Rows, decode_grey, is_image
 from ferlib.errors import FerlibError
 
@@ -213,7 +215,7 @@ def _read_kaggle(root: Path, labels: str) -> Rows:
     labelled = {name: (entry.votes, entry.split) for name, entry in named.items()}
     if labels == "label.csv":
         labelled = _official_labels(root, rows) or labelled
-    pixels = kaggle_csv.read_pixels(root / "fer2013.csv", entries)
+    matched = kaggle_csv.read_matched(root / "fer2013.csv", entries)
     missing = sorted(set(labelled) - set(named))
     if missing:
         raise FerlibError(
@@ -222,7 +224,9 @@ def _read_kaggle(root: Path, labels: str) -> Rows:
         )
     for name, (votes, split) in labelled.items():
         row = named[name].row
-        rows.add(PurePosixPath(name).stem, kaggle_csv.to_image(pixels[row], row + 2), votes, split)
+        emotion, pixels = matched[row]
+        image, meant = kaggle_csv.to_image(pixels, row + 2), kaggle_csv.to_meant(emotion, row + 2)
+        rows.add(PurePosixPath(name).stem, image, votes, split, meant)
     counts = {
         "images have no name in FER+ (not a face)": sum(not entry.name for entry in entries),
         "rows of fer2013new.csv repeat an image name (the misplaced ones are left out)": repeats,
@@ -265,7 +269,8 @@ def _read_class_folders(root: Path) -> Rows:
         for path in sorted(folder.iterdir()):
             if is_image(path, _IMAGE_SUFFIXES):
                 name = f"{split}/{emotion}/{path.stem}"
-                rows.add(name, decode_grey(path.read_bytes(), path.name, rows), votes, split)
+                image = decode_grey(path.read_bytes(), path.name, rows)
+                rows.add(name, image, votes, split, MEANT_INDEX.get(emotion, -1))
     absent = [split for split in SPLITS if split not in rows.splits]
     rows.problems += [f"no images for the split {split}" for split in absent]
     return rows

@@ -19,6 +19,7 @@ class Rows:
         images: (48, 48) uint8 each, grey.
         votes: (10,) uint8 each.
         splits: ``"train"``, ``"valid"`` or ``"test"``.
+        meant: FER2013's own labels, indices into `labels.MEANT_EMOTIONS`; -1 where an image has none.
         problems: sentences about faults that do not keep the data from being used.
         labels: name of the label file that was read, "" for class folders.
     """
@@ -27,10 +28,11 @@ class Rows:
     images: list[np.ndarray] = field(default_factory=list)
     votes: list[np.ndarray] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
+    meant: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     labels: str = ""
 
-    def add(self, name: str, image: np.ndarray, votes: np.ndarray, split: str) -> None:
+    def add(self, name: str, image: np.ndarray, votes: np.ndarray, split: str, meant: int = -1) -> None:
         """Append one image.
 
         Args:
@@ -38,11 +40,13 @@ class Rows:
             image: (48, 48) uint8.
             votes: (10,) uint8.
             split: ``"train"``, ``"valid"`` or ``"test"``.
+            meant: index into `labels.MEANT_EMOTIONS`; -1 for no label.
         """
         self.ids.append(name)
         self.images.append(image)
         self.votes.append(votes)
         self.splits.append(split)
+        self.meant.append(meant)
 
 
 def is_image(path: Path, suffixes: set[str]) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from ferlib import paths
 from ferlib.data.drawn.dataset import save_official
 from ferlib.data.ferplus import FerData
-from ferlib.data.labels import EMOTIONS, VOTE_COLUMNS
+from ferlib.data.labels import EMOTIONS, KAGGLE_EMOTIONS, MEANT_EMOTIONS, VOTE_COLUMNS
 from ferlib.data.readers import OFFICIAL_FOLDERS
 from ferlib.data.votes import hard_labels
 
@@ -47,12 +47,12 @@ def save_zips(data: FerData, folder: Path, *, labels_inside: bool = False) -> Pa
 
 def save_kaggle(data: FerData, folder: Path, *, label_files: bool = True, strays: bool = True) -> Path:
     """``fer2013.csv`` and ``fer2013new.csv``, with the real file's traps (`strays`): rows without a name, which make
-    names and row numbers drift apart, and a name that stands twice, once far from its place."""
+    names and row numbers drift apart, and a name that stands twice, once far from its place; all these are angry."""
     folder.mkdir(parents=True, exist_ok=True)
     pixels, labels = [["emotion", "pixels", "Usage"]], [["Usage", "Image name", *VOTE_COLUMNS]]
 
-    def add(image: np.ndarray, split: str, name: str, votes) -> None:
-        pixels.append([0, " ".join(map(str, image.ravel().tolist())), USAGE[split]])
+    def add(image: np.ndarray, split: str, name: str, votes, code: int | str = 0) -> None:
+        pixels.append([code, " ".join(map(str, image.ravel().tolist())), USAGE[split]])
         labels.append([USAGE[split], name, *votes])
 
     noise = np.random.default_rng(1).integers(0, 256, (48, 48))
@@ -62,7 +62,8 @@ def save_kaggle(data: FerData, folder: Path, *, label_files: bool = True, strays
             add(noise, split, "", NO_FACE)
         if strays and row == 30:
             add(noise, split, f"{data.ids[3]}.png", NO_FACE)
-        add(data.images[row], split, f"{data.ids[row]}.png", data.votes[row].tolist())
+        code = KAGGLE_EMOTIONS.index(MEANT_EMOTIONS[data.meant[row]]) if data.meant[row] >= 0 else ""
+        add(data.images[row], split, f"{data.ids[row]}.png", data.votes[row].tolist(), code)
     for name, rows in (("fer2013.csv", pixels), ("fer2013new.csv", labels)):
         with open(folder / name, "w", newline="") as handle:
             csv.writer(handle, lineterminator="\n").writerows(rows)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from ferlib import paths
-from ferlib.data import cleaning
+from ferlib.data import cleaning, fer2013
 from ferlib.data.check import check, obtain, render
 from ferlib.data.check_report import REPORT_WIDTH, RULES
-from ferlib.data.drawn.dataset import make_dataset
+from ferlib.data.drawn.dataset import make_dataset, save_official
 from ferlib.data.ferplus import make_data
-from ferlib.data.labels import EMOTIONS
+from ferlib.data.labels import EMOTIONS, MEANT_EMOTIONS
 from ferlib.data.official import OFFICIAL_COUNTS
 from ferlib.data.votes import MODES, drop_reasons, hard_labels
 from ferlib.errors import FerlibError
@@ -65,6 +65,50 @@ def test_classes(report, data):
     for index, emotion in enumerate(EMOTIONS):
         expected = {name: int(((labels == index) & (data.split == name)).sum()) for name in SPLITS}
         assert report.classes[emotion] == expected
+
+
+def test_without_the_second_label_the_text_says_how_to_add_it(report):
+    assert report.meant.files == ()
+    assert set(report.meant.labelled.values()) == {0}
+    text = render(report)
+    assert "FER2013's own labels, what a face was meant to show: none here" in text
+    assert "put emotions.csv (columns image, split, emotion) into the folder, or name it in" in text
+
+
+def test_the_second_label(data, folder, tmp_path):
+    save_official(data, tmp_path / "saved")
+    report = check(folder, tmp_path / "saved" / "emotions.csv")
+    assert report.meant.files == ("emotions.csv",)
+    assert report.meant.meant_hash == data.meant_hash
+    assert report.content_hash == data.content_hash
+    assert report.meant.labelled == fer2013.labelled(data)
+    assert report.meant.classes == fer2013.counts(data)
+    seen = hard_labels(data.votes)
+    both = (seen >= 0) & (data.meant >= 0)
+    equal = both & (np.take(EMOTIONS, seen) == np.take(MEANT_EMOTIONS, data.meant))
+    assert report.meant.comparable == {name: int((both & (data.split == name)).sum()) for name in SPLITS}
+    assert report.meant.equal == {name: int((equal & (data.split == name)).sum()) for name in SPLITS}
+    text = render(report)
+    assert line_of(text, "  images with a label") == [str(count) for count in report.meant.labelled.values()]
+    assert line_of(text, "  meant as happy") == [str(count) for count in report.meant.classes["happy"].values()]
+    assert (
+        f"equal to the majority label of FER+: {equal.sum()} of {both.sum()} ({equal.sum() / both.sum():.1%})" in text
+    )
+    assert max(len(line) for line in text.split("\n")[1:]) <= REPORT_WIDTH
+
+
+@pytest.mark.parametrize(("form", "name"), [("kaggle csv", "fer2013.csv"), ("class folders", "folder names")])
+def test_forms_that_have_the_second_label_themselves(data, save, tmp_path, form, name):
+    report = check(save[form](data, tmp_path / "data"))
+    assert report.meant.files == (name,)
+    assert f"\n  from {name}\n" in render(report)
+
+
+def test_kaggles_csv_counts_the_images_that_ferplus_does_not_name(data, save, tmp_path):
+    report = check(save["kaggle csv"](data, tmp_path / "data"))
+    unnamed = sum(report.meant.labelled.values()) - (data.meant >= 0).sum()
+    assert unnamed == int(report.problems[0].split()[1]) + 1  # and one misplaced row
+    assert sum(report.meant.comparable.values()) == ((data.meant >= 0) & (hard_labels(data.votes) >= 0)).sum()
 
 
 def test_copies_leaks_and_cleaning(report, data):

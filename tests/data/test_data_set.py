@@ -49,7 +49,8 @@ class TestOnce:
         for _ in range(2):
             assert len(data_set.train_valid) < len(data_set.manifest) == len(data_set.all_splits)
         assert set(hashed.values()) == {1}
-        assert set(hashed) == set(readers.source_files(root, form, "label.csv"))
+        emotions = {root / "emotions.csv"} & set(root.iterdir())
+        assert set(hashed) == {*readers.source_files(root, form, "label.csv"), *emotions}
         assert openings == ["label.csv"]
 
     def test_both_label_files_hash_each_file_once(self, small, save, tmp_path, hashed, openings):

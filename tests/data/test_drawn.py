@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import make_pipeline
 
+from ferlib import paths
 from ferlib.data import readers
 from ferlib.data.drawn.dataset import (
     draw_face,
@@ -19,8 +20,8 @@ from ferlib.data.drawn.dataset import (
     save_zips,
     simulate_votes,
 )
-from ferlib.data.ferplus import FerData, make_data
-from ferlib.data.labels import EMOTIONS, INDEX, VOTE_COLUMNS
+from ferlib.data.ferplus import FerData, load_all, make_data
+from ferlib.data.labels import EMOTIONS, INDEX, MEANT_EMOTIONS, VOTE_COLUMNS
 from ferlib.data.votes import drop_reasons, hard_labels
 from ferlib.errors import FerlibError
 
@@ -217,6 +218,46 @@ def test_blank_and_junk_are_no_faces(drawn_set, row_of):
     assert set(drop_reasons(data.votes[blank + junk], "majority").tolist()) == {"not a face"}
 
 
+def names_of(indices: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
+    """Class names of indices, "" for -1."""
+    return np.array([*classes, ""])[indices]
+
+
+def test_what_was_meant_is_what_was_drawn_where_all_taggers_agree(small):
+    for split in ("valid", "test"):
+        part = rows(small, split)  # nothing but the images on which they agree
+        drawn = names_of(hard_labels(part.votes), EMOTIONS)
+        assert names_of(part.meant, MEANT_EMOTIONS).tolist() == np.where(drawn == "contempt", "", drawn).tolist()
+
+
+def test_one_in_ten_of_the_other_faces_is_meant_as_neutral():
+    data = rows(make_dataset(train=40, valid=1000, test=16, seed=2), "valid")
+    drawn, meant = names_of(hard_labels(data.votes), EMOTIONS), names_of(data.meant, MEANT_EMOTIONS)
+    agreed = data.votes.max(axis=1) == 10
+    clear = agreed & ~np.isin(drawn, ("contempt", "neutral"))
+    assert set(meant[clear & (meant != drawn)]) == {"neutral"}
+    assert 0.05 < (meant[clear] == "neutral").mean() < 0.15
+    assert (meant[agreed & (drawn == "contempt")] == "").all()
+
+
+def test_copies_were_meant_as_their_originals_and_no_face_is_meant(drawn_set, row_of):
+    data, planted = drawn_set
+    for kind, pairs in planted.items():
+        for copy, original in pairs:
+            assert data.meant[row_of[copy]] == (data.meant[row_of[original]] if original else -1), kind
+
+
+def test_what_was_meant_is_reproducible_and_changes_no_picture_and_no_vote(small):
+    again = make_dataset(train=40, valid=16, test=16, seed=5)
+    assert again.meant_hash == small.meant_hash
+    # of the sample that the repository carries, drawn before there was a second label
+    assert make_dataset(train=200, valid=60, test=60, seed=0).content_hash == load_all(paths.SAMPLE).content_hash
+
+
+def test_the_sample_has_the_labels_that_are_drawn_today():
+    assert make_dataset(train=200, valid=60, test=60, seed=0).meant_hash == load_all(paths.SAMPLE).meant_hash
+
+
 def test_too_small_a_data_set_is_refused():
     with pytest.raises(FerlibError, match="at least 40, 16 and 16"):
         make_dataset(train=39)
@@ -224,7 +265,8 @@ def test_too_small_a_data_set_is_refused():
 
 def test_official_layout(small, tmp_path):
     save_official(small, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["FER2013Test", "FER2013Train", "FER2013Valid"]
+    folders = ["FER2013Test", "FER2013Train", "FER2013Valid"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*folders, "emotions.csv"]
     lines = []
     for split, folder in (("train", "FER2013Train"), ("valid", "FER2013Valid"), ("test", "FER2013Test")):
         table = list(csv.reader((tmp_path / folder / "label.csv").read_text().splitlines()))
@@ -237,6 +279,14 @@ def test_official_layout(small, tmp_path):
         assert np.array_equal(np.asarray(Image.open(path)), image)
     first = (tmp_path / "FER2013Train" / "label.csv").read_text().splitlines()[0]
     assert first.startswith('fer0000000.png,"(0, 0, 48, 48)",')
+
+
+def test_saved_data_has_the_same_labels(small, tmp_path):
+    save_official(small, tmp_path / "folders")
+    save_zips(small, tmp_path / "zips")
+    for folder in ("folders", "zips"):
+        data = load_all(tmp_path / folder)
+        assert (data.content_hash, data.meant_hash) == (small.content_hash, small.meant_hash)
 
 
 def test_saving_again_is_harmless_but_other_pictures_are_not_mixed_in(small, tmp_path):
@@ -259,7 +309,7 @@ def test_save_zips_gives_equal_bytes_and_equal_data(tmp_path):
     for folder in ("a", "b"):
         save_zips(data, tmp_path / folder)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert names == ["FER2013Test.zip", "FER2013Train.zip", "FER2013Valid.zip"]
+    assert names == ["FER2013Test.zip", "FER2013Train.zip", "FER2013Valid.zip", "emotions.csv"]
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
     rows = readers.read(tmp_path / "a", "official zips", "label.csv")
     again = make_data(rows.ids, rows.images, rows.votes, rows.splits, "zips")

@@ -2,13 +2,15 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ferlib import paths
 from ferlib.data import readers
-from ferlib.data.ferplus import FerData, load_all, load_train_valid, make_data
+from ferlib.data.ferplus import FerData, load_all, load_train_valid, make_data, open_folder
+from ferlib.data.labels import MEANT_INDEX
 from ferlib.errors import FerlibError
 
 WITH_VOTES = ("official folders", "official zips", "kaggle csv")
@@ -59,6 +61,63 @@ def test_kaggle_without_label_csv_names_the_votes_it_has(small, save, tmp_path):
     data = load_all(save["kaggle csv"](small, tmp_path / "data", label_files=False))
     assert data.source == "kaggle csv, fer2013new.csv"
     assert data.problems[0].startswith("the votes are those of fer2013new.csv")
+
+
+def write_emotions(path: Path, data: FerData, **changes: str) -> Path:
+    """An ``emotions.csv`` that calls every image happy, but for `changes` by its name."""
+    lines = [f"{name},{split},{changes.get(name, 'happy')}" for name, split in zip(data.ids, data.split, strict=True)]
+    path.write_text("\n".join(["image,split,emotion", *lines, ""]))
+    return path
+
+
+class TestEmotions:
+    def test_without_them_nothing_was_meant(self, folder):
+        assert (load_all(folder).meant == -1).all()
+
+    @pytest.mark.parametrize("form", ["official folders", "official zips"])
+    def test_a_file_in_the_folder(self, small, save, tmp_path, form):
+        root = save[form](small, tmp_path / "data")
+        write_emotions(root / "emotions.csv", small, **{small.ids[2]: ""})
+        data = load_all(root)
+        assert data.content_hash == small.content_hash
+        assert np.flatnonzero(data.meant != MEANT_INDEX["happy"]).tolist() == [2]
+        assert data.meant[2] == -1
+
+    def test_a_file_that_is_named(self, small, folder, tmp_path):
+        path = write_emotions(tmp_path / "mine.csv", small)
+        meant = open_folder(folder, path).load_all().meant
+        assert (meant == MEANT_INDEX["happy"]).all()
+        with pytest.raises(FerlibError, match=r"none\.csv' is not a file; name the emotions\.csv"):
+            open_folder(folder, tmp_path / "none.csv")
+
+    def test_the_environment_names_a_file(self, small, folder, tmp_path, monkeypatch):
+        monkeypatch.setenv("FERLIB_EMOTIONS", str(write_emotions(tmp_path / "mine.csv", small)))
+        assert (load_train_valid(folder).meant == MEANT_INDEX["happy"]).all()
+
+    def test_labels_change_the_cache_and_not_the_content(self, small, folder, tmp_path, reads):
+        before = load_all(folder)
+        path = write_emotions(tmp_path / "mine.csv", small)
+        after = open_folder(folder, path).load_all()
+        assert len(reads) == 2
+        assert after.content_hash == before.content_hash
+        assert after.meant_hash != before.meant_hash
+        again = open_folder(folder, path).load_all()
+        assert len(reads) == 2  # from the cache
+        assert again.meant.tolist() == after.meant.tolist()
+        write_emotions(path, small, **{small.ids[0]: "sad"})
+        assert open_folder(folder, path).load_all().meant[0] == MEANT_INDEX["sad"]
+        assert (load_all(folder).meant == -1).all()
+
+    def test_kaggles_own_label_counts(self, small, save, tmp_path):
+        root = save["kaggle csv"](small, tmp_path / "data")
+        write_emotions(root / "emotions.csv", small)
+        data = load_all(root)
+        happy = MEANT_INDEX["happy"]
+        assert data.meant.tolist() == np.where(small.meant == -1, happy, small.meant).tolist()
+        others = (~np.isin(small.meant, (-1, happy))).sum()
+        assert data.problems[-1] == (
+            f"emotions.csv: {others} images have another emotion than in the data, whose own label counts"
+        )
 
 
 class TestTrainValid:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ferlib.data.ferplus import make_data
+from ferlib.data.labels import MEANT_INDEX
 from ferlib.data.readers import OFFICIAL_FOLDERS, detect_form, read, source_files
 from ferlib.data.votes import hard_labels
 from ferlib.errors import FerlibError
@@ -20,7 +21,8 @@ FORMS = (*WITH_VOTES, "class folders")
 
 def as_data(folder: Path, form: str, labels: str = "label.csv"):
     rows = read(folder, form, labels)
-    return make_data(rows.ids, rows.images, rows.votes, rows.splits, form, tuple(rows.problems))
+    problems = tuple(rows.problems)
+    return make_data(rows.ids, rows.images, rows.votes, rows.splits, form, problems, meant=rows.meant)
 
 
 def edit_rows(path: Path, change) -> None:
@@ -68,6 +70,13 @@ def test_class_folders_give_all_votes_to_the_class(small, save, tmp_path):
     assert sorted(map(bytes, data.images)) == sorted(map(bytes, small.images[labels >= 0]))
 
 
+def test_the_class_of_a_folder_is_what_was_meant_and_contempt_is_none(small, save, tmp_path):
+    data = as_data(save["class folders"](small, tmp_path), "class folders")
+    folders = [name.split("/")[1] for name in data.ids]
+    assert "contempt" in folders
+    assert data.meant.tolist() == [MEANT_INDEX.get(folder, -1) for folder in folders]
+
+
 @pytest.mark.parametrize("spelling", [("training", "publictest", "PrivateTest"), ("Train", "val", "test_set_1")])
 def test_other_names_of_splits_and_classes(small, save, tmp_path, spelling):
     save["class folders"](small, tmp_path)
@@ -100,6 +109,31 @@ class TestKaggle:
             "fer2013.csv: 5 images have no name in FER+ (not a face)",
             "fer2013.csv: 1 rows of fer2013new.csv repeat an image name (the misplaced ones are left out)",
         )
+
+    def test_what_was_meant_is_the_column_emotion(self, small, save, tmp_path):
+        data = as_data(save["kaggle csv"](small, tmp_path), "kaggle csv")
+        assert (small.meant == -1).any()  # blank in the file
+        assert data.meant.tolist() == small.meant.tolist()
+
+    def test_kaggles_codes(self, small, save, tmp_path):
+        save["kaggle csv"](small, tmp_path, strays=False)
+        codes = [0, 1, 2, 3, 4, 5, 6]
+        edit_rows(tmp_path / "fer2013.csv", lambda rows: [rows[1 + code].__setitem__(0, code) for code in codes])
+        names = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+        meant = as_data(tmp_path, "kaggle csv").meant[:7]
+        assert meant.tolist() == [MEANT_INDEX[name] for name in names]
+
+    @pytest.mark.parametrize("code", ["7", "-1", "1.0", "happy"])
+    def test_an_emotion_that_is_no_code(self, small, save, tmp_path, code):
+        save["kaggle csv"](small, tmp_path, strays=False)
+        edit_rows(tmp_path / "fer2013.csv", lambda rows: rows[4].__setitem__(0, code))
+        with pytest.raises(FerlibError, match=rf"fer2013\.csv, line 5: the emotion '{code}' is no whole number"):
+            as_data(tmp_path, "kaggle csv")
+
+    def test_a_file_without_the_column_has_no_such_labels(self, small, save, tmp_path):
+        save["kaggle csv"](small, tmp_path, strays=False)
+        edit_rows(tmp_path / "fer2013.csv", lambda rows: [row.pop(0) for row in rows])
+        assert (as_data(tmp_path, "kaggle csv").meant == -1).all()
 
     def test_votes_are_those_of_label_csv(self, small, save, tmp_path):
         save["kaggle csv"](small, tmp_path)

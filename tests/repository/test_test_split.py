@@ -18,7 +18,7 @@ MODULES = sorted((paths.ROOT / "ferlib").rglob("*.py"))
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
 
 # What gives or scores the test split, and the only rooms that may name it.
-LOADERS = ("load_all", "open_folder", "all_splits", "score_test", "measure_splits")
+LOADERS = ("load_all", "load_fer2013", "open_folder", "all_splits", "score_test", "measure_splits")
 ROOMS = ("data", "publishing")
 
 IMPORT = "import"  # the function that an import at the top of a module counts as
@@ -42,6 +42,7 @@ MAY_NAME_ALL_SPLITS = {
     ("data.data_set", "train_valid"),
     ("data.data_set", "manifest"),
     ("data.check", "check"),
+    ("data.fer2013", "load_fer2013"),
     ("publishing.splits", "score_test"),
 }
 
@@ -58,7 +59,8 @@ MAY_MEASURE_TEST = {("publishing.study", "run_study")}
 # What selects, and who may use it. Each of these users sees the validation split only.
 SELECTS = {
     "fit_temperature": {("publishing.study", "_fit_choices")},
-    "choose_threshold": {("publishing.study", "_fit_choices")},
+    "choose_threshold": {("publishing.thresholds", "fit_threshold")},
+    "fit_threshold": {("publishing.study", "_fit_choices"), ("publishing.thresholds", "choose_again")},
     "_fit_choices": {("publishing.study", "choose_on_valid")},
     # Which models teach together stands in a recipe; their scores together are only reported, by notebook 03.
     "ensemble": set(),
@@ -66,7 +68,10 @@ SELECTS = {
 
 # Names that lead to the test split. No function that selects may mention one.
 LEADS_TO_TEST = ("test", *LOADERS, "evaluate_model", "published_predictions", "publish")
-SELECTING_FUNCTIONS = {"publishing.study": ("choose_on_valid", "_fit_choices"), "publishing.splits": ("score_valid",)}
+SELECTING_FUNCTIONS = {
+    "publishing.study": ("choose_on_valid", "_fit_choices"), "publishing.splits": ("score_valid",),
+    "publishing.thresholds": ("fit_threshold",),
+}  # fmt: skip
 SELECTING_MODULES = ("evaluation.calibration", "inference.int8", "publishing.export_check")
 SELECTING_ROOMS = ("training",)
 
@@ -195,6 +200,12 @@ def test_nothing_that_selects_mentions_the_test_split():
     for module in (*SELECTING_MODULES, *rooms):
         allowed = {"test"} if module == "training.batches" else set()  # `prepare` refuses a test row by name
         assert mentioned_by(parse(module)) <= allowed
+
+
+def test_a_threshold_is_chosen_again_before_the_predictions_on_test_are_read():
+    (choose,) = [node for node in parse("publishing.thresholds").body if getattr(node, "name", None) == "choose_again"]
+    (chosen,) = [node.lineno for _, node in mentions(choose, "fit_threshold")]
+    assert chosen < min(node.lineno for _, node in mentions(choose, "test"))
 
 
 def test_the_choices_are_made_before_test_is_measured():

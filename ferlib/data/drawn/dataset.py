@@ -5,6 +5,7 @@ runs and that a model can learn, and nothing about people: it must never be repo
 """
 
 import csv
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -16,14 +17,16 @@ import numpy as np
 from PIL import Image
 
 from ferlib import paths
+from ferlib.data import emotions_csv
 from ferlib.data.drawn.face import draw_face, draw_faces
+from ferlib.data.drawn.taggers import TAGGERS, simulate_votes
 from ferlib.data.ferplus import FerData, make_data
 from ferlib.data.labels import (
     COLUMN_OF_EMOTION,
     EMOTIONS,
-    INDEX,
+    MEANT_EMOTIONS,
+    MEANT_INDEX,
     NOT_A_FACE_COLUMN,
-    UNKNOWN_COLUMN,
     VOTE_COLUMNS,
 )
 from ferlib.data.readers import OFFICIAL_FOLDERS
@@ -34,49 +37,6 @@ __all__ = [
     "draw_face", "draw_faces", "make_dataset", "make_dataset_with_truth", "save_official", "save_zips",
     "simulate_votes",
 ]  # fmt: skip
-
-# Emotions that taggers mistake each emotion for, and how often (weights among the votes that name another one).
-_CONFUSIONS = {
-    "angry": {"disgust": 3, "neutral": 2, "sad": 1},
-    "contempt": {"neutral": 4, "happy": 2, "disgust": 1},
-    "disgust": {"angry": 4, "sad": 1, "contempt": 1},
-    "fear": {"surprise": 4, "sad": 1},
-    "happy": {"neutral": 2, "surprise": 1, "contempt": 1},
-    "neutral": {"sad": 3, "happy": 1, "contempt": 1, "angry": 1},
-    "sad": {"neutral": 4, "fear": 1, "angry": 1},
-    "surprise": {"fear": 4, "happy": 1},
-}
-_TAGGERS = 10
-_SPLIT_SHARE = 0.12  # share of the images on which the taggers disagree
-
-
-def simulate_votes(labels: Sequence[int] | np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Simulate the votes of ten taggers.
-
-    Most taggers name the class, some a neighbour of it, a few "unknown"; on about one image in eight they disagree.
-    One image in twenty lacks a tagger.
-
-    Args:
-        labels: (N,) class indices.
-        rng: the only source of chance.
-
-    Returns:
-        (N, 10) uint8 in the order of `labels.VOTE_COLUMNS`; a row sums to 9 or 10.
-    """
-    classes = np.asarray(labels, dtype=np.int64)
-    confusion = np.zeros((len(EMOTIONS), len(VOTE_COLUMNS)))
-    for emotion, others in _CONFUSIONS.items():
-        for other, weight in others.items():
-            confusion[INDEX[emotion], COLUMN_OF_EMOTION[INDEX[other]]] = weight / sum(others.values())
-    confusion[:, UNKNOWN_COLUMN] = 0.12
-    confusion /= confusion.sum(axis=1, keepdims=True)
-    disputed = rng.random(len(classes)) < _SPLIT_SHARE
-    agreement = np.where(disputed, rng.uniform(0.3, 0.6, len(classes)), rng.uniform(0.75, 1, len(classes)))
-    chances = confusion[classes] * (1 - agreement[:, None])
-    chances[np.arange(len(classes)), np.take(COLUMN_OF_EMOTION, classes)] += agreement
-    taggers = _TAGGERS - (rng.random(len(classes)) < 0.05)
-    return rng.multinomial(taggers, chances).astype(np.uint8)
-
 
 # Share of the train split that is planted, by kind of fault (at least one of each).
 _PLANTED = {
@@ -92,6 +52,7 @@ _PLANTED = {
 # Shares of the classes in FER2013 (majority labels of FER+), in class order.
 _SHARES = np.array([0.087, 0.006, 0.006, 0.023, 0.262, 0.363, 0.125, 0.128])
 _ENSURED = 2  # images of each class in each split on which all taggers agree
+_MEANT_NEUTRAL = 0.1  # share of the other images that are meant as neutral, whatever is drawn
 
 Planted = dict[str, list[tuple[str, str]]]
 """Pairs (id of the planted image, id of its original or "") of each kind of fault."""
@@ -117,8 +78,9 @@ def make_dataset_with_truth(
 ) -> tuple[FerData, Planted]:
     """Draw a data set and plant faults in its train split.
 
-    Each split has at least two images of every class on which all taggers agree. Ids run from ``fer0000000`` through
-    train, valid and test, as the official numbering does.
+    Each split has at least two images of every class on which all taggers agree. What was meant is the drawn emotion
+    there, and neutral on one in ten of the other images; drawn contempt has no label of FER2013. Ids run from
+    ``fer0000000`` through train, valid and test, as the official numbering does.
 
     Args:
         train: images in the train split, the planted ones included; at least 40.
@@ -147,8 +109,8 @@ def make_dataset_with_truth(
     for copy in copies:
         planted[copy.kind].append((names[copy], names.get(copy.original, "")))
     source = f"drawn faces (ferlib.data.drawn.dataset, seed {seed})"
-    images, votes, split = ([getattr(row, name) for row in rows] for name in ("image", "votes", "split"))
-    return make_data(list(names.values()), images, votes, split, source), planted
+    images, votes, split, meant = zip(*((row.image, row.votes, row.split, row.meant) for row in rows), strict=True)
+    return make_data(list(names.values()), images, votes, split, source, meant=meant), planted
 
 
 @dataclass(eq=False)  # compared and hashed by identity
@@ -161,6 +123,7 @@ class _Row:
     votes: np.ndarray
     kind: str = ""  # kind of the planted fault
     original: "_Row | None" = None
+    meant: int = -1  # index into MEANT_EMOTIONS
 
 
 def _draw_splits(sizes: dict[str, int], seed: int, rng: np.random.Generator) -> dict[str, list[_Row]]:
@@ -174,7 +137,16 @@ def _draw_splits(sizes: dict[str, int], seed: int, rng: np.random.Generator) -> 
     names, classes = np.repeat(list(sizes), list(sizes.values())), np.concatenate(labels)
     fields = zip(names, classes.tolist(), draw_faces(classes, seed), np.concatenate(votes), strict=True)
     rows = [_Row(*row) for row in fields]
+    _set_meant(rows, np.concatenate([np.arange(size) < len(ensured) for size in sizes.values()]), seed)
     return {split: [row for row in rows if row.split == split] for split in sizes}
+
+
+def _set_meant(rows: list[_Row], keeps_emotion: np.ndarray, seed: int) -> None:
+    """Set what was meant; it has a source of chance of its own, so that it changes no vote and no picture."""
+    neutral = np.random.default_rng((seed, 2)).random(len(rows)) < _MEANT_NEUTRAL
+    for row, is_neutral in zip(rows, neutral & ~keeps_emotion, strict=True):
+        emotion = EMOTIONS[row.label]
+        row.meant = -1 if emotion not in MEANT_INDEX else MEANT_INDEX["neutral" if is_neutral else emotion]
 
 
 def _plant(splits: dict[str, list[_Row]], counts: dict[str, int], rng: np.random.Generator) -> list[_Row]:
@@ -201,7 +173,7 @@ def _plant(splits: dict[str, list[_Row]], counts: dict[str, int], rng: np.random
 
 def _votes_for(column: int) -> np.ndarray:
     """Votes of taggers who all choose one column, (10,) uint8."""
-    return _TAGGERS * (np.arange(len(VOTE_COLUMNS)) == column).astype(np.uint8)
+    return TAGGERS * (np.arange(len(VOTE_COLUMNS)) == column).astype(np.uint8)
 
 
 def _clear_votes(labels: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -243,7 +215,8 @@ def _junk(number: int, rng: np.random.Generator) -> np.ndarray:
 def save_official(data: FerData, folder: str | Path) -> None:
     """Write data in the official FER+ layout: ``FER2013Train/fer0000000.png`` and a ``label.csv`` in each folder.
 
-    Each file is written atomically, the label files last; saving the same data again is harmless.
+    What was meant stands in ``emotions.csv`` beside the folders. Each file is written atomically, the label files last;
+    saving the same data again is harmless.
 
     Args:
         data: the data set.
@@ -263,10 +236,17 @@ def save_official(data: FerData, folder: str | Path) -> None:
         with atomic_path(folder / name / "label.csv") as temporary, open(temporary, "w", newline="") as handle:
             writer = csv.writer(handle, lineterminator="\n")
             writer.writerows([file, "(0, 0, 48, 48)", *votes] for file, votes in zip(files, rows.votes, strict=True))
+    with atomic_path(folder / emotions_csv.FILE_NAME) as temporary, open(temporary, "w", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(emotions_csv.COLUMNS)
+        emotions = [MEANT_EMOTIONS[index] if index >= 0 else "" for index in data.meant]
+        writer.writerows(zip(data.ids, data.split, emotions, strict=True))
 
 
 def save_zips(data: FerData, folder: str | Path) -> None:
     """Write data as the three official zip files, each with its ``label.csv`` inside; equal data gives equal bytes.
+
+    What was meant stands in ``emotions.csv`` beside them.
 
     Args:
         data: the data set.
@@ -278,6 +258,8 @@ def save_zips(data: FerData, folder: str | Path) -> None:
     folder = Path(folder)
     with tempfile.TemporaryDirectory() as temporary_folder:
         save_official(data, temporary_folder)
+        with atomic_path(folder / emotions_csv.FILE_NAME) as temporary:
+            shutil.copyfile(Path(temporary_folder) / emotions_csv.FILE_NAME, temporary)
         for name in OFFICIAL_FOLDERS.values():
             with atomic_path(folder / f"{name}.zip") as temporary, zipfile.ZipFile(temporary, "w") as archive:
                 for path in sorted((Path(temporary_folder) / name).iterdir()):
