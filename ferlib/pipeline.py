@@ -1,4 +1,4 @@
-"""Emotion pipeline: from a picture to faces with emotions."""
+"""Emotion pipeline: from a picture to faces with emotions, and each face's label for people."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

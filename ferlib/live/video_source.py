@@ -1,4 +1,4 @@
-"""The frames of a video file, whatever the file says of itself."""
+"""Video files: the formats that are read, and their frames, whatever a file says of itself."""
 
 import os
 from math import isfinite

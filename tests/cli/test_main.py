@@ -1,3 +1,4 @@
+import inspect
 import json
 import os
 import re
@@ -11,7 +12,9 @@ from PIL import Image
 from ferlib import __version__, paths
 from ferlib.cli import main
 from ferlib.cli import options as cli_options
+from ferlib.cli.predict import predict_command
 from ferlib.data.labels import EMOTIONS
+from ferlib.faces.detector import MIN_FACE_SIZE
 from ferlib.inference import loading
 
 
@@ -381,8 +384,9 @@ def test_the_tab_key_completes_commands_models_recipes_and_engines(typed, offere
     assert set(done.stdout.split()) == offered, done.stderr
 
 
-def test_the_engines_on_the_command_line_are_those_that_there_are():
+def test_what_the_command_line_writes_again_is_the_same():
     assert cli_options.ENGINE_NAMES == loading.ENGINES
+    assert inspect.signature(predict_command).parameters["min_face_size"].default == MIN_FACE_SIZE
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "export", "predict"])
