@@ -1,1 +1,1 @@
-"""Faces, from any picture file to boxes, landmarks and crops, down to a smallest size; without emotions, without torch."""
+"""Faces, from any picture file to boxes, landmarks and crops, down to a smallest size; without torch."""
