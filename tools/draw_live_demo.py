@@ -15,6 +15,7 @@ from ferlib import paths
 from ferlib.files import atomic_path
 
 PART = (8, 144, 1172, 1040)  # left, top, right, bottom of the demo on the page, pixels
+COLOURS = 256  # of the picture; screenshots need no more, and a third of the bytes holds them
 
 
 def main(folder: str) -> None:
@@ -29,7 +30,7 @@ def main(folder: str) -> None:
         figure.paste(shot, (index * shot.width, 0))
     target = paths.FIGURES / "05_live_demo.png"
     with atomic_path(target) as temporary:
-        figure.save(temporary, optimize=True)
+        figure.quantize(COLOURS).save(temporary, optimize=True)
     sys.stdout.write(f"written: {paths.relative(target)}, {target.stat().st_size:,} bytes\n")
 
 

@@ -1,10 +1,12 @@
 """One style for all figures: fonts, colours, captions, and files with the same bytes for the same numbers."""
 
+import io
 import textwrap
 from pathlib import Path
 
 import matplotlib.style as mplstyle
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ferlib.files import atomic_path
 
@@ -47,6 +49,8 @@ def use_style() -> None:
 def save_figure(figure: Figure, path: str | Path) -> Path:
     """Write a figure atomically and undated, so that equal figures are equal files.
 
+    PNG files are small: opaque, and compressed as well as Pillow can.
+
     Args:
         figure: the figure.
         path: the file; its suffix says the format, ``.png`` or ``.pdf``.
@@ -54,9 +58,14 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     Returns:
         The file.
     """
-    metadata = {"Software": None} if Path(path).suffix == ".png" else {"CreationDate": None}
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, metadata=metadata)
+        if Path(path).suffix == ".png":
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format="png")
+            picture = Image.open(drawn)
+            picture.convert("RGB").save(temporary, optimize=True, dpi=picture.info["dpi"])
+        else:
+            figure.savefig(temporary, metadata={"CreationDate": None})
     return Path(path)
 
 

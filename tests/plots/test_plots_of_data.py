@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.plots import data, streams, style
@@ -49,6 +50,17 @@ def test_equal_figures_are_equal_files(tmp_path, suffix):
     first, again = (style.save_figure(balance(), tmp_path / f"{name}.{suffix}") for name in "ab")
     assert first.read_bytes() == again.read_bytes()
     assert first.stat().st_size > 1000
+
+
+def test_a_figure_is_a_small_opaque_picture_without_a_date(tmp_path):
+    figure = balance()
+    path = style.save_figure(figure, tmp_path / "a.png")
+    figure.savefig(tmp_path / "plain.png")
+    assert path.stat().st_size < (tmp_path / "plain.png").stat().st_size
+    with Image.open(path) as small, Image.open(tmp_path / "plain.png") as plain:
+        assert small.mode == "RGB"
+        assert small.info == {"dpi": plain.info["dpi"]}
+        assert np.array_equal(np.asarray(small), np.asarray(plain.convert("RGB")))
 
 
 def test_emotion_strips_end_with_their_labels_and_show_gaps():
