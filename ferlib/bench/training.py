@@ -127,7 +127,7 @@ def _fit(config: TrainConfig, pictures: int, precision: str | None) -> list[dict
     images, labels = _faces(pictures)
     data = TrainingSet(
         torch.from_numpy(images), torch.eye(8)[labels], torch.from_numpy(images[:8]), torch.tensor(labels[:8]),
-        np.arange(8), "drawn",
+        torch.full((8,), -1), np.arange(8), "drawn",
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         return fit(config, data, Path(folder), precision=precision, progress=False)["history"]

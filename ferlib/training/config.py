@@ -6,6 +6,7 @@ from typing import Any
 from ferlib.data.votes import MODES
 from ferlib.errors import FerlibError
 from ferlib.models.preprocessing import Preprocessing
+from ferlib.models.questions import SEEN_ONLY, check_questions
 
 BALANCES = ("none", "loss", "sampling")
 
@@ -45,6 +46,13 @@ class TrainConfig:
         drop_path: probability of stochastic depth.
         stem: name of a stem of our own, "" for the network's.
         layer_scale: initial layer scale of ConvNeXt's blocks.
+        questions: what the network answers (`questions.QUESTION_CLASSES`): ("seen",) learns from the votes, and
+            ("seen", "meant") from FER2013's own labels too; an image without one of them teaches the other.
+        meant_weight: weight of the loss of "meant"; that of "seen" is 1.
+        seen_adjustment: tau of the logit adjustment (Menon et al. 2021) for "seen": training adds tau times the log of
+            each class's frequency to its logit, so that the network itself leans less to frequent classes; 0 for none.
+        meant_adjustment: the same for "meant".
+        frozen_norms: batch norms keep the statistics that training starts with, which is faster; of "faceres".
         pretrained: start from weights learnt elsewhere (`pretrained.load_pretrained`).
         start: name of a checkpoint of the same network whose weights training starts from; "" for none.
         soup: names of checkpoints of this network whose mean weights the run is (`soup.make_soup`); nothing is trained.
@@ -82,6 +90,11 @@ class TrainConfig:
     drop_path: float = 0.0
     stem: str = ""
     layer_scale: float = 1e-6
+    questions: tuple[str, ...] = SEEN_ONLY
+    meant_weight: float = 1.0
+    seen_adjustment: float = 0.0
+    meant_adjustment: float = 0.0
+    frozen_norms: bool = False
     pretrained: bool = False
     start: str = ""
     soup: tuple[str, ...] = ()
@@ -113,6 +126,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "teachers", tuple(self.teachers))
         object.__setattr__(self, "soup", tuple(self.soup))
+        object.__setattr__(self, "questions", check_questions(self.questions))
         object.__setattr__(self, "sizes", tuple((float(share), int(size)) for share, size in self.sizes))
         for wrong, sentence in (
             (self.mode not in MODES, f"mode must be one of {', '.join(MODES)}, not {self.mode!r}."),
@@ -120,6 +134,15 @@ class TrainConfig:
             (self.balance not in BALANCES, f"balance must be one of {', '.join(BALANCES)}, not {self.balance!r}."),
             (min(self.views, self.balance_power) < 0, "views and balance_power are not negative."),
             (self.epochs < 1 or self.batch_size < 2, "epochs must be at least 1 and batch_size at least 2."),
+            (
+                min(self.meant_weight, self.seen_adjustment, self.meant_adjustment) < 0,
+                "meant_weight, seen_adjustment and meant_adjustment are not negative.",
+            ),
+            (
+                self.questions != SEEN_ONLY and (self.balance != "none" or self.mode == "probability"),
+                "balance and the mode 'probability' are for the question 'seen' alone; use meant_adjustment.",
+            ),
+            (self.frozen_norms and self.model != "faceres", f"{self.model} has no frozen norms; leave them out."),
             (not 0 <= self.mixup <= 1, f"mixup is a probability in 0..1, not {self.mixup}."),
             (not 0 < self.layer_decay <= 1, f"layer_decay must lie above 0 and up to 1, not {self.layer_decay}."),
             (not 0 <= self.distill_weight <= 1, f"distill_weight must lie in 0..1, not {self.distill_weight}."),
@@ -143,6 +166,7 @@ class TrainConfig:
         return {
             "name": self.model, "channels": self.preprocessing.channels, "dropout": self.dropout, "width": self.width,
             "drop_path": self.drop_path, "stem": self.stem, "layer_scale": self.layer_scale,
+            **({} if self.questions == SEEN_ONLY else {"questions": list(self.questions)}),
         }  # fmt: skip
 
     def to_dict(self) -> dict:

@@ -17,6 +17,7 @@ from torch import nn
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
 from ferlib.models.checkpoints import Checkpoint
+from ferlib.models.questions import columns
 from ferlib.training.augmentation import Views, render_views
 from ferlib.training.config import TrainConfig
 
@@ -24,7 +25,11 @@ _FACES_AT_ONCE = 32  # larger ones leave the processor's cache: 189 pictures a s
 
 
 class Teachers(nn.Module):
-    """One or several networks whose log-probabilities are averaged and softened.
+    """One or several networks whose log-probabilities are averaged and softened, for each question by itself.
+
+    A teacher that was trained with logit adjustment has the offsets in its sidecar (``"logit_offsets"``); they are
+    added, so that all teachers speak of the frequencies of the training data. A question that the student answers and
+    no teacher does has probabilities of 0.
 
     Args:
         checkpoints: the teachers; their equalisation must be the student's, since all see the same pixels.
@@ -46,13 +51,14 @@ class Teachers(nn.Module):
         self.networks = nn.ModuleList(teacher.model.eval() for teacher in checkpoints)
         self.checkpoints = list(checkpoints)
         self.temperature = config.distill_temperature
+        self.questions = config.questions
 
     def __bool__(self) -> bool:
         return bool(self.checkpoints)
 
     def forward(self, grey: torch.Tensor, views: Views) -> torch.Tensor:
-        """Predict (N, 8) softened mean probabilities for (N, H, W) uint8 images seen through N views."""
-        return self.soften(torch.stack([self.logits(index, grey, views) for index in range(len(self.networks))]))
+        """Predict (N, K) softened mean probabilities for (N, H, W) uint8 images seen through N views."""
+        return self.soften([self.logits(index, grey, views) for index in range(len(self.networks))])
 
     @torch.no_grad()
     def logits(self, teacher: int, grey: torch.Tensor, views: Views) -> torch.Tensor:
@@ -64,16 +70,33 @@ class Teachers(nn.Module):
             views: N views through which the images are seen.
 
         Returns:
-            (N, 8) logits.
+            (N, 8) or (N, 15) logits, one part for each question that the teacher answers.
         """
-        preprocessing = self.checkpoints[teacher].preprocessing
-        images = preprocessing.normalise(render_views(grey, views, preprocessing.size))
-        images = images.contiguous(memory_format=torch.channels_last)
-        return self.networks[teacher](images)
+        checkpoint = self.checkpoints[teacher]
+        images = checkpoint.preprocessing.normalise(render_views(grey, views, checkpoint.preprocessing.size))
+        logits = self.networks[teacher](images.contiguous(memory_format=torch.channels_last))
+        offsets = checkpoint.about.get("logit_offsets")
+        return logits if offsets is None else logits + torch.tensor(offsets, device=logits.device)
 
-    def soften(self, logits: torch.Tensor) -> torch.Tensor:
-        """Average the teachers' (T, N, 8) logits to (N, 8) probabilities: their geometric mean, softened."""
-        return F.log_softmax(logits / self.temperature, dim=2).mean(dim=0).softmax(dim=1)
+    def soften(self, logits: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Average the teachers' probabilities: their geometric mean, softened.
+
+        Args:
+            logits: of each teacher, (N, 8) or (N, 15).
+
+        Returns:
+            (N, K) probabilities of the student's questions.
+        """
+        parts = []
+        for question in self.questions:
+            place = columns(question)
+            answers = [row[:, place] for row in logits if row.shape[1] >= place.stop]
+            if answers:
+                softened = torch.stack([F.log_softmax(answer / self.temperature, dim=1) for answer in answers])
+                parts.append(softened.mean(dim=0).softmax(dim=1))
+            else:
+                parts.append(logits[0].new_zeros(len(logits[0]), place.stop - place.start))
+        return torch.cat(parts, dim=1)
 
 
 class TeacherLogits:
@@ -103,10 +126,10 @@ class TeacherLogits:
             views: one view of each training image.
 
         Returns:
-            (N, 8) probabilities on the CPU.
+            (N, K) probabilities on the CPU.
         """
         logits = [self._logits(teacher, view_set, views) for teacher in range(len(self.keys))]
-        return self.teachers.soften(torch.stack(logits))
+        return self.teachers.soften(logits)
 
     def _logits(self, teacher: int, view_set: int, views: Views) -> torch.Tensor:
         parts = (views.geometry, views.light, views.patch, views.noise)
@@ -124,6 +147,7 @@ class TeacherLogits:
 def _teacher_digest(teacher: Checkpoint) -> str:
     """SHA-256 of a teacher's weights and preprocessing, as hex digits."""
     digest = hashlib.sha256(json.dumps(teacher.preprocessing.to_dict(), sort_keys=True).encode())
+    digest.update(json.dumps(teacher.about.get("logit_offsets")).encode() if "logit_offsets" in teacher.about else b"")
     for name, value in teacher.model.state_dict().items():
         digest.update(name.encode() + value.cpu().numpy().tobytes())
     return digest.hexdigest()
@@ -135,8 +159,8 @@ def distillation_loss(logits: torch.Tensor, teacher_probabilities: torch.Tensor,
     The factor keeps the gradients' size independent of the temperature (Hinton et al. 2015).
 
     Args:
-        logits: (N, 8) logits of the student.
-        teacher_probabilities: (N, 8) probabilities that `Teachers` softened with the same temperature.
+        logits: (N, C) logits of the student for one question.
+        teacher_probabilities: (N, C) probabilities that `Teachers` softened with the same temperature.
         temperature: divisor of the student's logits.
 
     Returns:

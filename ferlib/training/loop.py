@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from accelerate import DistributedDataParallelKwargs
 from accelerate.utils import broadcast_object_list
 from torch import nn
@@ -19,17 +18,20 @@ from tqdm.auto import tqdm
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path, write_json
 from ferlib.models.checkpoints import Checkpoint
+from ferlib.models.faceres import FaceRes
 from ferlib.models.networks import build_model
-from ferlib.models.preprocessing import Preprocessing, resize
+from ferlib.models.preprocessing import resize
 from ferlib.models.pretrained import load_pretrained
 from ferlib.training.augmentation import Views, mix_batch, render_views
 from ferlib.training.average import WeightAverage
-from ferlib.training.batches import TrainingSet, class_weights, draw_epoch
+from ferlib.training.batches import TrainingSet, adjustment_offsets, class_weights, draw_epoch
 from ferlib.training.config import TrainConfig
 from ferlib.training.device import accelerator, check_precision
-from ferlib.training.distillation import TeacherLogits, Teachers, distillation_loss
+from ferlib.training.distillation import TeacherLogits, Teachers
+from ferlib.training.loss import training_loss
 from ferlib.training.optim import freeze_pretrained, learning_rate, make_optimizer, set_rate
 from ferlib.training.run_files import CHECKPOINT, HISTORY_COLUMNS, saved_run, write_history
+from ferlib.training.validation import valid_scores
 
 
 def fit(
@@ -58,9 +60,10 @@ def fit(
         progress: whether to show a bar for each epoch.
 
     Returns:
-        ``{"epoch", "valid_accuracy", "state", "history", "commits"}``: number, accuracy and state dict of the best
-        epoch by valid accuracy of the averaged weights (the first one of equals), then the rows of all epochs and
-        the commits of the code that trained.
+        ``{"epoch", "valid_accuracy", "state", "history", "commits", "logit_offsets"}``: number, accuracy and state
+        dict of the best epoch by valid accuracy of the averaged weights (the first one of equals; for two questions by
+        the mean of both accuracies, of which that of "seen" is given), then the rows of all epochs, the commits of the
+        code that trained, and the offsets of the logit adjustment.
 
     Raises:
         ValueError: other teachers or another start than the settings name.
@@ -80,7 +83,10 @@ def fit(
         state.commits += [commit] if commit not in state.commits else []
         state.train_epoch(progress)
         state.save()
-    return {**state.best, "history": state.history, "commits": state.commits}
+    return {
+        **{key: state.best[key] for key in ("epoch", "valid_accuracy", "state")}, "history": state.history,
+        "commits": state.commits, "logit_offsets": state.offsets.tolist(),
+    }  # fmt: skip
 
 
 class _Run:
@@ -104,6 +110,8 @@ class _Run:
         self.model = build_model(**config.model_arguments())
         if not (folder / CHECKPOINT).is_file():
             _initialise(self.model, config, start, data.images[:512])
+        if isinstance(self.model, FaceRes) and config.frozen_norms:
+            self.model.freeze_norms()
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
         self.average = WeightAverage(self.model, config.ema_decay)  # before `prepare`: it stays in full precision
         self.net, self.optimizer = self.accelerator.prepare(self.model, make_optimizer(self.model, config))
@@ -111,12 +119,13 @@ class _Run:
         self.teachers = teachers.to(self.device)
         self.teacher_logits = TeacherLogits(teachers, self.images, data.content_hash, teacher_folder)
         weighted = config.balance == "loss"
+        self.offsets = adjustment_offsets(config, data.targets).to(self.device)
         self.class_weights = class_weights(data.targets, config.balance_power).to(self.device) if weighted else None
         self.steps = max(1, len(data.images) // config.batch_size)
         self.epoch = 0
         self.history: list[dict] = []
         self.commits: list[str] = []
-        self.best: dict[str, Any] = {"epoch": 0, "valid_accuracy": -1.0, "state": None}
+        self.best: dict[str, Any] = {"epoch": 0, "valid_accuracy": -1.0, "state": None, "criterion": -1.0}
 
     def is_over(self) -> bool:
         """Return whether all epochs are done."""
@@ -146,18 +155,18 @@ class _Run:
                 targets.append(self._teacher_probabilities(indices, views))
             faces = render_views(self.images[indices], views, size)
             faces, mixed = mix_batch(faces, torch.cat(targets, dim=1), config.mixup, epoch.generator)
-            total += self._step(faces, mixed[:, :8], mixed[:, 8:])
+            total += self._step(faces, *mixed.tensor_split([epoch.targets.shape[1]], dim=1))
             self.average.update(self.model, self.epoch * self.steps + step)
         loss = self.accelerator.reduce(total, "mean").item() / len(epoch.order)
         self._finish_epoch(size, rate, loss, start)
 
     def _teacher_probabilities(self, indices: torch.Tensor, views: Views) -> torch.Tensor:
-        """(N, 8) softened probabilities of the teachers for new views."""
+        """(N, K) softened probabilities of the teachers for new views."""
         with self.accelerator.autocast():
             return self.teachers(self.images[indices], views).float()
 
     def _stored_probabilities(self, view_set: int, views: Views) -> torch.Tensor | None:
-        """(N, 8) softened probabilities of the teachers for views that come back; None for new ones."""
+        """(N, K) softened probabilities of the teachers for views that come back; None for new ones."""
         if view_set < 0:
             return None
         with self.accelerator.main_process_first():  # the others then find its files
@@ -166,12 +175,15 @@ class _Run:
     def _finish_epoch(self, size: int, rate: float, loss: float, start: float) -> None:
         """Score on valid, in one process for all of them, and keep the weights of the best epoch."""
         scores = [valid_scores(self.average.model, self.data, self.config.preprocessing) if self.main else None]
-        valid_loss, accuracy = broadcast_object_list(scores)[0]
-        row = (self.epoch + 1, size, rate, loss, valid_loss, accuracy, time.perf_counter() - start)
-        self.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
+        valid = broadcast_object_list(scores)[0]
+        row = (self.epoch + 1, size, rate, loss, valid.loss, valid.accuracy, time.perf_counter() - start)
+        self.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)) | valid.meant_entry())
         self.epoch += 1
-        if accuracy > self.best["valid_accuracy"]:
-            self.best = {"epoch": self.epoch, "valid_accuracy": accuracy, "state": self.average.snapshot()}
+        if valid.criterion > self.best.get("criterion", self.best["valid_accuracy"]):
+            self.best = {
+                "epoch": self.epoch, "valid_accuracy": valid.accuracy, "state": self.average.snapshot(),
+                "criterion": valid.criterion,
+            }  # fmt: skip
 
     def _step(self, faces: torch.Tensor, targets: torch.Tensor, teacher_probabilities: torch.Tensor) -> torch.Tensor:
         """Update the weights from (N, 1, S, S) intensities in 0..1; return the loss."""
@@ -186,15 +198,10 @@ class _Run:
         return loss.detach()
 
     def _loss(self, images: torch.Tensor, targets: torch.Tensor, teacher_probabilities: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy with the votes, and divergence from the teachers' (N, 8) probabilities, (N, 0) without any."""
-        config = self.config
+        """Loss of the network's logits, see `loss.training_loss`."""
         with self.accelerator.autocast():
             logits = self.net(images).float()
-        loss = F.cross_entropy(logits, targets, self.class_weights)
-        if teacher_probabilities.shape[1]:
-            distilled = distillation_loss(logits, teacher_probabilities, config.distill_temperature)
-            loss = (1 - config.distill_weight) * loss + config.distill_weight * distilled
-        return loss
+        return training_loss(self.config, logits, targets, teacher_probabilities, self.offsets, self.class_weights)
 
     def save(self) -> None:
         """Write checkpoint and history, each atomically."""
@@ -243,43 +250,3 @@ def _initialise(model: nn.Module, config: TrainConfig, start: Checkpoint | None,
             raise FerlibError(
                 f"the weights of {config.start!r} are of another network than {config.model!r}."
             ) from error
-
-
-@torch.inference_mode()
-def class_probabilities(
-    model: nn.Module, grey: torch.Tensor, preprocessing: Preprocessing, batch_size: int = 256
-) -> torch.Tensor:
-    """Predict the class probabilities of images that are already equalised; the model is set to eval.
-
-    Args:
-        model: the network.
-        grey: (N, H, W) uint8 images.
-        preprocessing: size and normalisation of the input.
-        batch_size: images at once.
-
-    Returns:
-        (N, 8) float32 on the CPU.
-    """
-    model.eval()
-    device = next(model.parameters()).device
-    parts = []
-    for batch in grey.split(batch_size):
-        images = preprocessing.normalise(resize(batch.to(device), preprocessing.size))
-        parts.append(model(images.contiguous(memory_format=torch.channels_last)).float().softmax(dim=1).cpu())
-    return torch.cat(parts) if parts else torch.zeros(0, 8)
-
-
-def valid_scores(model: nn.Module, data: TrainingSet, preprocessing: Preprocessing) -> tuple[float, float]:
-    """Score a network on valid.
-
-    Args:
-        model: the network; it is set to eval.
-        data: the validation images and their labels.
-        preprocessing: size and normalisation of the input.
-
-    Returns:
-        Mean cross-entropy against the majority labels, and accuracy in 0..1.
-    """
-    probabilities = class_probabilities(model, data.valid_images, preprocessing)
-    loss = F.nll_loss(probabilities.clamp_min(1e-12).log(), data.valid_labels).item()
-    return loss, (probabilities.argmax(dim=1) == data.valid_labels).double().mean().item()

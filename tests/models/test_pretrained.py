@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 import timm
 import torch
+from faceres_file import write_weights
 
 from ferlib.errors import FerlibError
 from ferlib.models import pretrained
 from ferlib.models.face_resnet import face_stages, load_face_weights
+from ferlib.models.faceres import FaceRes, load_faceres_weights
 from ferlib.models.networks import build_model
 
 FACES = torch.rand(16, 3, 64, 64, generator=torch.Generator().manual_seed(0)) - 0.5
@@ -121,3 +123,21 @@ def test_the_face_network_keeps_a_random_last_layer():
     pretrained.load_pretrained(model, "face_resnet", "", FACES)
     same = [name for name, value in flat(model).items() if torch.equal(value, before[name])]
     assert sorted(name for name in same if "num_batches" not in name) == ["head.bias", "head.weight"]
+
+
+def test_faceres_starts_from_the_file_that_the_environment_names(tmp_path, monkeypatch):
+    model = build_model("faceres", channels=3)
+    assert isinstance(model, FaceRes)
+    head = model.head.weight.clone()
+    faces = torch.rand(4, 3, 32, 32)
+    monkeypatch.setenv("FERLIB_FACERES", str(write_weights(tmp_path)))
+    pretrained.load_pretrained(model, "faceres", "", faces)
+    other = FaceRes(8).eval()
+    load_faceres_weights(other.features, tmp_path / "faceres-deep.json")
+    with torch.inference_mode():  # calibrated norms are the same function
+        assert torch.allclose(model.eval().features(faces), other.features(faces), atol=1e-3)
+    assert torch.equal(model.head.weight, head)
+    monkeypatch.delenv("FERLIB_FACERES")
+    monkeypatch.chdir(tmp_path / "..")
+    with pytest.raises(FerlibError, match="npm pack"):
+        pretrained.load_pretrained(model, "faceres", "", faces)

@@ -14,7 +14,8 @@ from ferlib.models.networks import build_model
 from ferlib.training import device as hardware
 from ferlib.training import loop
 from ferlib.training.distillation import Teachers
-from ferlib.training.loop import fit, valid_scores
+from ferlib.training.loop import fit
+from ferlib.training.validation import valid_scores
 
 SCRIPT = """
 import sys
@@ -83,8 +84,9 @@ def test_valid_is_scored_in_full_precision_with_an_average_or_without(tmp_path, 
     best = fit(plain, few, tmp_path / "run", precision="bf16", progress=False)
     model = build_model(**plain.model_arguments()).to(memory_format=torch.channels_last)
     model.load_state_dict(torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["model"])
-    loss, accuracy = valid_scores(model, few, plain.preprocessing)
-    assert (best["history"][-1]["valid_loss"], best["history"][-1]["valid_accuracy"]) == (loss, accuracy)
+    scores = valid_scores(model, few, plain.preprocessing)
+    last = best["history"][-1]
+    assert (last["valid_loss"], last["valid_accuracy"]) == (scores.loss, scores.accuracy)
 
 
 def test_a_run_goes_on_in_the_precision_in_which_it_began(tmp_path, config, few):

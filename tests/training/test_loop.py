@@ -20,9 +20,10 @@ from ferlib.training.augmentation import draw_views, render_views
 from ferlib.training.batches import class_weights, draw_epoch, prepare
 from ferlib.training.config import Augmentation, TrainConfig
 from ferlib.training.distillation import TeacherLogits, Teachers, distillation_loss
-from ferlib.training.loop import class_probabilities, fit
+from ferlib.training.loop import fit
 from ferlib.training.optim import learning_rate, make_optimizer, set_rate
 from ferlib.training.run_files import HISTORY_COLUMNS
+from ferlib.training.validation import predict_logits
 
 TIMELESS = [name for name in HISTORY_COLUMNS if name != "seconds"]
 
@@ -254,12 +255,12 @@ def test_clipping_reaches_the_step(tmp_path, tiny_set, tiny):
     assert size[1] == pytest.approx(1e-3, rel=1e-3)
 
 
-def test_a_network_gives_probabilities_also_for_nothing(tiny_set, tiny):
+def test_a_network_gives_logits_also_for_nothing(tiny_set, tiny):
     model = build_model("custom_cnn", width=0.125)
-    probabilities = class_probabilities(model, tiny_set.valid_images[:5], tiny.preprocessing, batch_size=2)
-    assert probabilities.shape == (5, 8)
-    assert torch.allclose(probabilities.sum(dim=1), torch.ones(5), atol=1e-6)
-    assert class_probabilities(model, tiny_set.valid_images[:0], tiny.preprocessing).shape == (0, 8)
+    logits = predict_logits(model, tiny_set.valid_images[:5], tiny.preprocessing, batch_size=2)
+    assert logits.shape == (5, 8)
+    assert torch.allclose(logits, predict_logits(model, tiny_set.valid_images[:5], tiny.preprocessing), atol=1e-5)
+    assert predict_logits(model, tiny_set.valid_images[:0], tiny.preprocessing).shape == (0, 8)
 
 
 def test_lower_layers_learn_more_slowly(tiny):

@@ -1,0 +1,93 @@
+"""The two questions about a face, the outputs that answer them, and how two answers become one.
+
+*Seen*: which emotion do people see in the face? Ten taggers voted (FER+, eight classes). *Meant*: which emotion was the
+face meant to show? Each picture was searched for by a word (FER2013's own labels, seven classes without contempt). The
+answers differ: of the faces that were meant as sad, people see half as neutral.
+
+A network that answers both has one row of logits: eight for "seen", then seven for "meant".
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ferlib.data.labels import EMOTIONS, INDEX, MEANT_EMOTIONS
+from ferlib.errors import FerlibError
+
+QUESTION_CLASSES = {"seen": EMOTIONS, "meant": MEANT_EMOTIONS}
+"""Classes of each question, in the order of its logits."""
+
+SEEN_ONLY, BOTH_QUESTIONS = ("seen",), ("seen", "meant")
+"""The questions that a network can answer."""
+
+_MEANT_COLUMNS = np.array([INDEX[name] for name in MEANT_EMOTIONS])
+
+
+def check_questions(questions: Sequence[str]) -> tuple[str, ...]:
+    """Check the questions that a network answers.
+
+    Args:
+        questions: names, in the order of the logits.
+
+    Returns:
+        The same names.
+
+    Raises:
+        FerlibError: neither `SEEN_ONLY` nor `BOTH_QUESTIONS`.
+    """
+    if tuple(questions) not in (SEEN_ONLY, BOTH_QUESTIONS):
+        raise FerlibError(f"questions must be ['seen'] or ['seen', 'meant'], not {list(questions)}.")
+    return tuple(questions)
+
+
+def output_count(questions: Sequence[str]) -> int:
+    """Count the logits of a network that answers these questions: 8 or 15.
+
+    Args:
+        questions: names, in the order of the logits.
+    """
+    return sum(len(QUESTION_CLASSES[name]) for name in questions)
+
+
+def columns(question: str) -> slice:
+    """Return the place of a question's logits in a row: 0..8 for "seen", 8..15 for "meant".
+
+    Args:
+        question: "seen" or "meant".
+    """
+    start = 0 if question == "seen" else len(EMOTIONS)
+    return slice(start, start + len(QUESTION_CLASSES[question]))
+
+
+def widen_meant(meant: np.ndarray) -> np.ndarray:
+    """Give probabilities of the seven classes of "meant" the columns of all eight emotions.
+
+    Args:
+        meant: (N, 7) in the order of `MEANT_EMOTIONS`.
+
+    Returns:
+        (N, 8) float32 in class order; contempt is 0.
+    """
+    probabilities = np.zeros((len(meant), len(EMOTIONS)), np.float32)
+    probabilities[:, _MEANT_COLUMNS] = meant
+    return probabilities
+
+
+def blend(seen: np.ndarray, meant: np.ndarray, meant_share: float) -> np.ndarray:
+    """Blend the answers to both questions: a mixture in which contempt comes from "seen" alone.
+
+    Contempt keeps its probability c from "seen", since FER2013's labels do not know it; each other emotion has
+    ``(1 - share) * seen + share * (1 - c) * meant``. A share of 0 is "seen" itself.
+
+    Args:
+        seen: (N, 8) probabilities in class order.
+        meant: (N, 7) probabilities in the order of `MEANT_EMOTIONS`.
+        meant_share: weight of "meant", 0..1.
+
+    Returns:
+        (N, 8) float32 in class order; rows sum to 1.
+    """
+    contempt = seen[:, INDEX["contempt"]]
+    blended = (1 - meant_share) * seen + meant_share * (1 - contempt[:, None]) * widen_meant(meant)
+    blended[:, INDEX["contempt"]] = contempt
+    return blended.astype(np.float32)
