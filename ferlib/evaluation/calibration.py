@@ -10,10 +10,14 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from ferlib.errors import FerlibError
+from ferlib.evaluation.doubt import risk_coverage
 from ferlib.evaluation.metrics import MIN_PROBABILITY, bootstrap_mean, labelled
 
 BINS = 15
 """Number of equally wide bins of the calibration error."""
+
+LEVEL = 0.95
+"""Probability with which the true share of wrong answers lies below its bound, see `choose_threshold`."""
 
 _MAX_TEMPERATURE = 20.0  # temperatures lie between 1/20 and 20
 
@@ -153,47 +157,53 @@ def _describe_bins(confidence: np.ndarray, right: np.ndarray) -> dict:
     }  # fmt: skip
 
 
-def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compute the risk of answering only the most confident images, from the fewest to all.
-
-    Equal confidences are answered together, so that each row follows from a rule "confidence >= threshold".
+def error_bound(wrong: np.ndarray, answered: np.ndarray, level: float = LEVEL) -> np.ndarray:
+    """Compute the one-sided upper bound of an error rate (Clopper and Pearson 1934), which holds at any size.
 
     Args:
-        confidence: (N,) confidence.
-        right: (N,) whether the answer was right.
+        wrong: (R,) number of wrong answers.
+        answered: (R,) number of answers, at least 1.
+        level: probability with which the true rate lies below the bound, between 0 and 1.
 
     Returns:
-        Coverage, risk (share of wrong answers among the answered) and threshold, (R,) each.
+        (R,) bounds in 0..1; 1 where all answers are wrong.
     """
-    order = np.argsort(-np.asarray(confidence), kind="stable")
-    sorted_confidence = np.asarray(confidence, np.float64)[order]
-    answered = np.arange(1, len(order) + 1)
-    risk = np.cumsum(~np.asarray(right, bool)[order]) / answered
-    last = np.append(sorted_confidence[1:] != sorted_confidence[:-1], True)
-    return answered[last] / len(order), risk[last], sorted_confidence[last]
+    from scipy.stats import beta
+
+    wrong, answered = np.asarray(wrong), np.asarray(answered)
+    bounds = beta.ppf(level, wrong + 1, np.maximum(answered - wrong, 1))
+    return np.where(wrong < answered, bounds, 1.0)
 
 
-def choose_threshold(confidence: np.ndarray, right: np.ndarray, risk: float) -> float:
-    """Choose the least confidence at which to answer, so that few answers are wrong (El-Yaniv and Wiener 2010).
+def choose_threshold(confidence: np.ndarray, right: np.ndarray, risk: float, level: float = LEVEL) -> float:
+    """Choose the least confidence at which to answer, so that few answers are wrong on new images too.
+
+    Selective classification with a guarantee (Geifman and El-Yaniv 2017): not the share of wrong answers itself but its
+    `error_bound` must be small. The share alone promises too much, since the threshold is chosen on the same images.
 
     Args:
         confidence: (N,) confidence.
         right: (N,) whether the answer was right.
-        risk: largest share of wrong answers, between 0 and 1.
+        risk: largest bound of the share of wrong answers, between 0 and 1.
+        level: probability of the bound, see `error_bound`.
 
     Returns:
         Of all such thresholds the one that answers most images.
 
     Raises:
-        FerlibError: even the most confident images are wrong more often than `risk`.
+        FerlibError: even the most confident images are wrong more often than `risk`, or are too few to tell.
     """
     if not 0 < risk < 1:
         raise FerlibError(f"the risk must lie between 0 and 1, not {risk}.")
-    _, risks, thresholds = risk_coverage(confidence, right)
-    allowed = np.flatnonzero(risks <= risk)
+    coverage, risks, doubts = risk_coverage(-np.asarray(confidence, np.float64), right)
+    answered = np.rint(coverage * len(right))
+    allowed = np.flatnonzero(error_bound(np.rint(risks * answered), answered, level) <= risk)
     if not len(allowed):
-        raise FerlibError(f"no confidence gives at most {risk:.0%} wrong answers; allow a greater risk.")
-    return float(thresholds[allowed[-1]])
+        raise FerlibError(
+            f"no confidence gives at most {risk:.0%} wrong answers with a certainty of {level:.0%}; allow a greater "
+            "risk."
+        )
+    return float(-doubts[allowed[-1]])
 
 
 def selective(confidence: np.ndarray, right: np.ndarray, answered: np.ndarray, seed: int = 0) -> dict:
@@ -232,6 +242,26 @@ def most_confident(confidence: np.ndarray, share: float) -> np.ndarray:
     return marked
 
 
+def confidence_and_right(
+    probabilities: np.ndarray, labels: np.ndarray, temperature: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the calibrated confidence of each labelled image, and whether its answer is right.
+
+    Args:
+        probabilities: (N, 8) of temperature 1.
+        labels: (N,) labels, -1 for none.
+        temperature: temperature of the model.
+
+    Returns:
+        (M,) float64 confidence and (M,) bool of the images that have a label.
+
+    Raises:
+        ValueError: no image has a label.
+    """
+    scaled, true_labels = labelled(at_temperature(probabilities, temperature), labels)
+    return scaled.max(axis=1), scaled.argmax(axis=1) == true_labels
+
+
 def abstention(probabilities: np.ndarray, labels: np.ndarray, temperature: float, threshold: float) -> dict:
     """Measure the shipped "not sure" rule and the 80 % most confident images on one split.
 
@@ -245,16 +275,15 @@ def abstention(probabilities: np.ndarray, labels: np.ndarray, temperature: float
         JSON-ready: ``at_threshold`` and ``most_confident_80`` as in `selective`, at most 200 points of the
         risk-coverage ``curve``, and the ``area`` under it.
     """
-    scaled, true_labels = labelled(at_temperature(probabilities, temperature), labels)
-    confidence, right = scaled.max(axis=1), scaled.argmax(axis=1) == true_labels
-    coverage, risk, thresholds = risk_coverage(confidence, right)
+    confidence, right = confidence_and_right(probabilities, labels, temperature)
+    coverage, risk, doubts = risk_coverage(-confidence, right)
     points = np.unique(np.linspace(0, len(coverage) - 1, min(200, len(coverage))).round().astype(int))
     return {
         "at_threshold": {"threshold": threshold, **selective(confidence, right, confidence >= threshold)},
         "most_confident_80": selective(confidence, right, most_confident(confidence, 0.8)),
         "curve": {
             "coverage": coverage[points].round(5).tolist(), "risk": risk[points].round(5).tolist(),
-            "threshold": thresholds[points].round(5).tolist(),
+            "threshold": (-doubts[points]).round(5).tolist(),
         },
         "area": float(np.trapezoid(risk, coverage) + risk[0] * coverage[0]),
     }  # fmt: skip

@@ -32,9 +32,10 @@ from ferlib.provenance import code_commit
 from ferlib.publishing import splits, store
 from ferlib.publishing.examples import explain_examples
 from ferlib.publishing.splits import Split, SplitResult
+from ferlib.publishing.thresholds import fit_threshold
 
 RISK = 0.10
-"""Share of wrong answers that the "not sure" threshold aims at, on valid."""
+"""Share of wrong answers below which the "not sure" threshold keeps their upper bound, on valid."""
 
 IMAGES = 1000
 """Number of labelled test images, drawn at random, for robustness and live path."""
@@ -54,13 +55,15 @@ class Choices:
         temperature: temperature of least log-loss against the majority labels; `predict` and the camera use it.
         temperature_votes: temperature of least cross-entropy against the taggers' emotion votes; only reported.
         threshold: least calibrated confidence at which the model answers.
-        risk: share of wrong answers for which the threshold was chosen.
+        risk: bound of the share of wrong answers for which the threshold was chosen.
+        level: probability with which the true share lies below `risk` (`calibration.choose_threshold`).
     """
 
     temperature: float
     temperature_votes: float
     threshold: float
     risk: float
+    level: float
 
 
 def choose_on_valid(checkpoint: Checkpoint, data_set: DataSet, risk: float = RISK) -> Choices:
@@ -69,7 +72,7 @@ def choose_on_valid(checkpoint: Checkpoint, data_set: DataSet, risk: float = RIS
     Args:
         checkpoint: the model.
         data_set: the open data.
-        risk: share of wrong answers to choose the threshold for.
+        risk: largest bound of the share of wrong answers, see `calibration.choose_threshold`.
 
     Raises:
         FerlibError: no threshold gives so few wrong answers.
@@ -81,11 +84,9 @@ def choose_on_valid(checkpoint: Checkpoint, data_set: DataSet, risk: float = RIS
 def _fit_choices(valid: Split, risk: float) -> Choices:
     raw, labels = valid.predictions["probabilities"], valid.predictions["labels"]
     temperature = calibration.fit_temperature(raw, labels)
-    scaled = calibration.at_temperature(raw, temperature)[labels >= 0]
-    right = scaled.argmax(axis=1) == labels[labels >= 0]
-    threshold = calibration.choose_threshold(scaled.max(axis=1), right, risk)
+    threshold = fit_threshold(raw, labels, temperature, risk)
     on_votes = calibration.fit_temperature(raw, emotion_shares(valid.votes))
-    return Choices(temperature, on_votes, threshold, risk)
+    return Choices(temperature, on_votes, threshold, risk, calibration.LEVEL)
 
 
 def run_study(
@@ -100,7 +101,7 @@ def run_study(
         results: folder of all results; None for ``data/published``. There the data must be the one that the model was
             published with, and temperature and threshold go into the checkpoint's sidecar, where `predict` and the
             camera find them. In any other folder the predictions are written too, and the sidecar stays as it is.
-        risk: share of wrong answers to choose the threshold for.
+        risk: largest bound of the share of wrong answers, see `calibration.choose_threshold`.
         images: number of labelled test images for robustness and live path.
         say: gets the name of each step as it begins.
 
@@ -142,7 +143,7 @@ def run_study(
     if published:  # first, so that no report names choices which the shipped model does not have
         checkpoints.update_sidecar(
             checkpoint.name, temperature=chosen.temperature, threshold=chosen.threshold,
-            chosen_on="valid", threshold_risk=chosen.risk,
+            chosen_on="valid", threshold_risk=chosen.risk, threshold_level=chosen.level,
         )  # fmt: skip
     _write_study(folder, study, maps, {} if published else splits_measured)
     return study
@@ -158,7 +159,7 @@ def render_study(study: dict) -> str:
         [
             f"{study['model']}: {study['about']['protocol']}; {study['about']['seconds']:.0f} s",
             f"  chosen on valid: temperature {chosen['temperature']:.3f}, not sure below {chosen['threshold']:.3f} "
-            f"(for {chosen['risk']:.0%} wrong answers)",
+            f"(at most {chosen['risk']:.0%} wrong answers by the {chosen['level']:.0%} bound)",
             f"  test, n = {test['scores']['n']:,}: accuracy {test['scores']['accuracy']:.2%}; calibration error "
             f"{ece['raw']:.3f} before and {ece['scaled']:.3f} after scaling",
             f"  test, answered {at['coverage']:.1%} of the images"

@@ -109,8 +109,8 @@ def risk_figure(model: StudiedModel, models: Sequence[StudiedModel]) -> Figure:
     at_threshold = abstention["at_threshold"]
     if at_threshold["answered"]:
         points.append({"name": f"{model.name}, confidence ≥ {at_threshold['threshold']:.2f}", **at_threshold})
-    risk = model.study["chosen_on_valid"]["risk"]
-    caption = joint_caption(models, f"threshold of {model.name} chosen on valid for {100 * risk:g} % wrong")
+    risk, level = (100 * model.study["chosen_on_valid"][key] for key in ("risk", "level"))
+    caption = joint_caption(models, f"threshold of {model.name}: {level:g} % bound on valid is {risk:g} %")
     return confidence.plot_risk_coverage(curves, points, caption)
 
 

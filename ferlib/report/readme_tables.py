@@ -166,13 +166,16 @@ def confidence_markdown() -> str:
                 {test["scores"]["n"] for test in tests.values()}, {test["live_path"][0]["n"] for test in tests.values()}
             )
         )  # fmt: skip
-        allowed = {study["chosen_on_valid"]["risk"] for study in studies.values()}
-        risks = " or ".join(f"{100 * risk:g} %" for risk in sorted(allowed))
+        risks, levels = (
+            " or ".join(f"{100 * share:g} %" for share in sorted({s["chosen_on_valid"][key] for s in studies.values()}))
+            for key in ("risk", "level")
+        )
         lines += [
             "",
             f"Percent with 95 % bootstrap intervals; n = {counts}, for the last two columns {live} of them, pasted "
             "into pictures of 640x480; a missed face counts as an error. Temperature and threshold were chosen on "
-            f"valid, the threshold for at most {risks} wrong answers there.",
+            f"valid, the threshold so that the share of wrong answers there has an upper {levels} bound (Clopper and "
+            f"Pearson 1934) of at most {risks}.",
         ]
     return "\n".join(lines)
 

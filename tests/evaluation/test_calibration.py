@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 from torchmetrics.functional.classification import multiclass_calibration_error
 from torchmetrics.functional.classification.calibration_error import _ce_compute
 
@@ -71,21 +72,65 @@ def test_images_without_a_label_do_not_count_for_the_temperature():
         cal.fit_temperature(probabilities, np.full(300, -1))
 
 
-def test_risk_and_coverage_by_hand_with_ties_answered_together():
-    coverage, risk, threshold = cal.risk_coverage(np.array([0.9, 0.8, 0.8, 0.6]), np.array([1, 1, 0, 0], bool))
-    assert coverage.tolist() == [0.25, 0.75, 1.0]
-    assert risk.tolist() == [0.0, pytest.approx(1 / 3), 0.5]
-    assert threshold.tolist() == [0.9, 0.8, 0.6]
+def test_the_bound_of_an_error_rate_by_hand():
+    # No error in n: the bound solves (1 - p)^n = 5 %; about 3 / n. One error in two: (1 - p)^2 + 2p(1 - p) = 5 %.
+    assert cal.error_bound(np.array([0, 0, 1]), np.array([1, 100, 2])) == pytest.approx(
+        [0.95, 1 - 0.05**0.01, 0.95**0.5]
+    )
+    assert cal.error_bound(np.array([3]), np.array([3])).tolist() == [1.0]
+    assert cal.error_bound(np.array([10]), np.array([100])) == pytest.approx([0.16372], abs=1e-5)  # a printed table
 
 
-def test_the_threshold_answers_as_many_as_the_risk_allows():
+def test_the_bound_agrees_with_scipys_interval():
+    for wrong, answered in ((0, 7), (3, 40), (258, 2851), (12, 12)):
+        interval = binomtest(wrong, answered, alternative="less").proportion_ci(0.9, method="exact")
+        ours = cal.error_bound(np.array([wrong]), np.array([answered]), 0.9)
+        assert ours == pytest.approx([interval.high])
+
+
+def test_the_threshold_answers_as_many_as_the_bound_allows():
     confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
     right = np.array([True, False, True, True, False])
-    assert cal.choose_threshold(confidence, right, 0.3) == 0.6  # 1 of 4 wrong; passes over the 1 of 2 before
-    assert cal.choose_threshold(confidence, right, 0.45) == 0.5
-    assert cal.choose_threshold(confidence, right, 0.01) == 0.9
-    answered = confidence >= cal.choose_threshold(confidence, right, 0.3)
-    assert (~right[answered]).mean() <= 0.3
+    # Upper bounds at a level of one half: 0.50, 0.71, 0.50, 0.39, 0.50.
+    assert cal.choose_threshold(confidence, right, 0.4, 0.5) == 0.6  # 1 of 4 wrong; passes over the 1 of 2 before
+    assert cal.choose_threshold(confidence, right, 0.51, 0.5) == 0.5
+    assert cal.choose_threshold(confidence, right, 0.96) == 0.5
+    with pytest.raises(FerlibError, match="no confidence gives at most 40% wrong answers with a certainty of 95%"):
+        cal.choose_threshold(confidence, right, 0.4)  # five images cannot tell
+
+
+def test_images_of_equal_confidence_are_answered_together():
+    confidence, right = np.array([0.9] * 40 + [0.5] * 2), np.array([True] * 41 + [False])
+    assert cal.choose_threshold(confidence, right, 0.08) == 0.9
+    assert cal.choose_threshold(confidence, right, 0.15) == 0.5
+
+
+def test_the_promise_is_kept_on_new_images():
+    """The true error above a threshold is at most the risk in nearly all draws of the images that chose it.
+
+    A bound with a level of one half, which is nearly the share of wrong answers itself, keeps it in about half of them.
+    """
+    generator, kept, naive = np.random.default_rng(0), 0, 0
+    confidence = np.sort(generator.random((200, 1000)), axis=1)[:, ::-1]
+    right = generator.random((200, 1000)) < confidence  # calibrated: the error above t is (1 - t) / 2
+    for row, correct in zip(confidence, right, strict=True):
+        kept += (1 - cal.choose_threshold(row, correct, 0.3)) / 2 <= 0.3
+        naive += (1 - cal.choose_threshold(row, correct, 0.3, 0.5)) / 2 <= 0.3
+    assert kept >= 185
+    assert naive <= 130
+
+
+def test_the_answers_above_a_threshold_are_those_of_the_report():
+    probabilities, labels = logits_case(1000)
+    labels[:100] = -1
+    confidence, right = cal.confidence_and_right(probabilities, labels, 0.7)
+    threshold = cal.choose_threshold(confidence, right, 0.3)
+    answers = cal.abstention(probabilities, labels, 0.7, threshold)["at_threshold"]
+    assert answers == {"threshold": threshold, **cal.selective(confidence, right, confidence >= threshold)}
+    assert answers["least"] == threshold  # the image that sets the threshold is answered
+    assert answers["n"] == 900
+    wrong = answers["answered"] - round(answers["accuracy"] * answers["answered"])
+    assert cal.error_bound(np.array([wrong]), np.array([answers["answered"]]))[0] <= 0.3
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_a_study_measures_records_and_tunes_the_sidecar(project, fake_detector):
     sidecar = json.loads((paths.CHECKPOINTS / "tiny.json").read_text())
     assert sidecar["temperature"] == report["chosen_on_valid"]["temperature"]
     assert sidecar["threshold"] == report["chosen_on_valid"]["threshold"]
-    assert (sidecar["chosen_on"], sidecar["threshold_risk"]) == ("valid", 0.9)
+    assert (sidecar["chosen_on"], sidecar["threshold_risk"], sidecar["threshold_level"]) == ("valid", 0.9, 0.95)
     tuned = load_classifier("tiny", engine="torch")
     assert tuned.threshold == sidecar["threshold"]
     with np.load(paths.PUBLISHED / "tiny" / "attribution_examples.npz") as examples:
@@ -191,6 +191,7 @@ def test_the_stored_choices_come_from_the_stored_predictions_on_valid():
         assert fit_temperature(valid["probabilities"], labels) == pytest.approx(chosen["temperature"], rel=1e-4)
         scaled = at_temperature(valid["probabilities"], chosen["temperature"])[labels >= 0]
         right = scaled.argmax(axis=1) == labels[labels >= 0]
-        assert choose_threshold(scaled.max(axis=1), right, chosen["risk"]) == pytest.approx(
-            chosen["threshold"], abs=1e-4
-        )
+        threshold = choose_threshold(scaled.max(axis=1), right, chosen["risk"], chosen["level"])
+        assert threshold == pytest.approx(chosen["threshold"], abs=1e-4)
+        answers = model.study["valid"]["abstention"]["at_threshold"]
+        assert 1 - answers["accuracy"] < chosen["risk"]

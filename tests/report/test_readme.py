@@ -232,6 +232,6 @@ def test_the_confidence_table_tells_the_risk_and_leaves_out_other_data(tmp_path,
         (tmp_path / name / "study.json").write_text(json.dumps(changed))
     table = readme_tables.confidence_markdown()
     assert "| drawn |" not in table
-    assert "for at most 5 % or 10 % wrong answers there" in table
+    assert "an upper 95 % bound (Clopper and Pearson 1934) of at most 5 % or 10 %." in table
     assert "200 or 1,000 of them" in table
     assert "| 0.0 | – |" in table

@@ -19,7 +19,7 @@ from ferlib import paths
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 MODULES = sorted((paths.ROOT / "ferlib").rglob("*.py"))
 # Modules that are run as commands; all others return what they have to say.
-MAY_PRINT = {"cli.main", "notebooks.runner", "publishing.shipping", "report.readme"}
+MAY_PRINT = {"cli.main", "notebooks.runner", "publishing.shipping", "publishing.thresholds", "report.readme"}
 LAST_PAGE = ("what we found", "what it does not show", "next")
 
 # Written in two parts, so that this file does not hold what it looks for.
