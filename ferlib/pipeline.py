@@ -9,18 +9,20 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from ferlib.data.labels import EMOTIONS
+from ferlib.data.labels import EMOTIONS, MEANT_EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.faces.cropping import CropSpec, crop_face
 from ferlib.faces.detector import DETECTOR_THREADS, MAX_SIDE, MIN_FACE_SIZE, THRESHOLDS, Detection, FaceDetector
 from ferlib.faces.pictures import check_picture, load_picture
 from ferlib.models.preprocessing import FACE_SIZE
+from ferlib.models.questions import Answers
 
 
 class EmotionClassifier(Protocol):
     """Classifier as the pipeline needs it; `ferlib.inference.classifier.Classifier` is one.
 
-    It may also have a `threshold`: confidences below it are reported as "not sure".
+    It may also have a `threshold`: confidences below it are reported as "not sure". One that answers both questions
+    has `questions`, `question` and `answer`, as `Classifier` has.
     """
 
     def predict_proba(self, faces: np.ndarray) -> np.ndarray:
@@ -52,6 +54,8 @@ class Face:
         confidence: this probability, 0..1.
         probabilities: (8,) float32 in class order.
         sure: whether the confidence reaches the classifier's threshold.
+        seen: (8,) float32 in class order, what people see in the face; None where the classifier does not tell.
+        meant: (7,) float32 in the order of `labels.MEANT_EMOTIONS`, what the face was meant to show; None likewise.
     """
 
     box: tuple[float, float, float, float]
@@ -61,6 +65,8 @@ class Face:
     confidence: float
     probabilities: np.ndarray
     sure: bool = True
+    seen: np.ndarray | None = None
+    meant: np.ndarray | None = None
 
     @property
     def label(self) -> str:
@@ -68,19 +74,22 @@ class Face:
         return self.emotion if self.sure else "not sure"
 
     def to_dict(self) -> dict[str, Any]:
-        """Convert to the JSON-ready form: coordinates to a tenth of a pixel, probabilities to six decimals."""
-        return {
+        """Convert to the JSON-ready form: coordinates to a tenth of a pixel, probabilities to six decimals.
+
+        The keys ``seen`` and ``meant`` are there where the classifier answers both questions.
+        """
+        value = {
             "box": [round(float(value), _PIXEL_DIGITS) for value in self.box],
             "detection_confidence": round(float(self.detection_confidence), _SHARE_DIGITS),
             "landmarks": [[round(float(value), _PIXEL_DIGITS) for value in point] for point in self.landmarks],
             "emotion": self.emotion,
             "confidence": round(float(self.confidence), _SHARE_DIGITS),
             "sure": bool(self.sure),
-            "probabilities": {
-                name: round(float(value), _SHARE_DIGITS)
-                for name, value in zip(EMOTIONS, self.probabilities, strict=True)
-            },
+            "probabilities": _named(EMOTIONS, self.probabilities),
         }
+        if self.seen is not None and self.meant is not None:
+            value |= {"seen": _named(EMOTIONS, self.seen), "meant": _named(MEANT_EMOTIONS, self.meant)}
+        return value
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "Face":
@@ -89,8 +98,6 @@ class Face:
         Args:
             value: result of `to_dict`; its probabilities may also be a list in class order.
         """
-        stored = value["probabilities"]
-        probabilities = [stored[name] for name in EMOTIONS] if isinstance(stored, Mapping) else stored
         x1, y1, x2, y2 = value["box"]
         return cls(
             box=(x1, y1, x2, y2),
@@ -98,8 +105,10 @@ class Face:
             detection_confidence=value["detection_confidence"],
             emotion=value["emotion"],
             confidence=value["confidence"],
-            probabilities=np.array(probabilities, np.float32).reshape(len(EMOTIONS)),
+            probabilities=_values(EMOTIONS, value["probabilities"]),
             sure=value["sure"],
+            seen=_values(EMOTIONS, value["seen"]) if "seen" in value else None,
+            meant=_values(MEANT_EMOTIONS, value["meant"]) if "meant" in value else None,
         )
 
     def row(self) -> list:
@@ -107,6 +116,15 @@ class Face:
         value = self.to_dict()
         answer = [value[name] for name in ("detection_confidence", "emotion", "confidence")]
         return [*value["box"], *answer, int(value["sure"]), *value["probabilities"].values()]
+
+
+def _named(names: Sequence[str], probabilities: np.ndarray) -> dict[str, float]:
+    return {name: round(float(value), _SHARE_DIGITS) for name, value in zip(names, probabilities, strict=True)}
+
+
+def _values(names: Sequence[str], stored: Mapping[str, float] | Sequence[float]) -> np.ndarray:
+    values = [stored[name] for name in names] if isinstance(stored, Mapping) else stored
+    return np.array(values, np.float32).reshape(len(names))
 
 
 class EmotionPipeline:
@@ -161,6 +179,7 @@ class EmotionPipeline:
         Results that were stored under another identity cannot be used again.
         """
         about = getattr(self.classifier, "about", {})
+        both = len(getattr(self.classifier, "questions", ())) > 1
         return {
             "model": str(getattr(self.classifier, "name", type(self.classifier).__name__)),
             "weights": about.get("weights_sha256"),
@@ -168,6 +187,7 @@ class EmotionPipeline:
             "engine": getattr(self.classifier, "engine", None),
             "least": self.detector.min_face_size,
             "crop": repr(self.crop),
+            **({"question": getattr(self.classifier, "question", None)} if both else {}),
         }
 
     def classify(self, image: np.ndarray, detections: list[Detection]) -> list[Face]:
@@ -216,10 +236,19 @@ class EmotionPipeline:
         """
         if not detections:
             return []
-        probabilities = np.asarray(self.classifier.predict_proba(crops), np.float32)
+        answers = self._answers(crops)
+        probabilities = answers.probabilities
         if probabilities.shape != (len(crops), len(EMOTIONS)) or not np.isfinite(probabilities).all():
             raise FerlibError("The classifier gave no valid probabilities; load another checkpoint.")
-        return [_face(*pair, self.threshold) for pair in zip(detections, probabilities, strict=True)]
+        return [_face(detection, answers, index, self.threshold) for index, detection in enumerate(detections)]
+
+    def _answers(self, crops: np.ndarray) -> Answers:
+        """Ask the classifier; one that only predicts probabilities answers no single question."""
+        answer = getattr(self.classifier, "answer", None)
+        if answer is not None:
+            return answer(crops)
+        probabilities = np.asarray(self.classifier.predict_proba(crops), np.float32)
+        return Answers(probabilities, probabilities, None)
 
 
 def load_pipeline(
@@ -232,6 +261,7 @@ def load_pipeline(
     max_side: int = MAX_SIDE,
     device: str = "cpu",
     crop: CropSpec | None = None,
+    question: str | None = None,
 ) -> EmotionPipeline:
     """Load detector and classifier; nothing is downloaded.
 
@@ -244,9 +274,10 @@ def load_pipeline(
         max_side: pictures with a longer side are scaled down to it for the search, pixels.
         device: where the detector's nets run, see `FaceDetector`.
         crop: how a face is cut out; None for the framing of FER2013.
+        question: how the classifier reads a face, as `load_classifier` takes it.
 
     Raises:
-        FerlibError: an unknown model or engine, or a value out of range.
+        FerlibError: an unknown model, engine or question, or a value out of range.
 
     Examples:
         >>> pipeline = load_pipeline(min_face_size=60)
@@ -256,17 +287,14 @@ def load_pipeline(
     from ferlib.inference.loading import load_classifier
 
     detector = FaceDetector(min_face_size, thresholds, device, max_side, threads=threads or DETECTOR_THREADS)
-    return EmotionPipeline(detector, load_classifier(model, engine, threads), crop)
+    return EmotionPipeline(detector, load_classifier(model, engine, threads, question), crop)
 
 
-def _face(detection: Detection, probabilities: np.ndarray, threshold: float) -> Face:
+def _face(detection: Detection, answers: Answers, index: int, threshold: float) -> Face:
+    probabilities = answers.probabilities[index]
     best = int(probabilities.argmax())
+    apart = (None, None) if answers.meant is None else (answers.seen[index], answers.meant[index])
     return Face(
-        box=detection.box,
-        landmarks=detection.landmarks,
-        detection_confidence=detection.confidence,
-        emotion=EMOTIONS[best],
-        confidence=float(probabilities[best]),
-        probabilities=probabilities,
-        sure=bool(probabilities[best] >= threshold),
-    )
+        detection.box, detection.landmarks, detection.confidence, EMOTIONS[best], float(probabilities[best]),
+        probabilities, bool(probabilities[best] >= threshold), *apart,
+    )  # fmt: skip

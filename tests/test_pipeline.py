@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from ferlib.data.labels import EMOTIONS
+from ferlib.data.labels import EMOTIONS, MEANT_EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.faces.cropping import CropSpec, crop_face
 from ferlib.inference import loading
+from ferlib.models.questions import Answers, blend
 from ferlib.pipeline import ROW_COLUMNS, EmotionPipeline, Face, load_pipeline
 
 
@@ -82,8 +83,10 @@ def test_to_dict_is_json_in_the_documented_form(make):
 def test_load_pipeline_passes_the_options_on(monkeypatch, make):
     calls = []
     monkeypatch.setattr(loading, "load_classifier", lambda *arguments: calls.append(arguments) or make.classifier())
-    pipeline = load_pipeline("small", engine="int8", min_face_size=60, max_side=800, crop=CropSpec(margin=0.2))
-    assert calls == [("small", "int8", None)]
+    pipeline = load_pipeline(
+        "small", engine="int8", min_face_size=60, max_side=800, crop=CropSpec(margin=0.2), question="seen"
+    )
+    assert calls == [("small", "int8", None, "seen")]
     assert (pipeline.detector.min_face_size, pipeline.detector.max_side) == (60, 800)
     assert pipeline.crop.margin == 0.2
 
@@ -130,3 +133,35 @@ def test_a_face_comes_back_from_its_dict_and_from_a_list_of_probabilities(make):
         assert again.landmarks.dtype == again.probabilities.dtype == np.float32
     assert face.row() == [*value["box"], 0.99, "sad", 0.61, 1, *value["probabilities"].values()]
     assert len(face.row()) == len(ROW_COLUMNS)
+
+
+class TwoAnswers:
+    """A classifier that sees neutral where sad was meant."""
+
+    questions, question = ("seen", "meant"), "both"
+
+    def answer(self, faces):
+        count = len(faces)
+        seen, meant = (np.zeros((count, n), np.float32) for n in (8, 7))
+        seen[:, EMOTIONS.index("neutral")] = 1
+        meant[:, MEANT_EMOTIONS.index("sad")] = 1
+        return Answers(blend(seen, meant, 0.6), seen, meant)
+
+
+def test_a_face_has_both_answers_where_the_classifier_gives_them(detector, photo):
+    (face,) = EmotionPipeline(detector, TwoAnswers())(photo)
+    assert face.emotion == "sad"
+    assert (EMOTIONS[face.seen.argmax()], MEANT_EMOTIONS[face.meant.argmax()]) == ("neutral", "sad")
+    value = face.to_dict()
+    assert (value["seen"]["neutral"], value["meant"]["sad"], value["probabilities"]["sad"]) == (1.0, 1.0, 0.6)
+    again = Face.from_dict(json.loads(json.dumps(value)))
+    assert np.array_equal(again.seen, face.seen)
+    assert np.array_equal(again.meant, face.meant)
+    assert EmotionPipeline(detector, TwoAnswers()).identity()["question"] == "both"
+
+
+def test_a_face_of_one_answer_has_no_further_keys(pipeline, photo):
+    (face,) = pipeline(photo)
+    assert (face.seen, face.meant) == (None, None)
+    assert not {"seen", "meant"} & set(face.to_dict())
+    assert "question" not in pipeline.identity()

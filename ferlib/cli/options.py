@@ -11,6 +11,9 @@ from ferlib import paths
 ENGINE_NAMES = ("onnx", "int8", "openvino", "torch")
 """`loading.ENGINES`, written again because importing it would make each press of the tab key slow."""
 
+READINGS = ("seen", "meant", "both")
+"""`questions.READINGS`, written again for the same reason."""
+
 
 def checkpoint_names() -> list[str]:
     """List the models that are here, for the tab key; nothing slow is imported."""
@@ -47,6 +50,13 @@ EngineOption = Annotated[
     typer.Option(
         "--engine", metavar="|".join(ENGINE_NAMES), help="What runs the model; default: ONNX Runtime.",
         autocompletion=lambda: list(ENGINE_NAMES),
+    ),
+]  # fmt: skip
+QuestionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--question", metavar="|".join(READINGS), autocompletion=lambda: list(READINGS),
+        help="What is asked of a face: what people see in it, what it was meant to show, or both.",
     ),
 ]  # fmt: skip
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors, and no progress.")]

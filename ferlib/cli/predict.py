@@ -9,7 +9,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from ferlib.cli.options import EngineOption, ModelOption, QuietOption
+from ferlib.cli.options import EngineOption, ModelOption, QuestionOption, QuietOption
 from ferlib.errors import FerlibError
 
 _MANY_FILES = 8  # from which on several are read at a time
@@ -36,6 +36,7 @@ def predict_command(
         Path | None, typer.Option(metavar="FILE", help="Pictures: write the same rows as Parquet (needs pyarrow).")
     ] = None,
     engine: EngineOption = None,
+    question: QuestionOption = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Pictures at a time; default: one a core for a folder.")
     ] = None,
@@ -53,7 +54,9 @@ def predict_command(
     from ferlib.scoring.pictures import predict_paths
     from ferlib.scoring.workers import make_workers
 
-    pipeline_options: dict[str, Any] = {"model": model, "min_face_size": min_face_size, "engine": engine}
+    pipeline_options: dict[str, Any] = {
+        "model": model, "min_face_size": min_face_size, "engine": engine, "question": question,
+    }  # fmt: skip
     if any(is_video(path) for path in paths):
         if as_json or parquet is not None:
             raise FerlibError("--json and --parquet are for pictures; the rows of a video go into a table: --csv FILE.")

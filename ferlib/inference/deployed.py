@@ -13,16 +13,18 @@ from timm.layers import Conv2dSame
 from timm.models.convnext import ConvNeXtBlock
 from torch import nn
 
-from ferlib.models.preprocessing import Preprocessing
+from ferlib.models.preprocessing import Preprocessing, standardise
+from ferlib.models.questions import QuestionRule
+from ferlib.models.questions import columns as place
 
 
 class DeployedNet(nn.Module):
-    """Network from grey faces to (N, 8) probabilities at the temperature, and (N, 8) logits without it.
+    """Network from grey faces to (N, K) probabilities at the temperatures, and (N, K) logits without them.
 
     Args:
         model: network in eval mode; it is copied.
         preprocessing: of the model, without equalisation, which is done before.
-        temperature: divisor of the logits.
+        rule: questions that the network answers, and the divisor of each one's logits.
         side: side of the usual faces, pixels.
     """
 
@@ -31,10 +33,11 @@ class DeployedNet(nn.Module):
     factor: torch.Tensor
     shift: torch.Tensor
 
-    def __init__(self, model: nn.Module, preprocessing: Preprocessing, temperature: float, side: int) -> None:
+    def __init__(self, model: nn.Module, preprocessing: Preprocessing, rule: QuestionRule, side: int) -> None:
         super().__init__()
         self.net = simplify(model, preprocessing.channels, preprocessing.size)
-        self.temperature = temperature
+        self.rule = rule
+        self.standardise = preprocessing.standardise
         self.register_buffer("rows", torch_resampling(side, preprocessing.size))
         self.register_buffer("columns", self.rows.T.contiguous())
         mean, std = (torch.tensor(value).view(1, -1, 1, 1) for value in (preprocessing.mean, preprocessing.std))
@@ -52,12 +55,18 @@ class DeployedNet(nn.Module):
             columns: (W, S) float32, the transpose of the matrix for W.
 
         Returns:
-            Probabilities and logits, (N, 8) float32 each.
+            Probabilities and logits, (N, K) float32 each, with a part for each question (`questions.columns`).
         """
         rows, columns = self.rows if rows is None else rows, self.columns if columns is None else columns
-        images = rows @ faces.float() @ columns
-        logits = self.net(images.unsqueeze(1) * self.factor + self.shift)
-        return (logits / self.temperature).softmax(dim=1), logits
+        images = (rows @ faces.float() @ columns).unsqueeze(1)
+        if self.standardise:
+            images = standardise(images / 255) * 255
+        logits = self.net(images * self.factor + self.shift)
+        if len(self.rule.questions) == 1:
+            return (logits / self.rule.temperatures[0]).softmax(dim=1), logits
+        pairs = zip(self.rule.questions, self.rule.temperatures, strict=True)
+        answers = [(logits[:, place(name)] / temperature).softmax(dim=1) for name, temperature in pairs]
+        return torch.cat(answers, dim=1), logits
 
 
 def torch_resampling(inputs: int, outputs: int) -> torch.Tensor:

@@ -24,10 +24,13 @@ def graph_identity(about: dict) -> dict[str, str]:
     Args:
         about: sidecar of the checkpoint.
     """
+    questions = about["model"].get("questions")
     return {
         "name": str(about["name"]), "weights_sha256": str(about["weights_sha256"]), "layout": LAYOUT,
         "classes": json.dumps(list(EMOTIONS)), "temperature": json.dumps(about["temperature"]),
         "preprocessing": json.dumps(about["preprocessing"]), "precision": "float32",
+        **({"questions": json.dumps(questions), "meant_temperature": json.dumps(about.get("meant_temperature", 1.0))}
+           if questions else {}),
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from ferlib.inference import graphs
 from ferlib.inference.classifier import Classifier, GraphClassifier
 from ferlib.inference.sessions import OnnxSession, OpenVinoSession
 from ferlib.models import checkpoints
+from ferlib.models.questions import QuestionRule
 from ferlib.parallel import default_threads
 
 ENGINES = ("onnx", "int8", "openvino", "torch")
@@ -23,7 +24,7 @@ _warned: set[str] = set()  # names of checkpoints whose fallback to torch was re
 
 
 def load_classifier(
-    name: str | Path | None = None, engine: str | None = None, threads: int | None = None
+    name: str | Path | None = None, engine: str | None = None, threads: int | None = None, question: str | None = None
 ) -> Classifier | GraphClassifier:
     """Load a trained classifier; never uses the network.
 
@@ -37,9 +38,11 @@ def load_classifier(
             error.
         threads: threads that share one batch; None: one a core, or as many as ``OMP_NUM_THREADS`` says. With the
             engine torch it sets torch's own number, which holds for the whole process.
+        question: "seen" (what people see in the face), "meant" (what it was meant to show) or "both", a blend of the
+            two; None for the model's own default.
 
     Raises:
-        FerlibError: there is no such checkpoint or engine, or it is damaged or cannot be had.
+        FerlibError: there is no such checkpoint, engine or question, or it is damaged or cannot be had.
 
     Examples:
         >>> import ferlib, numpy as np
@@ -52,8 +55,9 @@ def load_classifier(
         raise FerlibError(f"threads must be at least 1, not {threads}.")
     if engine != "torch":
         about, weights = checkpoints.describe(name)
+        QuestionRule.of(about).check(about["name"], question)
         try:
-            return _load_graph_classifier(about, weights, engine or "onnx", threads or default_threads())
+            return _load_graph_classifier(about, weights, engine or "onnx", threads or default_threads(), question)
         except FerlibError as error:
             if engine is not None:
                 raise
@@ -63,14 +67,16 @@ def load_classifier(
         import torch
 
         torch.set_num_threads(threads)
-    return Classifier(network)
+    return Classifier(network, question)
 
 
-def _load_graph_classifier(about: dict, weights: Path, engine: str, threads: int) -> GraphClassifier:
+def _load_graph_classifier(
+    about: dict, weights: Path, engine: str, threads: int, question: str | None
+) -> GraphClassifier:
     """Load a classifier on one of the engines that run a graph."""
     graph = _int8_graph(about, weights) if engine == "int8" else _float32_graph(about, weights)
     session = OpenVinoSession(graph, threads) if engine == "openvino" else OnnxSession(graph, threads)
-    return GraphClassifier(about, session, engine)
+    return GraphClassifier(about, session, engine, question)
 
 
 def _float32_graph(about: dict, weights: Path) -> bytes | Path:

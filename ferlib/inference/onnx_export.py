@@ -1,7 +1,8 @@
 """Checkpoints as ONNX graphs: grey faces in, probabilities out, checked against torch when they are made.
 
-A graph takes ``faces`` (N, 48, 48) uint8 and gives ``probabilities`` and ``logits``, (N, 8) float32 each: resizing,
-normalisation, network, temperature and softmax are inside. Faces of H x W pixels need two more inputs, whose defaults
+A graph takes ``faces`` (N, 48, 48) uint8 and gives ``probabilities`` and ``logits``, (N, 8) float32 each, or (N, 15)
+for a network that answers both questions (`models.questions`): resizing, normalisation, network, temperature and
+softmax are inside. Faces of H x W pixels need two more inputs, whose defaults
 are those of 48 pixels: ``rows`` (S, H) and ``columns`` (W, S), the matrices of `preprocessing.resampling_matrix`, where
 S is the network's own size. Histogram equalisation has no ONNX operator; a model that asks for it needs its faces
 equalised first, as the metadata's ``preprocessing`` says.
@@ -23,6 +24,7 @@ from ferlib.inference.graphs import graph_identity, graph_path, read_or_make_gra
 from ferlib.inference.sessions import RESAMPLING
 from ferlib.models.checkpoints import Checkpoint
 from ferlib.models.preprocessing import FACE_SIZE, equalise
+from ferlib.models.questions import QuestionRule
 from ferlib.packages import need
 
 TOLERANCE = 1e-4
@@ -73,7 +75,8 @@ def export_graph(checkpoint: Checkpoint) -> bytes:
         FerlibError: torch cannot write the network as ONNX, or the graph's probabilities differ by more than 1e-4.
     """
     onnx = need_onnx()
-    net = DeployedNet(checkpoint.model, checkpoint.preprocessing, checkpoint.temperature, FACE_SIZE).eval()
+    rule = QuestionRule.of(checkpoint.about, checkpoint.temperature)
+    net = DeployedNet(checkpoint.model, checkpoint.preprocessing, rule, FACE_SIZE).eval()
     model = onnx.load_model_from_string(_torch_export(net, checkpoint.name))
     _name_weights_once(model)
     for name in RESAMPLING:  # defaults, so that whoever gives faces of `FACE_SIZE` gives nothing else
@@ -161,7 +164,8 @@ def largest_difference(checkpoint: Checkpoint, graph: bytes, faces: np.ndarray |
     from ferlib.inference.sessions import OnnxSession
 
     faces = checking_faces() if faces is None else faces
-    expected = Classifier(checkpoint).predict_proba(faces)
+    answers = Classifier(checkpoint).answer(faces)
+    expected = answers.seen if answers.meant is None else np.concatenate([answers.seen, answers.meant], axis=1)
     images = equalise(faces, checkpoint.preprocessing.equalise)
     session = OnnxSession(graph, threads=1)
     probabilities = np.concatenate([session.run(part, "probabilities") for part in (images[:1], images[1:])])

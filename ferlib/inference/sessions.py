@@ -29,7 +29,7 @@ class Session(Protocol):
             output: ``"probabilities"`` or ``"logits"``.
 
         Returns:
-            (N, 8) float32.
+            (N, 8) float32, or (N, 15) of a graph that answers both questions.
         """
 
 

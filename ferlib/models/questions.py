@@ -7,7 +7,8 @@ answers differ: of the faces that were meant as sad, people see half as neutral.
 A network that answers both has one row of logits: eight for "seen", then seven for "meant".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,9 @@ QUESTION_CLASSES = {"seen": EMOTIONS, "meant": MEANT_EMOTIONS}
 
 SEEN_ONLY, BOTH_QUESTIONS = ("seen",), ("seen", "meant")
 """The questions that a network can answer."""
+
+READINGS = ("seen", "meant", "both")
+"""Ways to read a face: the answer to one question, or the blend of both (`blend`)."""
 
 _MEANT_COLUMNS = np.array([INDEX[name] for name in MEANT_EMOTIONS])
 
@@ -91,3 +95,91 @@ def blend(seen: np.ndarray, meant: np.ndarray, meant_share: float) -> np.ndarray
     blended = (1 - meant_share) * seen + meant_share * (1 - contempt[:, None]) * widen_meant(meant)
     blended[:, INDEX["contempt"]] = contempt
     return blended.astype(np.float32)
+
+
+class Answers(NamedTuple):
+    """What a network answers about faces.
+
+    Attributes:
+        probabilities: (N, 8) of the reading that was asked for, in class order.
+        seen: (N, 8) of what people see.
+        meant: (N, 7) of what was meant, in the order of `MEANT_EMOTIONS`; None where the network does not answer that.
+    """
+
+    probabilities: np.ndarray
+    seen: np.ndarray
+    meant: np.ndarray | None
+
+
+class QuestionRule(NamedTuple):
+    """How the answers of a checkpoint become the eight probabilities of a face; its sidecar holds the parameters.
+
+    Attributes:
+        questions: what the network answers, in the order of its logits.
+        temperatures: divisor of each question's logits.
+        default: reading where none is asked for, one of `READINGS`.
+        meant_share: weight of "meant" in the reading "both", chosen on valid under both label sets.
+    """
+
+    questions: tuple[str, ...]
+    temperatures: tuple[float, ...]
+    default: str
+    meant_share: float
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any], temperature: float | None = None) -> "QuestionRule":
+        """Read the rule from a sidecar.
+
+        Args:
+            about: sidecar of a checkpoint; without ``"questions"`` in its model the network answers "seen" alone.
+            temperature: divisor of the logits of "seen"; None for the sidecar's.
+
+        Raises:
+            FerlibError: unknown questions, or a value that is no number.
+        """
+        try:
+            questions = check_questions(about.get("model", {}).get("questions", SEEN_ONLY))
+            first = about.get("temperature", 1.0) if temperature is None else temperature
+            temperatures = (float(first), float(about.get("meant_temperature", 1.0)))
+            default = about.get("question", "both") if questions == BOTH_QUESTIONS else "seen"
+            return cls(questions, temperatures[: len(questions)], default, float(about.get("meant_share", 0.5)))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise FerlibError(
+                f"the sidecar of {about.get('name')!r} cannot be used ({error}); get it again (git checkout)."
+            ) from error
+
+    def check(self, name: str, reading: str | None) -> str:
+        """Check a reading.
+
+        Args:
+            name: name of the model, for the error.
+            reading: one of `READINGS`; None for the default.
+
+        Returns:
+            The reading.
+
+        Raises:
+            FerlibError: an unknown reading, or one that the network cannot give.
+        """
+        if reading not in (None, *READINGS):
+            raise FerlibError(f"there is no question {reading!r}; choose one of {', '.join(READINGS)}.")
+        if reading in ("meant", "both") and self.questions == SEEN_ONLY:
+            raise FerlibError(
+                f"the model {name!r} answers only what people see; choose the question 'seen' or another model."
+            )
+        return reading or self.default
+
+    def read(self, parts: np.ndarray, reading: str) -> Answers:
+        """Read the answers.
+
+        Args:
+            parts: (N, K) probabilities, each question's part with a sum of 1.
+            reading: one of `READINGS`.
+        """
+        seen = parts[:, columns("seen")]
+        if self.questions == SEEN_ONLY:
+            return Answers(seen, seen, None)
+        meant = parts[:, columns("meant")]
+        if reading == "both":
+            return Answers(blend(seen, meant, self.meant_share), seen, meant)
+        return Answers(seen if reading == "seen" else widen_meant(meant), seen, meant)

@@ -170,7 +170,7 @@ def _score_split(
     predictions = {
         "ids": np.array(rows.ids.tolist()),  # as wide as the longest name
         "labels": hard_labels(rows.votes),
-        "probabilities": classifier.predict_proba(images, calibrated=False),
+        "probabilities": classifier.predict_proba(images, calibrated=False, question="seen"),
         "leaked": np.isin(rows.ids, leaked),
     }
     seen = Split(images, np.asarray(rows.votes), votes_by_file, predictions)

@@ -16,6 +16,7 @@ from ferlib.cli.predict import predict_command
 from ferlib.data.labels import EMOTIONS
 from ferlib.faces.detector import MIN_FACE_SIZE
 from ferlib.inference import loading
+from ferlib.models import questions
 
 
 def run(monkeypatch, capsys, *arguments):
@@ -386,6 +387,7 @@ def test_the_tab_key_completes_commands_models_recipes_and_engines(typed, offere
 
 def test_what_the_command_line_writes_again_is_the_same():
     assert cli_options.ENGINE_NAMES == loading.ENGINES
+    assert cli_options.READINGS == questions.READINGS
     assert inspect.signature(predict_command).parameters["min_face_size"].default == MIN_FACE_SIZE
 
 

@@ -4,6 +4,7 @@ import torch
 from ferlib.inference import deployed
 from ferlib.models.networks import build_model
 from ferlib.models.preprocessing import Preprocessing, resize
+from ferlib.models.questions import QuestionRule
 
 
 def lively(name, **options):
@@ -43,7 +44,9 @@ def test_the_deployed_net_is_preprocessing_network_and_softmax(channels):
     model = lively("custom_cnn", channels=channels, width=0.125)
     faces = torch.randint(0, 256, (3, 48, 48), dtype=torch.uint8)
     with torch.inference_mode():
-        probabilities, logits = deployed.DeployedNet(model, pre, 0.5, 48)(faces)
+        probabilities, logits = deployed.DeployedNet(model, pre, QuestionRule(("seen",), (0.5,), "seen", 0.5), 48)(
+            faces
+        )
         expected = model(pre(faces.numpy()))
     assert torch.allclose(logits, expected, atol=1e-5)
     assert torch.allclose(probabilities, (expected / 0.5).softmax(dim=1), atol=1e-5)

@@ -23,9 +23,9 @@ class Openings:
         monkeypatch.setattr(ferplus, "open_folder", self._open)
         monkeypatch.setattr(ferplus, "sha256", self._hash)
 
-    def _open(self, root=None):
+    def _open(self, root=None, emotions=None):
         self.folders.append(root)
-        return self.open_folder(root)
+        return self.open_folder(root, emotions)
 
     def _hash(self, path):
         self.files.append(path)
