@@ -19,9 +19,6 @@ from torch import nn
 
 from ferlib.errors import FerlibError
 
-FACERES_MEAN, FACERES_STD = (103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255,) * 3
-"""Normalisation of its input, for intensities in 0..1."""
-
 FACERES_FILE = "faceres-deep.json"
 """Name of the package's file that describes the weights."""
 

@@ -27,6 +27,9 @@ FACE_MEAN, FACE_STD = (122.782 / 255, 117.001 / 255, 104.298 / 255), (256 / 255,
 LITE_MEAN, LITE_STD = (0.5,) * 3, (0.5,) * 3
 """Normalisation of the EfficientNet-Lite family's input."""
 
+FACERES_MEAN, FACERES_STD = (103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255,) * 3
+"""Normalisation of the input of HSE FaceRes, whose channels were blue, green and red."""
+
 FACE_LEVEL, FACE_CONTRAST, MIN_CONTRAST = 0.5, 0.25, 0.02
 """Mean and standard deviation of a standardised face's intensities in 0..1, about those of the training faces, and the
 smallest deviation that is stretched to them."""

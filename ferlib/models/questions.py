@@ -77,6 +77,18 @@ def widen_meant(meant: np.ndarray) -> np.ndarray:
     return probabilities
 
 
+def emotion_of_meant(labels: np.ndarray) -> np.ndarray:
+    """Convert labels of "meant" to class indices of all eight emotions.
+
+    Args:
+        labels: (N,) indices in `MEANT_EMOTIONS`, -1 for none.
+
+    Returns:
+        (N,) int64 indices in `EMOTIONS`, -1 for none.
+    """
+    return np.where(labels >= 0, _MEANT_COLUMNS[labels], -1)
+
+
 def blend(seen: np.ndarray, meant: np.ndarray, meant_share: float) -> np.ndarray:
     """Blend the answers to both questions: a mixture in which contempt comes from "seen" alone.
 

@@ -60,7 +60,7 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
     protocol = protocol_of(about["data_hash"], about["data"])
     sidecar = {
         "model": config.model_arguments(), "preprocessing": config.preprocessing.to_dict(), "temperature": 1.0,
-        "protocol": protocol,
+        "protocol": protocol, **({"logit_offsets": about["logit_offsets"]} if "logit_offsets" in about else {}),
         **{key: about[key] for key in ("data", "data_hash", "code_commit", "best_epoch", "seconds", "config")},
     }  # fmt: skip
     classifier = Classifier(checkpoints.as_shipped(name, best, sidecar))

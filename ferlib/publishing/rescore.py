@@ -8,7 +8,7 @@ from ferlib.models import checkpoints
 from ferlib.publishing.splits import open_same_data, score_test, score_valid
 from ferlib.publishing.store import published_metrics, published_predictions, scores_by_part
 
-_PART_TITLES = {"leak_free": "leak-free", "leaked": "leaked"}
+_PART_TITLES = {"leak_free": "leak-free", "leaked": "leaked", "meant": "meant"}
 
 
 def evaluate_model(name: str | None, split: str, *, recompute: bool = False) -> dict:
@@ -23,8 +23,8 @@ def evaluate_model(name: str | None, split: str, *, recompute: bool = False) -> 
 
     Returns:
         `Scores.to_dict` of all images beside ``model``, ``split``, ``protocol``, ``seed`` and ``source``;
-        ``leak_free`` and ``leaked`` hold the scores of these parts. With `recompute` also ``max_difference``, the
-        largest difference of any probability from the stored one.
+        ``leak_free`` and ``leaked`` hold the scores of these parts, ``meant`` those of the second question. With
+        `recompute` also ``max_difference``, the largest difference of any probability from the stored one.
 
     Raises:
         FerlibError: no such published model, or `recompute` on other data than it was published with.

@@ -29,7 +29,8 @@ class Split:
         votes: (N, 10) uint8 of the default label file.
         votes_by_file: ``{label file: {"ids": (M,), "votes": (M, 10)}}`` of each label file that the data has.
         predictions: ``ids`` (N,), ``labels`` (N,) majority class or -1, ``probabilities`` (N, 8) float32 of
-            temperature 1, ``leaked`` (N,) bool.
+            temperature 1 for "seen", ``leaked`` (N,) bool; of a model that answers both questions also
+            ``meant_labels`` (N,), FER2013's own class or -1, and ``meant_probabilities`` (N, 7).
     """
 
     images: np.ndarray
@@ -167,11 +168,14 @@ def _score_split(
     rows = data.where(data.split == split)
     leaked = data_set.manifest.loc[data_set.manifest["leaked"], "id"].to_numpy(dtype=str)
     images = np.asarray(rows.images)
+    answers = classifier.answer(images, calibrated=False, question="seen")
     predictions = {
         "ids": np.array(rows.ids.tolist()),  # as wide as the longest name
         "labels": hard_labels(rows.votes),
-        "probabilities": classifier.predict_proba(images, calibrated=False, question="seen"),
+        "probabilities": answers.seen,
         "leaked": np.isin(rows.ids, leaked),
     }
+    if answers.meant is not None:
+        predictions |= {"meant_labels": rows.meant.astype(np.int64), "meant_probabilities": answers.meant}
     seen = Split(images, np.asarray(rows.votes), votes_by_file, predictions)
     return SplitResult(predictions, {name: measure(seen) for name, measure in measures.items()})

@@ -7,6 +7,7 @@ import numpy as np
 from ferlib import paths
 from ferlib.errors import FerlibError
 from ferlib.evaluation.scores import score_predictions
+from ferlib.models.questions import emotion_of_meant, widen_meant
 from ferlib.training.run_files import check_name
 
 
@@ -26,15 +27,21 @@ def scores_by_part(predictions: dict[str, np.ndarray]) -> dict:
         predictions: arrays as in `splits.Split.predictions`.
 
     Returns:
-        `Scores.to_dict` under ``all``, ``leak_free`` and ``leaked``; a part without labelled images is left out.
+        `Scores.to_dict` under ``all``, ``leak_free`` and ``leaked``; a part without labelled images is left out. Of a
+        model that answers both questions ``meant`` has the scores of FER2013's own protocol (seven classes; contempt
+        does not occur).
     """
     leaked = predictions["leaked"]
     parts = {"all": np.ones(len(leaked), bool), "leak_free": ~leaked, "leaked": leaked}
-    return {
+    scores = {
         part: score_predictions(predictions["probabilities"][mask], predictions["labels"][mask]).to_dict()
         for part, mask in parts.items()
         if (predictions["labels"][mask] >= 0).any()
     }
+    if "meant_labels" in predictions and (predictions["meant_labels"] >= 0).any():
+        labels = emotion_of_meant(predictions["meant_labels"])
+        scores["meant"] = score_predictions(widen_meant(predictions["meant_probabilities"]), labels).to_dict()
+    return scores
 
 
 def published_metrics(name: str) -> dict:

@@ -8,7 +8,7 @@ without it.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ferlib.errors import FerlibError
 from ferlib.evaluation import calibration, label_noise, robustness, taggers
 from ferlib.evaluation.leakage import leak_scores
 from ferlib.evaluation.metrics import more_scores
+from ferlib.evaluation.reading import TwoAnswers, choose_reading
 from ferlib.files import atomic_path, write_json
 from ferlib.format import share_with_interval
 from ferlib.inference.classifier import Classifier
@@ -57,6 +58,7 @@ class Choices:
         threshold: least calibrated confidence at which the model answers.
         risk: bound of the share of wrong answers for which the threshold was chosen.
         level: probability with which the true share lies below `risk` (`calibration.choose_threshold`).
+        reading: of a model that answers both questions, what `evaluation.reading.choose_reading` returns; else None.
     """
 
     temperature: float
@@ -64,6 +66,19 @@ class Choices:
     threshold: float
     risk: float
     level: float
+    reading: dict | None = None
+
+    def to_dict(self) -> dict:
+        """JSON-ready form; `reading` is left out of a model with one question."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def sidecar_entries(self) -> dict:
+        """Entries of the checkpoint's sidecar, where `predict` and the camera find them."""
+        entries = {
+            "temperature": self.temperature, "threshold": self.threshold, "chosen_on": "valid",
+            "threshold_risk": self.risk, "threshold_level": self.level,
+        }  # fmt: skip
+        return entries | {name: value for name, value in (self.reading or {}).items() if name != "shares"}
 
 
 def choose_on_valid(checkpoint: Checkpoint, data_set: DataSet, risk: float = RISK) -> Choices:
@@ -86,7 +101,11 @@ def _fit_choices(valid: Split, risk: float) -> Choices:
     temperature = calibration.fit_temperature(raw, labels)
     threshold = fit_threshold(raw, labels, temperature, risk)
     on_votes = calibration.fit_temperature(raw, emotion_shares(valid.votes))
-    return Choices(temperature, on_votes, threshold, risk, calibration.LEVEL)
+    reading = None
+    if "meant_probabilities" in valid.predictions:
+        answers = TwoAnswers(raw, valid.predictions["meant_probabilities"], labels, valid.predictions["meant_labels"])
+        reading = choose_reading(answers, temperature, risk)
+    return Choices(temperature, on_votes, threshold, risk, calibration.LEVEL, reading)
 
 
 def run_study(
@@ -121,7 +140,7 @@ def run_study(
     data_set = _open_published_data(checkpoint.name, root) if published else open_data_set(root)
     say("choosing temperature and threshold on valid")
     chosen = choose_on_valid(checkpoint, data_set, risk)
-    about = {**checkpoint.about, "threshold": chosen.threshold}
+    about = {**checkpoint.about, **chosen.sidecar_entries()}
     tuned = replace(checkpoint, temperature=chosen.temperature, about=about)
     common = {"report": partial(_report_split, chosen=chosen)}
     say("reading test")
@@ -135,16 +154,13 @@ def run_study(
     study: dict[str, Any] = {
         "model": checkpoint.name,
         "about": _provenance(checkpoint, data_set) | {"images": images, "code_commit": commit},
-        "chosen_on_valid": chosen.__dict__,
+        "chosen_on_valid": chosen.to_dict(),
         "cost": model_cost(checkpoint),
         **{split: measures.pop("report") | measures for split, (_, measures) in splits_measured.items()},
     }
     study["about"]["seconds"] = round(time.perf_counter() - started, 1)
     if published:  # first, so that no report names choices which the shipped model does not have
-        checkpoints.update_sidecar(
-            checkpoint.name, temperature=chosen.temperature, threshold=chosen.threshold,
-            chosen_on="valid", threshold_risk=chosen.risk, threshold_level=chosen.level,
-        )  # fmt: skip
+        checkpoints.update_sidecar(checkpoint.name, **chosen.sidecar_entries())
     _write_study(folder, study, maps, {} if published else splits_measured)
     return study
 
@@ -187,8 +203,10 @@ def _report_split(split: Split, chosen: Choices) -> dict:
     shares = emotion_shares(split.votes)
     majority = split.votes[np.arange(len(labels)), np.array(COLUMN_OF_EMOTION)[np.maximum(labels, 0)]]
     temperatures = {"raw": 1.0, "scaled": chosen.temperature, "scaled to votes": chosen.temperature_votes}
+    scores = store.scores_by_part(predictions)
     return {
-        "scores": store.scores_by_part(predictions)["all"] | {"more": more_scores(scaled, labels, SEED)},
+        **({"meant": scores["meant"]} if "meant" in scores else {}),
+        "scores": scores["all"] | {"more": more_scores(scaled, labels, SEED)},
         "log_loss_raw": more_scores(raw, labels, SEED)["log_loss"],
         "leaks": leak_scores(raw, labels, leaked, SEED),
         "human": taggers.human_line(split.votes),

@@ -10,16 +10,23 @@ from ferlib.errors import FerlibError
 from ferlib.models.preprocessing import (
     FACE_MEAN,
     FACE_STD,
+    FACERES_MEAN,
+    FACERES_STD,
     IMAGENET_MEAN,
     IMAGENET_STD,
     LITE_MEAN,
     LITE_STD,
     Preprocessing,
 )
+from ferlib.models.questions import BOTH_QUESTIONS
 from ferlib.training.config import Augmentation, TrainConfig
 
 _FACE: dict[str, Any] = {"channels": 3, "mean": FACE_MEAN, "std": FACE_STD}
+_FACERES: dict[str, Any] = {"channels": 3, "mean": FACERES_MEAN, "std": FACERES_STD, "standardise": True}
 _IMAGENET: dict[str, Any] = {"channels": 3, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+
+# The detector's crops scatter by 18 % in scale and 7 % in place, and the light of photos more than FER2013's.
+_SCATTER = Augmentation(scale=0.25, shift=0.10, light=0.5)
 
 RECIPES = {
     # From scratch, grey.
@@ -64,6 +71,20 @@ RECIPES = {
         model="face_resnet", pretrained=True, head_epochs=1, layer_decay=0.93, dropout=0.3, epochs=12,
         optimizer="adamw", peak_lr=5e-4, weight_decay=0.05, ema_decay=0.998, sizes=((0.0, 64), (0.5, 80)),
         preprocessing=Preprocessing(size=80, **_FACE),
+    ),
+    # Both questions on weights of VGGFace2: first the new last layer, then all layers, on growing pictures.
+    "faceres_first": TrainConfig(
+        model="faceres", questions=BOTH_QUESTIONS, seen_adjustment=0.3, meant_adjustment=0.5, pretrained=True,
+        head_epochs=1, layer_decay=0.9, dropout=0.3, epochs=6, optimizer="adamw", peak_lr=6e-4, warmup=0.1,
+        weight_decay=0.05, ema_decay=0.998, sizes=((0.0, 112), (0.67, 160)),
+        preprocessing=Preprocessing(size=160, **_FACERES), augmentation=_SCATTER,
+    ),
+    # It goes on from there for longer, with the norms as they are.
+    "faceres": TrainConfig(
+        model="faceres", questions=BOTH_QUESTIONS, seen_adjustment=0.3, meant_adjustment=0.5, start="faceres_first",
+        frozen_norms=True, layer_decay=0.9, dropout=0.3, epochs=14, batch_size=64, optimizer="adamw", peak_lr=2.8e-4,
+        warmup=0.06, weight_decay=0.05, ema_decay=0.999, sizes=((0.0, 128), (0.57, 160), (0.92, 192)),
+        preprocessing=Preprocessing(size=192, **_FACERES), augmentation=_SCATTER,
     ),
     # ConvNeXt stages on the first levels of dlib's network: first the stages alone, then all layers.
     "convnext_alone": TrainConfig(

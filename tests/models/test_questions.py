@@ -11,6 +11,7 @@ from ferlib.models.questions import (
     blend,
     check_questions,
     columns,
+    emotion_of_meant,
     output_count,
     widen_meant,
 )
@@ -60,3 +61,9 @@ def test_the_ends_of_the_blend_are_the_two_answers():
 
 def test_no_face_gives_no_row():
     assert blend(np.zeros((0, 8)), np.zeros((0, 7)), 0.5).shape == (0, 8)
+
+
+def test_labels_of_meant_become_those_of_all_emotions():
+    labels = emotion_of_meant(np.array([0, 1, 6, -1]))
+    assert [EMOTIONS[index] for index in labels[:3]] == ["angry", "disgust", "surprise"]
+    assert labels[3] == -1

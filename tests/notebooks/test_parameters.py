@@ -29,7 +29,5 @@ def test_a_source_is_a_camera_a_file_or_none(tmp_path):
 
 @pytest.mark.parametrize("source", ["browsr", "gone.mp4", None, True, 1.5])
 def test_another_source_is_an_error(source):
-    with pytest.raises(
-        FerlibError, match=r"SOURCE = .* is no source of pictures; choose 'browser', 'device'"
-    ):
+    with pytest.raises(FerlibError, match=r"SOURCE = .* is no source of pictures; choose 'browser', 'device'"):
         demo_source(source)

@@ -21,7 +21,8 @@ def made_up(name, right=(True, True, False, True), seed=0):
     answers = np.where(right, labels, (labels + 1) % 8)
     scores = score_predictions(np.eye(8)[answers], labels).to_dict()
     history = pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1.0], "valid_accuracy": [0.3, 0.6]})
-    return results.ModelResult(name, TrainConfig(seed=seed), history, {"valid": scores, "test": scores}, 3600.0, 2, "none")
+    by_split = {"valid": scores, "test": scores}
+    return results.ModelResult(name, TrainConfig(seed=seed), history, by_split, 3600.0, 2, "none")
 
 
 def test_published_results_are_read_as_they_stand():
