@@ -68,9 +68,8 @@ figures: $(LIGHT) ## Draw all figures again from data/published, the same bytes 
 refresh: $(LIGHT) ## Execute the committed notebooks in place and normalise their outputs
 	$(BIN)/python -m ferlib.notebooks refresh
 
-# Unit tests run on every core; what measures, builds, trains long or drives a browser has the machine to itself.
-# The unit tests come last, so that their summary and coverage end the output.
-ALONE = slow or browser or notebooks
+# What drives a browser has the machine to itself; all other tests run on every core. They come last, so that their
+# summary and coverage end the output.
 UNITS = -n logical --dist loadfile
 test: $(FULL) ## Run every check: style, types, notebooks on drawn faces, committed notebooks, unit and real-data tests
 	$(BIN)/ruff check .
@@ -79,22 +78,22 @@ test: $(FULL) ## Run every check: style, types, notebooks on drawn faces, commit
 	$(BIN)/lint-imports
 	$(BIN)/python -m ferlib.notebooks smoke
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
-	$(BIN)/python -m pytest -rs -m "$(ALONE)"
-	$(BIN)/python -m pytest -rs $(UNITS) -m "not ($(ALONE))" --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -rs -m browser
+	$(BIN)/python -m pytest -rs $(UNITS) -m "not browser" --cov --cov-report=term:skip-covered
 
 check: $(FULL) ## Run the quick half of the tests: style, types and unit tests, no notebooks or browsers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest $(UNITS) -m "not ($(ALONE) or realdata)"
+	$(BIN)/python -m pytest $(UNITS) -m "not (slow or browser or notebooks or realdata)"
 
 # Twice 6 GB. "lowest-direct" takes the lowest version that pyproject.toml allows, "highest" the newest.
 ranges: $(FULL) ## Run the unit tests with the lowest and with the newest packages of pyproject.toml's ranges
 	for which in lowest-direct highest; do \
 	  $(BIN)/uv venv --quiet --clear --python $(BIN)/python build/$$which && \
 	  $(BIN)/uv pip install --quiet --python build/$$which --resolution $$which --editable '.[app,dev,fetch,notebooks,openvino,parquet,ray,train]' && \
-	  build/$$which/bin/python -m pytest $(UNITS) -m "not ($(ALONE) or realdata)" || exit 1; \
+	  build/$$which/bin/python -m pytest $(UNITS) -m "not (slow or browser or notebooks or realdata)" || exit 1; \
 	done
 
 lint: $(FULL) ## Look for errors of style, types and the rooms' imports, and show what the formatter would change

@@ -3,9 +3,10 @@
 import cv2
 import numpy as np
 
-from ferlib.data.labels import EMOTIONS
+from ferlib.data.labels import EMOTIONS, MEANT_EMOTIONS
 from ferlib.faces.detector import Detection
 from ferlib.live.frames import Frame
+from ferlib.models.questions import Answers, blend, widen_meant
 from ferlib.pipeline import Face
 from ferlib.samples.streams import made_face
 
@@ -21,6 +22,21 @@ class FakeClassifier:
         scores = np.full((len(faces), len(EMOTIONS)), 0.04, np.float32)
         scores[np.arange(len(faces)), np.arange(len(faces)) % len(EMOTIONS)] = 0.72
         return scores
+
+
+class TwoQuestions:
+    """A classifier that sees neutral where sad was meant, and asks either or both."""
+
+    questions, question, threshold = ("seen", "meant"), "both", 0.5
+
+    def ask(self, question):
+        self.question, self.threshold = question, {"seen": 0.6, "meant": 0.7, "both": 0.5}[question]
+
+    def answer(self, faces):
+        seen, meant = (np.zeros((len(faces), count), np.float32) for count in (8, 7))
+        seen[:, EMOTIONS.index("neutral")], meant[:, MEANT_EMOTIONS.index("sad")] = 1, 1
+        readings = {"seen": seen, "meant": widen_meant(meant), "both": blend(seen, meant, 0.6)}
+        return Answers(readings[self.question], seen, meant)
 
 
 def make_face(box=(20, 30, 60, 80), emotion="happy", confidence=0.79):
@@ -88,7 +104,7 @@ class NoCrops:
         from threading import Lock
 
         self.detector, self.lock, self.seen = detector, Lock(), None
-        self.probabilities = probabilities
+        self.probabilities, self.classifier = probabilities, None
 
     def crops(self, image, detections):
         return np.zeros((len(detections), 48, 48), np.uint8)

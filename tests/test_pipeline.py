@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from fakes import TwoQuestions
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -11,7 +12,6 @@ from ferlib.data.labels import EMOTIONS, MEANT_EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.faces.cropping import CropSpec, crop_face
 from ferlib.inference import loading
-from ferlib.models.questions import Answers, blend
 from ferlib.pipeline import ROW_COLUMNS, EmotionPipeline, Face, load_pipeline
 
 
@@ -135,21 +135,8 @@ def test_a_face_comes_back_from_its_dict_and_from_a_list_of_probabilities(make):
     assert len(face.row()) == len(ROW_COLUMNS)
 
 
-class TwoAnswers:
-    """A classifier that sees neutral where sad was meant."""
-
-    questions, question = ("seen", "meant"), "both"
-
-    def answer(self, faces):
-        count = len(faces)
-        seen, meant = (np.zeros((count, n), np.float32) for n in (8, 7))
-        seen[:, EMOTIONS.index("neutral")] = 1
-        meant[:, MEANT_EMOTIONS.index("sad")] = 1
-        return Answers(blend(seen, meant, 0.6), seen, meant)
-
-
 def test_a_face_has_both_answers_where_the_classifier_gives_them(detector, photo):
-    (face,) = EmotionPipeline(detector, TwoAnswers())(photo)
+    (face,) = EmotionPipeline(detector, TwoQuestions())(photo)
     assert face.emotion == "sad"
     assert (EMOTIONS[face.seen.argmax()], MEANT_EMOTIONS[face.meant.argmax()]) == ("neutral", "sad")
     value = face.to_dict()
@@ -157,7 +144,7 @@ def test_a_face_has_both_answers_where_the_classifier_gives_them(detector, photo
     again = Face.from_dict(json.loads(json.dumps(value)))
     assert np.array_equal(again.seen, face.seen)
     assert np.array_equal(again.meant, face.meant)
-    assert EmotionPipeline(detector, TwoAnswers()).identity()["question"] == "both"
+    assert EmotionPipeline(detector, TwoQuestions()).identity()["question"] == "both"
 
 
 def test_a_face_of_one_answer_has_no_further_keys(pipeline, photo):

@@ -32,8 +32,20 @@ class _Answering:
     ) -> None:
         self.name, self.about, self.preprocessing, self.rule = name, about, preprocessing, rule
         self.classes = EMOTIONS
-        self.question = rule.check(name, question)
-        thresholds = about.get("thresholds", {self.rule.default: about.get("threshold", 0.0)})
+        self.question, self.threshold = "", 0.0
+        self.ask(question)
+
+    def ask(self, question: str | None) -> None:
+        """Choose how the answers are read from now on; the threshold follows.
+
+        Args:
+            question: one of `questions.READINGS`; None for the sidecar's default.
+
+        Raises:
+            FerlibError: a question that the network does not answer.
+        """
+        self.question = self.rule.check(self.name, question)
+        thresholds = self.about.get("thresholds", {self.rule.default: self.about.get("threshold", 0.0)})
         self.threshold = float(thresholds.get(self.question, 0.0))
 
     @property

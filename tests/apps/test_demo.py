@@ -2,13 +2,14 @@ import io
 
 import numpy as np
 import pytest
-from fakes import FakeDetector, NoCrops, jpeg, moving, write_video
+from fakes import FakeDetector, NoCrops, TwoQuestions, jpeg, moving, write_video
 from PIL import Image
 
 from ferlib.apps.jupyter.demo import LiveDemo, read_faces
 from ferlib.errors import FerlibError
 from ferlib.live.records import COLUMNS
 from ferlib.live.session import LiveSettings
+from ferlib.pipeline import EmotionPipeline
 
 
 @pytest.fixture
@@ -52,6 +53,18 @@ def test_the_controls_change_the_settings_of_all_tabs_at_once(demo):
     min_face_size.value, every.value, smoothing.value, threshold.value, equalise.value = 100, 3, 0.5, 0.6, "global"
     assert demo.settings == LiveSettings(100, 3, 0.5, 0.6, "global")
     assert demo.session.settings is demo.photos.settings is demo.videos.session.settings is demo.settings
+
+
+def test_a_model_of_two_questions_has_a_switch_whose_threshold_follows(detector, photo_file, tmp_path):
+    demo = LiveDemo(None, EmotionPipeline(detector, TwoQuestions()))
+    *_, threshold, _, question = demo.controls.children
+    assert (question.value, threshold.value) == ("both", 0.5)
+    (tmp_path / "a.png").write_bytes(photo_file)
+    assert "sad" in demo.photos.show(tmp_path / "a.png", "a.png")
+    question.value = "seen"
+    assert threshold.value == demo.settings.threshold == 0.6
+    assert "neutral" in demo.photos.show(tmp_path / "a.png", "a.png")
+    demo.close()
 
 
 def test_the_demo_shows_what_it_is_given(pipeline):

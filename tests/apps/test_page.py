@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fakes import FakeDetector, NoCrops, jpeg
+from fakes import FakeDetector, NoCrops, TwoQuestions, jpeg
 from PIL import Image
 
 from ferlib import paths
@@ -30,7 +30,7 @@ def fakes(monkeypatch):
 
     pipeline = NoCrops(FakeDetector((20, 30, 80, 110), (200, 40, 260, 120)), PROBABILITIES)
     pipeline.threshold, pipeline.asked = 0.56, []
-    monkeypatch.setattr(parts, "load_pipeline", lambda model: pipeline.asked.append(model) or pipeline)
+    monkeypatch.setattr(parts, "load_pipeline", lambda model, question: pipeline.asked.append(model) or pipeline)
     monkeypatch.setattr(checkpoints, "DEFAULT_MODEL", "custom_cnn")
     monkeypatch.setattr(checkpoints, "available", lambda: ["custom_cnn", "efficientnet_lite2"])
     streamlit.cache_resource.clear()
@@ -161,9 +161,33 @@ def test_without_weights_it_says_so(page, monkeypatch):
 def test_weights_that_cannot_be_loaded_are_a_sentence(page, monkeypatch):
     from ferlib.apps.page import parts
 
-    def damaged(model):
+    def damaged(model, question):
         raise FerlibError("the weights file is damaged.")
 
     monkeypatch.setattr(parts, "load_pipeline", damaged)
     page.selectbox(key="model").set_value("efficientnet_lite2").run()
     assert page.error[0].value == "the weights file is damaged."
+
+
+def test_a_model_of_two_questions_has_a_switch_and_its_thresholds(page, monkeypatch):
+    from ferlib.apps.page import parts
+
+    asked = []
+
+    def load(model, question):
+        asked.append(question)
+        pipeline = NoCrops(FakeDetector((20, 30, 80, 110)), PROBABILITIES)
+        pipeline.classifier = TwoQuestions()
+        pipeline.classifier.ask(question or "both")
+        pipeline.threshold = pipeline.classifier.threshold
+        return pipeline
+
+    assert [box.key for box in page.selectbox] == ["model"]
+    monkeypatch.setattr(parts, "load_pipeline", load)
+    page.selectbox(key="model").set_value("efficientnet_lite2").run()
+    switch = page.selectbox(key="question to efficientnet_lite2")
+    assert (switch.value, page.sidebar.slider[0].value) == ("both", 50)
+    switch.set_value("meant").run()
+    assert not page.exception
+    assert asked == [None, "both", "meant"]
+    assert page.sidebar.slider[0].value == 70

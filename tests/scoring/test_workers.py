@@ -116,11 +116,11 @@ def test_workers_share_one_classifier_and_have_a_detector_each(monkeypatch, make
 
     monkeypatch.setattr(scoring, "load_pipeline", load)
     monkeypatch.setattr(scoring, "FaceDetector", lambda **options: asked.append(options) or object())
-    pipeline, workers = scoring.make_workers(2, model="m", engine=None, min_face_size=60)
+    pipeline, workers = scoring.make_workers(2, model="m", engine=None, question=None, min_face_size=60)
     used = [workers._free.get() for _ in range(2)]
     workers.close()
     assert asked == [
-        {"threads": 1, "model": "m", "engine": None, "min_face_size": 60},
+        {"threads": 1, "model": "m", "engine": None, "question": None, "min_face_size": 60},
         {"threads": 1, "min_face_size": 60},
     ]
     assert used[0] is pipeline

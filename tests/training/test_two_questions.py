@@ -195,3 +195,20 @@ def test_a_teachers_offsets_bring_back_the_frequencies(drawn, both):
     plain, shifted = teacher(both, 5), teacher(both, 5, logit_offsets=offsets)
     logits = [Teachers([each], both).logits(0, faces, views) for each in (plain, shifted)]
     assert torch.allclose(logits[0] + torch.tensor(offsets), logits[1])
+
+
+def test_a_network_of_one_question_starts_one_of_both(tmp_path, both_set, both, tiny):
+    start = teacher(tiny, 5)
+    config = replace(both, start="t5", epochs=1, peak_lr=0.0, ema_decay=0.0)
+    state = fit(config, both_set, tmp_path, start=start, progress=False)["state"]
+    weight = start.model.head.weight
+    assert torch.equal(state["head.weight"][:8], weight)
+    assert torch.equal(state["head.weight"][8:], weight[[EMOTIONS.index(name) for name in MEANT_EMOTIONS]])
+    with pytest.raises(FerlibError, match="of another network"):
+        fit(
+            replace(tiny, start="t6", epochs=1),
+            both_set,
+            tmp_path / "other",
+            start=replace(teacher(both, 6)),
+            progress=False,
+        )

@@ -21,7 +21,8 @@ from ferlib.live.frames import encode_jpeg
 from ferlib.live.session import LiveSession, LiveSettings
 from ferlib.live.video_source import VideoSource
 from ferlib.models.preprocessing import EQUALISE_MODES
-from ferlib.pipeline import EmotionPipeline, load_pipeline
+from ferlib.models.questions import READING_TITLES, READINGS
+from ferlib.pipeline import EmotionClassifier, EmotionPipeline, load_pipeline
 
 _MAX_PHOTOS = 12  # that stay on the page
 _PHOTO_SIDE = 1400  # pixels; longer side of an annotated photo on the page
@@ -60,7 +61,7 @@ class LiveDemo:
         self.settings = settings or LiveSettings(threshold=self.pipeline.threshold)
         self.session = LiveSession(self.pipeline, self.settings)
         self.camera = None if source is None else CameraWidget(self.session, source, **camera)
-        self.controls = _controls(self.settings)
+        self.controls = _controls(self.settings, self.pipeline.classifier)
         self.photos = PhotoTab(self.pipeline, self.settings)
         self.videos = VideoTab(self.pipeline, self.settings)
         children = {} if self.camera is None else {"Camera": self.camera}
@@ -177,8 +178,8 @@ class VideoTab:
         return f"{name} is ready; press Start below."
 
 
-def _controls(settings: LiveSettings) -> widgets.Box:
-    """Make the sliders, which change `settings` at once."""
+def _controls(settings: LiveSettings, classifier: EmotionClassifier) -> widgets.Box:
+    """Make the sliders, which change `settings` at once, and a switch of the question for a model that answers two."""
     wide = {"style": {"description_width": "initial"}, "layout": {"width": "330px"}}
     controls = {
         "min_face_size": widgets.IntSlider(
@@ -197,7 +198,22 @@ def _controls(settings: LiveSettings) -> widgets.Box:
     }
     for name, control in controls.items():
         control.observe(_setter(settings, name), "value")
+    if len(getattr(classifier, "questions", ())) > 1:
+        controls["question"] = _question_switch(classifier, controls["threshold"], **wide)
     return widgets.Box(list(controls.values()), layout={"flex_flow": "row wrap", "max_width": "1120px"})
+
+
+def _question_switch(classifier: Any, threshold: widgets.FloatSlider, **options: Any) -> widgets.Dropdown:
+    """Make the switch of the question; the threshold's slider goes to that of the question."""
+    titles = [(READING_TITLES[name], name) for name in READINGS]
+    switch = widgets.Dropdown(options=titles, value=classifier.question, description="say of a face", **options)
+
+    def ask(change: Any) -> None:
+        classifier.ask(change["new"])
+        threshold.value = classifier.threshold
+
+    switch.observe(ask, "value")
+    return switch
 
 
 def _setter(settings: LiveSettings, name: str) -> Callable[[Any], None]:

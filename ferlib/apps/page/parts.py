@@ -30,6 +30,7 @@ from ferlib.faces.pictures import decode_picture, sample_picture
 from ferlib.live.frames import encode_jpeg
 from ferlib.live.session import LiveSettings
 from ferlib.models import checkpoints
+from ferlib.models.questions import READING_TITLES, READINGS
 from ferlib.pipeline import EmotionPipeline, Face, load_pipeline
 
 MAX_PICTURES = 20  # at once
@@ -53,12 +54,12 @@ def show() -> None:
 
 
 @st.cache_resource(show_spinner="Loading the model …", max_entries=4)
-def _pipeline(model: str) -> EmotionPipeline:
-    return load_pipeline(model)
+def _pipeline(model: str, question: str | None) -> EmotionPipeline:
+    return load_pipeline(model, question=question)
 
 
 def _controls() -> tuple[EmotionPipeline, LiveSettings]:
-    """Show the sidebar, with model, threshold and smallest face; the pipeline and settings that were chosen."""
+    """Show the sidebar: model, question, threshold, smallest face; give the pipeline and settings that were chosen."""
     names = checkpoints.available()
     if not names:
         raise FerlibError("There are no weights in data/checkpoints; get them again (git checkout), or train a model.")
@@ -66,10 +67,17 @@ def _controls() -> tuple[EmotionPipeline, LiveSettings]:
     with st.sidebar:
         st.header("Settings")
         model = st.selectbox("Model", names, index=first, key="model")
-        pipeline = _pipeline(model)
+        pipeline = _pipeline(model, None)
+        asked = model
+        if len(getattr(pipeline.classifier, "questions", ())) > 1:
+            default = READINGS.index(getattr(pipeline.classifier, "question", "seen"))
+            question = st.selectbox(
+                "Say of a face", READINGS, default, READING_TITLES.__getitem__, key=f"question to {model}"
+            )
+            pipeline, asked = _pipeline(model, question), f"{model}, {question}"
         default = round(100 * pipeline.threshold)
         percent = st.slider(
-            "Say “not sure” below (%)", 0, 100, default, key=f"threshold of {model}",
+            "Say “not sure” below (%)", 0, 100, default, key=f"threshold of {asked}",
             help="The model's own threshold was chosen on the validation images, for about one wrong answer in ten.",
         )  # fmt: skip
         min_face_size = st.slider(
@@ -159,7 +167,8 @@ def _upload(data: bytes, name: str, pipeline: EmotionPipeline, settings: LiveSet
 def _remembered(pipeline: EmotionPipeline, key: str, settings: LiveSettings, read: Callable[[], Reading]) -> Reading:
     """Call `read`, or take its result of this visit; the threshold changes only words and is no part of the key."""
     readings: dict[tuple, Reading] = st.session_state.setdefault("readings", {})
-    cache_key = (key, st.session_state["model"], settings.min_face_size)
+    question = getattr(pipeline.classifier, "question", "seen")
+    cache_key = (key, st.session_state["model"], question, settings.min_face_size)
     if cache_key not in readings:
         with st.spinner("Looking for faces …"):
             readings[cache_key] = read()
