@@ -36,28 +36,27 @@ class HelpTyper(typer.Typer):
         return super().command(name, cls=_HelpCommand, **options)
 
 
-class _HelpCommand(TyperCommand):
-    """Command; its docstring is its help."""
+class _PlainHelp:
+    """Part of a command that makes its docstring its help; typer has click's classes under changing names."""
+
+    help: str | None
+    short_help: str | None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.help, self.short_help = _help_texts(self.help)
 
     def get_help(self, ctx: Any) -> str:
-        """Format the help of the command."""
-        return coloured(super().get_help(ctx))
+        """Format the help."""
+        return coloured(super().get_help(ctx))  # type: ignore[misc]  # of the class that it is mixed into
 
 
-class _HelpGroup(TyperGroup):
+class _HelpCommand(_PlainHelp, TyperCommand):
+    """Single command."""
+
+
+class _HelpGroup(_PlainHelp, TyperGroup):
     """Group of commands, which its help names with their summaries."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.help, self.short_help = _help_texts(self.help)
-
-    def get_help(self, ctx: Any) -> str:
-        """Format the help of the group."""
-        return coloured(super().get_help(ctx))
 
 
 def _help_texts(docstring: str | None) -> tuple[str, str]:

@@ -13,14 +13,12 @@ import numpy as np
 from ferlib.data import kaggle_csv, label_files
 from ferlib.data.data_set import DataSet
 from ferlib.data.ferplus import FerData, make_data
-from ferlib.data.labels import EMOTIONS, INDEX, MEANT_EMOTIONS
+from ferlib.data.labels import EMOTION_OF_MEANT, EMOTIONS, MEANT_EMOTIONS
 from ferlib.data.readers import SPLITS
 from ferlib.data.votes import hard_labels
 
 SPLIT_SIZES = {"train": 28_709, "valid": 3_589, "test": 3_589}
 """Images of each split in FER2013 (Goodfellow et al. 2013)."""
-
-_SEEN_OF_MEANT = np.array([INDEX[name] for name in MEANT_EMOTIONS])  # class of the votes for each class of FER2013
 
 
 def load_fer2013(data_set: DataSet) -> FerData:
@@ -88,7 +86,7 @@ def agreement(data: FerData) -> Agreement:
         data: any rows; those without either label do not count.
     """
     table = seen_by_meant(data)
-    return Agreement(int(table.sum()), int(table[np.arange(len(MEANT_EMOTIONS)), _SEEN_OF_MEANT].sum()))
+    return Agreement(int(table.sum()), int(table[np.arange(len(MEANT_EMOTIONS)), EMOTION_OF_MEANT].sum()))
 
 
 def seen_by_meant(data: FerData) -> np.ndarray:

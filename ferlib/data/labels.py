@@ -10,6 +10,9 @@ MEANT_EMOTIONS = tuple(name for name in EMOTIONS if name != "contempt")
 
 MEANT_INDEX = {name: index for index, name in enumerate(MEANT_EMOTIONS)}
 
+EMOTION_OF_MEANT = tuple(EMOTIONS.index(name) for name in MEANT_EMOTIONS)
+"""Class index of each of the seven: ``probabilities[:, EMOTION_OF_MEANT]`` is in the order of `MEANT_EMOTIONS`."""
+
 KAGGLE_EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """Emotion of each code, 0 to 6, in the column ``emotion`` of Kaggle's ``fer2013.csv`` (Goodfellow et al. 2013)."""
 

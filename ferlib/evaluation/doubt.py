@@ -5,9 +5,7 @@ Each measure gives one number an image, larger for more doubt, so that all of th
 
 import numpy as np
 
-from ferlib.data.labels import EMOTIONS, INDEX, MEANT_EMOTIONS
-
-_WITHOUT_CONTEMPT = np.array([INDEX[name] for name in MEANT_EMOTIONS])
+from ferlib.data.labels import EMOTION_OF_MEANT, EMOTIONS, MEANT_EMOTIONS
 
 
 def largest_probability_doubt(probabilities: np.ndarray) -> np.ndarray:
@@ -93,7 +91,7 @@ def disagreement_doubt(seen: np.ndarray, meant: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: other shapes.
     """
-    without_contempt = _checked(seen, len(EMOTIONS))[:, _WITHOUT_CONTEMPT]
+    without_contempt = _checked(seen, len(EMOTIONS))[:, EMOTION_OF_MEANT]
     meant = _checked(meant, len(MEANT_EMOTIONS))
     if len(seen) != len(meant):
         raise ValueError(f"seen and meant must be of the same images, not of {len(seen)} and {len(meant)}")

@@ -119,8 +119,9 @@ def choose_reading(raw: TwoAnswers, temperature: float, risk: float) -> dict:
         risk: largest bound of the share of wrong answers, see `calibration.choose_threshold`.
 
     Returns:
-        The entries of the sidecar: ``meant_temperature``, ``meant_share`` and ``thresholds`` by reading; and
-        ``shares``, the scores of every share that was tried.
+        The entries of the sidecar: ``meant_temperature``, ``meant_share`` and ``thresholds`` of the readings "meant"
+        and "both" (that of "seen" is the model's ``threshold``); and ``shares``, the scores of every share that was
+        tried.
 
     Raises:
         FerlibError: no threshold gives so few wrong answers.
@@ -131,7 +132,7 @@ def choose_reading(raw: TwoAnswers, temperature: float, risk: float) -> dict:
     share = choose_share(scores)
     thresholds = {
         reading: calibration.choose_threshold(*right_of_reading(answers, reading, share), risk)
-        for reading in ("seen", "meant", "both")
+        for reading in ("meant", "both")
     }
     return {
         "meant_temperature": meant_temperature, "meant_share": share, "thresholds": thresholds,

@@ -45,7 +45,7 @@ class _Answering:
             FerlibError: a question that the network does not answer.
         """
         self.question = self.rule.check(self.name, question)
-        thresholds = self.about.get("thresholds", {self.rule.default: self.about.get("threshold", 0.0)})
+        thresholds = {"seen": self.about.get("threshold", 0.0), **self.about.get("thresholds", {})}
         self.threshold = float(thresholds.get(self.question, 0.0))
 
     @property
@@ -129,17 +129,13 @@ class Classifier(_Answering):
     def _probabilities(self, faces: np.ndarray, batch_size: int, calibrated: bool) -> np.ndarray:
         import torch
 
-        temperatures = self.rule.temperatures if calibrated else (1.0,) * len(self.questions)
-        places = [columns(question) for question in self.questions]
         parts = [np.zeros((0, output_count(self.questions)), np.float32)]
         with torch.inference_mode():
             for start in range(0, max(len(faces), 1), batch_size):
                 images = self.preprocessing(faces[start : start + batch_size])
                 if len(images):
                     logits = self._model(images.contiguous(memory_format=torch.channels_last))
-                    pairs = zip(places, temperatures, strict=True)
-                    answers = [(logits[:, place] / temperature).softmax(dim=1) for place, temperature in pairs]
-                    parts.append(torch.cat(answers, dim=1).numpy())
+                    parts.append(self.rule.probabilities(logits, calibrated).numpy())
         return np.concatenate(parts)
 
 

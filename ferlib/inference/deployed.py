@@ -15,7 +15,6 @@ from torch import nn
 
 from ferlib.models.preprocessing import Preprocessing, standardise
 from ferlib.models.questions import QuestionRule
-from ferlib.models.questions import columns as place
 
 
 class DeployedNet(nn.Module):
@@ -62,11 +61,7 @@ class DeployedNet(nn.Module):
         if self.standardise:
             images = standardise(images / 255) * 255
         logits = self.net(images * self.factor + self.shift)
-        if len(self.rule.questions) == 1:
-            return (logits / self.rule.temperatures[0]).softmax(dim=1), logits
-        pairs = zip(self.rule.questions, self.rule.temperatures, strict=True)
-        answers = [(logits[:, place(name)] / temperature).softmax(dim=1) for name, temperature in pairs]
-        return torch.cat(answers, dim=1), logits
+        return self.rule.probabilities(logits), logits
 
 
 def torch_resampling(inputs: int, outputs: int) -> torch.Tensor:

@@ -48,11 +48,6 @@ class Checkpoint:
     temperature: float
     about: dict
 
-    @property
-    def threshold(self) -> float:
-        """Confidence below which the answer is "not sure"; 0 when the sidecar has none."""
-        return float(self.about.get("threshold", 0.0))
-
 
 def available(folder: Path | None = None) -> list[str]:
     """List the checkpoints by name, sorted.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ferlib.data.labels import EMOTIONS, INDEX, MEANT_EMOTIONS
+from ferlib.data.labels import EMOTION_OF_MEANT, EMOTIONS, INDEX, MEANT_EMOTIONS
 from ferlib.errors import FerlibError
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ READINGS = ("seen", "meant", "both")
 
 READING_TITLES = {"seen": "what people see in it", "meant": "what it was meant to show", "both": "both together"}
 """Words for each reading of a face, for switches."""
-
-_MEANT_COLUMNS = np.array([INDEX[name] for name in MEANT_EMOTIONS])
 
 
 def check_questions(questions: Sequence[str]) -> tuple[str, ...]:
@@ -81,7 +79,7 @@ def widen_head(state: "dict[str, torch.Tensor]", own: "dict[str, torch.Tensor]")
     Returns:
         The state dict; tensors with 8 rows have 15 where those of `own` do.
     """
-    rows = [*range(len(EMOTIONS)), *_MEANT_COLUMNS.tolist()]
+    rows = [*range(len(EMOTIONS)), *EMOTION_OF_MEANT]
     before, after = output_count(SEEN_ONLY), output_count(BOTH_QUESTIONS)
     widened = dict(state)
     for name, value in state.items():
@@ -100,7 +98,7 @@ def widen_meant(meant: np.ndarray) -> np.ndarray:
         (N, 8) float32 in class order; contempt is 0.
     """
     probabilities = np.zeros((len(meant), len(EMOTIONS)), np.float32)
-    probabilities[:, _MEANT_COLUMNS] = meant
+    probabilities[:, EMOTION_OF_MEANT] = meant
     return probabilities
 
 
@@ -113,7 +111,7 @@ def emotion_of_meant(labels: np.ndarray) -> np.ndarray:
     Returns:
         (N,) int64 indices in `EMOTIONS`, -1 for none.
     """
-    return np.where(labels >= 0, _MEANT_COLUMNS[labels], -1)
+    return np.where(labels >= 0, np.array(EMOTION_OF_MEANT)[labels], -1)
 
 
 def blend(seen: np.ndarray, meant: np.ndarray, meant_share: float) -> np.ndarray:
@@ -207,6 +205,24 @@ class QuestionRule(NamedTuple):
                 f"the model {name!r} answers only what people see; choose the question 'seen' or another model."
             )
         return reading or self.default
+
+    def probabilities(self, logits: "torch.Tensor", calibrated: bool = True) -> "torch.Tensor":
+        """Turn logits into probabilities, each question's part by itself.
+
+        Args:
+            logits: (N, K).
+            calibrated: divide each part by its temperature first.
+
+        Returns:
+            (N, K); each question's part sums to 1.
+        """
+        import torch
+
+        divisors = self.temperatures if calibrated else (1.0,) * len(self.questions)
+        if len(self.questions) == 1:  # no slices: an exported graph of one question stays as it is
+            return (logits / divisors[0]).softmax(dim=1)
+        pairs = zip(self.questions, divisors, strict=True)
+        return torch.cat([(logits[:, columns(name)] / divisor).softmax(dim=1) for name, divisor in pairs], dim=1)
 
     def read(self, parts: np.ndarray, reading: str) -> Answers:
         """Read the answers.

@@ -23,7 +23,6 @@ from ferlib.errors import FerlibError
 from ferlib.evaluation import calibration, label_noise, robustness, taggers
 from ferlib.evaluation.leakage import leak_scores
 from ferlib.evaluation.metrics import more_scores
-from ferlib.evaluation.reading import TwoAnswers, choose_reading
 from ferlib.files import atomic_path, write_json
 from ferlib.format import share_with_interval
 from ferlib.inference.classifier import Classifier
@@ -33,7 +32,7 @@ from ferlib.provenance import code_commit
 from ferlib.publishing import splits, store
 from ferlib.publishing.examples import explain_examples
 from ferlib.publishing.splits import Split, SplitResult
-from ferlib.publishing.thresholds import fit_threshold
+from ferlib.publishing.thresholds import fit_reading, fit_threshold, reading_entries
 
 RISK = 0.10
 """Share of wrong answers below which the "not sure" threshold keeps their upper bound, on valid."""
@@ -58,7 +57,7 @@ class Choices:
         threshold: least calibrated confidence at which the model answers.
         risk: bound of the share of wrong answers for which the threshold was chosen.
         level: probability with which the true share lies below `risk` (`calibration.choose_threshold`).
-        reading: of a model that answers both questions, what `evaluation.reading.choose_reading` returns; else None.
+        reading: of a model that answers both questions, what `thresholds.fit_reading` returns; else None.
     """
 
     temperature: float
@@ -74,11 +73,10 @@ class Choices:
 
     def sidecar_entries(self) -> dict:
         """Entries of the checkpoint's sidecar, where `predict` and the camera find them."""
-        entries = {
+        return {
             "temperature": self.temperature, "threshold": self.threshold, "chosen_on": "valid",
-            "threshold_risk": self.risk, "threshold_level": self.level,
+            "threshold_risk": self.risk, "threshold_level": self.level, **reading_entries(self.reading),
         }  # fmt: skip
-        return entries | {name: value for name, value in (self.reading or {}).items() if name != "shares"}
 
 
 def choose_on_valid(checkpoint: Checkpoint, data_set: DataSet, risk: float = RISK) -> Choices:
@@ -101,10 +99,7 @@ def _fit_choices(valid: Split, risk: float) -> Choices:
     temperature = calibration.fit_temperature(raw, labels)
     threshold = fit_threshold(raw, labels, temperature, risk)
     on_votes = calibration.fit_temperature(raw, emotion_shares(valid.votes))
-    reading = None
-    if "meant_probabilities" in valid.predictions:
-        answers = TwoAnswers(raw, valid.predictions["meant_probabilities"], labels, valid.predictions["meant_labels"])
-        reading = choose_reading(answers, temperature, risk)
+    reading = fit_reading(valid.predictions, temperature, risk)
     return Choices(temperature, on_votes, threshold, risk, calibration.LEVEL, reading)
 
 

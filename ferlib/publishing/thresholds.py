@@ -4,12 +4,14 @@
 """
 
 import json
+from collections.abc import Mapping
 
 import numpy as np
 
 from ferlib import paths
 from ferlib.errors import FerlibError
 from ferlib.evaluation import calibration
+from ferlib.evaluation.reading import TwoAnswers, choose_reading
 from ferlib.files import write_json
 from ferlib.models import checkpoints
 from ferlib.publishing import store
@@ -31,8 +33,37 @@ def fit_threshold(probabilities: np.ndarray, labels: np.ndarray, temperature: fl
     return calibration.choose_threshold(confidence, right, risk)
 
 
+def fit_reading(predictions: Mapping[str, np.ndarray], temperature: float, risk: float) -> dict | None:
+    """Choose how a model's answers to both questions are read, from its predictions on valid.
+
+    Args:
+        predictions: arrays as in `splits.Split.predictions`.
+        temperature: temperature of "seen".
+        risk: as `calibration.choose_threshold` takes it.
+
+    Returns:
+        What `reading.choose_reading` returns; None for a model that answers "seen" alone.
+
+    Raises:
+        FerlibError: no threshold gives so few wrong answers.
+    """
+    if "meant_probabilities" not in predictions:
+        return None
+    names = ("probabilities", "meant_probabilities", "labels", "meant_labels")
+    return choose_reading(TwoAnswers(*(predictions[name] for name in names)), temperature, risk)
+
+
+def reading_entries(reading: dict | None) -> dict:
+    """Select the entries of the sidecar from what `fit_reading` returns.
+
+    Args:
+        reading: the choices; None for a model that answers "seen" alone.
+    """
+    return {name: value for name, value in (reading or {}).items() if name != "shares"}
+
+
 def choose_again(name: str) -> dict:
-    """Choose a studied model's threshold again; temperature, risk and all other measures stay.
+    """Choose a studied model's thresholds again; temperature of "seen", risk and all other measures stay.
 
     The threshold comes from the stored predictions on valid. It goes into the sidecar, then into ``study.json``, where
     the scores of the answers above it are computed again from the stored predictions of both splits.
@@ -57,6 +88,8 @@ def choose_again(name: str) -> dict:
         predictions["probabilities"], predictions["labels"], chosen["temperature"], chosen["risk"]
     )
     chosen |= {"threshold": threshold, "level": calibration.LEVEL}
+    if reading := fit_reading(predictions, chosen["temperature"], chosen["risk"]):
+        chosen["reading"] = reading
     for split in ("valid", "test"):
         predictions = store.published_predictions(name, split)
         confidence, right = calibration.confidence_and_right(
@@ -64,7 +97,9 @@ def choose_again(name: str) -> dict:
         )
         answers = calibration.selective(confidence, right, confidence >= threshold)
         study[split]["abstention"]["at_threshold"] = {"threshold": threshold, **answers}
-    checkpoints.update_sidecar(name, threshold=threshold, threshold_level=calibration.LEVEL)
+    checkpoints.update_sidecar(
+        name, threshold=threshold, threshold_level=calibration.LEVEL, **reading_entries(chosen.get("reading"))
+    )
     write_json(path, study)
     return study
 

@@ -49,12 +49,12 @@ def prepare(data: FerData, config: TrainConfig, manifest: pd.DataFrame | None) -
 
     Args:
         data: rows of train and valid.
-        config: settings of the run; `mode`, `clean` and `preprocessing` are used.
+        config: settings of the run; `questions`, `mode`, `clean` and `preprocessing` are used.
         manifest: table of `cleaning.build_manifest`, looked up by id; needed when `config.clean`.
 
     Raises:
         ValueError: a row of test among the data, or a clean run without a manifest.
-        FerlibError: no usable training or validation image.
+        FerlibError: no usable training or validation image, or no label of FER2013 for the question "meant".
     """
     if (data.split == "test").any():
         raise ValueError("training must not see the test split; give it DataSet.train_valid")

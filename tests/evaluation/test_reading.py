@@ -69,6 +69,7 @@ def test_the_choices_are_those_of_the_sidecar():
     assert set(chosen) == {"meant_temperature", "meant_share", "thresholds", "shares"}
     assert chosen["meant_share"] in [each["share"] for each in chosen["shares"]]
     tuned = raw.at_temperatures(1.0, chosen["meant_temperature"])
+    assert set(chosen["thresholds"]) == {"meant", "both"}
     for reading, threshold in chosen["thresholds"].items():
         confidence, right = right_of_reading(tuned, reading, chosen["meant_share"])
         assert 0 < threshold < 1

@@ -29,7 +29,7 @@ def checkpoint(tmp_path, monkeypatch):
     about = {
         "model": arguments, "preprocessing": Preprocessing(standardise=True).to_dict(), "temperature": 1.5,
         "meant_temperature": 0.8, "meant_share": 0.4, "question": "both",
-        "thresholds": {"seen": 0.3, "meant": 0.4, "both": 0.5},
+        "threshold": 0.3, "thresholds": {"meant": 0.4, "both": 0.5},
     }  # fmt: skip
     checkpoints.save("pair", model.state_dict(), about)
     return checkpoints.load("pair")

@@ -9,8 +9,9 @@ import pytest
 import ferlib
 from ferlib import paths
 from ferlib.data.drawn import dataset
+from ferlib.models import checkpoints
 from ferlib.models.questions import BOTH_QUESTIONS
-from ferlib.publishing import publish, rescore, store, study
+from ferlib.publishing import publish, rescore, store, study, thresholds
 from ferlib.training import runs
 
 
@@ -53,10 +54,14 @@ def test_the_study_chooses_how_the_answers_are_read(published):
     assert sidecar["meant_temperature"] == reading["meant_temperature"]
     assert "shares" not in sidecar
     assert report["test"]["meant"] == published["test"]["meant"]
-    for question in ("seen", "meant", "both"):
-        classifier = ferlib.load_classifier("pair", "torch", question=question)
-        assert classifier.threshold == reading["thresholds"][question]
+    by_question = {"seen": sidecar["threshold"], **reading["thresholds"]}
+    assert set(by_question) == {"seen", "meant", "both"}
+    for question, threshold in by_question.items():
+        assert ferlib.load_classifier("pair", "torch", question=question).threshold == threshold
     default = ferlib.load_classifier("pair", "torch")
     assert default.question == "both"
     assert default.rule.meant_share == reading["meant_share"]
     assert np.isfinite(default.predict_proba(np.zeros((1, 48, 48), np.uint8))).all()
+    checkpoints.update_sidecar("pair", threshold=0.0, thresholds={}, meant_share=9.0)
+    assert thresholds.choose_again("pair")["chosen_on_valid"] == report["chosen_on_valid"]
+    assert json.loads((paths.CHECKPOINTS / "pair.json").read_text()) == sidecar  # from stored predictions, the same

@@ -60,7 +60,8 @@ MAY_MEASURE_TEST = {("publishing.study", "run_study")}
 SELECTS = {
     "fit_temperature": {("publishing.study", "_fit_choices"), ("evaluation.reading", "choose_reading")},
     "choose_threshold": {("publishing.thresholds", "fit_threshold"), ("evaluation.reading", "choose_reading")},
-    "choose_reading": {("publishing.study", "_fit_choices")},
+    "choose_reading": {("publishing.thresholds", "fit_reading")},
+    "fit_reading": {("publishing.study", "_fit_choices"), ("publishing.thresholds", "choose_again")},
     "fit_threshold": {("publishing.study", "_fit_choices"), ("publishing.thresholds", "choose_again")},
     "_fit_choices": {("publishing.study", "choose_on_valid")},
     # Which models teach together stands in a recipe; their scores together are only reported, by notebook 03.
@@ -71,7 +72,7 @@ SELECTS = {
 LEADS_TO_TEST = ("test", *LOADERS, "evaluate_model", "published_predictions", "publish")
 SELECTING_FUNCTIONS = {
     "publishing.study": ("choose_on_valid", "_fit_choices"), "publishing.splits": ("score_valid",),
-    "publishing.thresholds": ("fit_threshold",),
+    "publishing.thresholds": ("fit_threshold", "fit_reading"),
 }  # fmt: skip
 SELECTING_MODULES = ("evaluation.calibration", "evaluation.reading", "inference.int8", "publishing.export_check")
 SELECTING_ROOMS = ("training",)

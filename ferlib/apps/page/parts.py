@@ -74,7 +74,9 @@ def _controls() -> tuple[EmotionPipeline, LiveSettings]:
             question = st.selectbox(
                 "Say of a face", READINGS, default, READING_TITLES.__getitem__, key=f"question to {model}"
             )
-            pipeline, asked = _pipeline(model, question), f"{model}, {question}"
+            asked = f"{model}, {question}"
+            if question != READINGS[default]:
+                pipeline = _pipeline(model, question)
         default = round(100 * pipeline.threshold)
         percent = st.slider(
             "Say “not sure” below (%)", 0, 100, default, key=f"threshold of {asked}",
