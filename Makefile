@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN = .venv/bin
+# Bytecode that is written once halves the start of every test process and every notebook kernel.
+unexport PYTHONDONTWRITEBYTECODE
 # Two sets of packages: the light one predicts and runs the notebooks as published, the full one also trains and tests.
 # Each mark's time says when its packages were installed; a newer lock or pyproject.toml installs them again.
 LIGHT = .venv/.light
@@ -70,7 +72,7 @@ refresh: $(LIGHT) ## Execute the committed notebooks in place and normalise thei
 
 # What drives a browser has the machine to itself; all other tests run on every core. They come last, so that their
 # summary and coverage end the output.
-UNITS = -n logical --dist loadfile
+UNITS = -p no:nbval -n logical --dist loadfile
 test: $(FULL) ## Run every check: style, types, notebooks on drawn faces, committed notebooks, unit and real-data tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

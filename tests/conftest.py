@@ -1,6 +1,7 @@
 """What all tests share: no network, no window, few threads, and the real data set only when it is named."""
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,14 +99,22 @@ def tiny_set(drawn, drawn_manifest, tiny):
     return prepare(drawn.where(drawn.split != "test"), tiny, drawn_manifest)
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch, drawn):
-    """Every folder of the project moved to tmp_path, with drawn faces as its data."""
+@pytest.fixture(scope="module")
+def official_folder(tmp_path_factory, drawn):
+    """Folder of `drawn` in the official form, written once; `project` copies it."""
     from ferlib.data.drawn import dataset
 
+    folder = tmp_path_factory.mktemp("official") / "data"
+    dataset.save_official(drawn, folder)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, official_folder):
+    """Every folder of the project moved to tmp_path, with drawn faces as its data."""
     for name in ("PROCESSED", "RUNS", "CHECKPOINTS", "PUBLISHED"):
         monkeypatch.setattr(paths, name, tmp_path / name.lower())
-    dataset.save_official(drawn, tmp_path / "data")
+    shutil.copytree(official_folder, tmp_path / "data")
     monkeypatch.setenv("FERLIB_DATA", str(tmp_path / "data"))
     return tmp_path
 

@@ -11,7 +11,6 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from facenet_pytorch import MTCNN
 from PIL import Image
 
 from ferlib.bench.machine import machine, percentiles, take_turns, torch_threads
@@ -21,6 +20,7 @@ from ferlib.inference.loading import load_classifier
 from ferlib.live.following import FaceFollower
 from ferlib.live.timing import Stopwatch
 from ferlib.models.checkpoints import describe
+from ferlib.packages import need
 from ferlib.pipeline import EmotionPipeline, load_pipeline
 from ferlib.samples.clips import crowd
 
@@ -55,7 +55,7 @@ class PlainPath:
     """
 
     def __init__(self, model: str | None, **options: Any) -> None:
-        self._mtcnn = MTCNN(**options)
+        self._mtcnn = need("facenet_pytorch", "the plain path of the bench", "dev").MTCNN(**options)
         self._classifier = load_classifier(model, engine="torch")
 
     def __call__(self, picture: np.ndarray) -> tuple[dict[str, float], int]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ferlib import paths
-from ferlib.data import cleaning, fer2013, label_files, readers
+from ferlib.data import cleaning, copies, fer2013, label_files, readers
 from ferlib.data.check_report import RULES, MeantCounts, Report, Table, render
 from ferlib.data.data_set import DataSet, open_data_set
 from ferlib.data.ferplus import FerData
@@ -35,7 +35,8 @@ def check(root: str | Path, emotions: str | Path | None = None) -> Report:
         FerlibError: the folder holds no data that can be used.
     """
     root = Path(root)
-    data_set = open_data_set(root, emotions=emotions)
+    # The published data check is that of version 1 of the search for copies.
+    data_set = open_data_set(root, emotions=emotions, manifest_version=1)
     data, table = data_set.all_splits, data_set.manifest
     form = readers.detect_form(root)
     labels = data.source.removeprefix(form).removeprefix(", ") or "folder names"
@@ -177,7 +178,7 @@ def _meant_counts(data_set: DataSet, form: str) -> MeantCounts:
 
 
 def _copies(table: pd.DataFrame) -> dict[str, int]:
-    counts = {kind: int((table["copy"] == kind).sum()) for kind in cleaning.KINDS}
+    counts = {kind: int((table["copy"] == kind).sum()) for kind in copies.KINDS}
     groups = table.loc[table["group"] != "", "group"].nunique()
     return {**counts, "groups": int(groups), "disagree": int(table["disagrees"].sum())}
 

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from ferlib.data.cleaning import KINDS
+from ferlib.data.copies import KINDS
 from ferlib.data.fer2013 import SPLIT_SIZES
 from ferlib.data.readers import SPLITS
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from ferlib.data.cleaning import load_manifest
+from ferlib.data.copies import VERSION
 from ferlib.data.ferplus import LABEL_FILES, DataFolder, FerData, open_folder
 from ferlib.errors import FerlibError
 
@@ -23,10 +24,12 @@ class DataSet:
     Attributes:
         all_splits: train, valid and test, for the rooms `data` and `publishing` only.
         folder: the folder it was read from, whose files are hashed; None for data made in memory.
+        manifest_version: version of the search for copies that `manifest` tells of.
     """
 
     all_splits: FerData
     folder: DataFolder | None = None
+    manifest_version: int = VERSION
 
     @property
     def source(self) -> str:
@@ -50,7 +53,7 @@ class DataSet:
         It needs all splits, since a training image may sit in test too. Of a test image it says only which images it
         is a copy of, and its label; training takes only the column `kept` of the train rows.
         """
-        return load_manifest(self.all_splits)
+        return load_manifest(self.all_splits, self.manifest_version)
 
     @cached_property
     def by_label_file(self) -> dict[str, "DataSet"]:
@@ -64,7 +67,7 @@ class DataSet:
         for name in LABEL_FILES:
             if name not in data_sets:
                 with suppress(FerlibError):  # a data set may lack one of the two
-                    other = DataSet(self.folder.load_all(name), self.folder)
+                    other = DataSet(self.folder.load_all(name), self.folder, self.manifest_version)
                     data_sets.setdefault(other.label_file, other)
         return data_sets
 
@@ -75,17 +78,19 @@ class DataSet:
 
 
 def open_data_set(
-    root: str | Path | None = None, labels: str = "label.csv", emotions: str | Path | None = None
-) -> DataSet:
+    root: str | Path | None = None, labels: str = "label.csv", emotions: str | Path | None = None,
+    manifest_version: int = VERSION,
+) -> DataSet:  # fmt: skip
     """Open a data folder: read (or take from the cache) and hash its files once.
 
     Args:
         root: the data folder; None means `paths.data_root()`.
         labels: ``"label.csv"`` (the default protocol) or ``"fer2013new.csv"``.
         emotions: csv file with FER2013's own labels; None means the one that `emotions_csv.find_emotions` finds.
+        manifest_version: version of the search for copies; see `copies`.
 
     Raises:
         FerlibError: no data, or data that cannot be used; the sentence says what to do.
     """
     folder = open_folder(root, emotions)
-    return DataSet(folder.load_all(labels), folder)
+    return DataSet(folder.load_all(labels), folder, manifest_version)

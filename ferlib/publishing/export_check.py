@@ -46,7 +46,7 @@ def check_export(
     """
     about, _ = checkpoints.describe(name)
     checkpoint = checkpoints.load(name)
-    data_set = open_same_data(about.get("data_hash", ""), f"{about['name']} was trained on") if int8 else None
+    data_set = open_same_data(about, f"{about['name']} was trained on") if int8 else None
     say("writing the graph")
     graph = onnx_export.load_graph(about, lambda: checkpoint)
     if out is not None:

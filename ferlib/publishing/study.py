@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ferlib import paths
+from ferlib.data.copies import recorded_version
 from ferlib.data.data_set import DataSet, open_data_set
 from ferlib.data.labels import COLUMN_OF_EMOTION
 from ferlib.data.votes import emotion_shares
@@ -132,7 +133,11 @@ def run_study(
     checkpoint = checkpoints.load(name)
     published = results is None
     folder = (paths.PUBLISHED if results is None else results) / checkpoint.name
-    data_set = _open_published_data(checkpoint.name, root) if published else open_data_set(root)
+    data_set = (
+        _open_published_data(checkpoint.name, root)
+        if published
+        else open_data_set(root, manifest_version=recorded_version(checkpoint.about))
+    )
     say("choosing temperature and threshold on valid")
     chosen = choose_on_valid(checkpoint, data_set, risk)
     about = {**checkpoint.about, **chosen.sidecar_entries()}
@@ -187,7 +192,7 @@ def _open_published_data(name: str, root: Path | None) -> DataSet:
     metrics = store.published_metrics(name)
     if "test" not in metrics:
         raise FerlibError(f"{name!r} is an ablation, which is scored on valid only; it gets no study.")
-    return splits.open_same_data(metrics["run"]["data_hash"], f"{name} was published with", root)
+    return splits.open_same_data(metrics["run"], f"{name} was published with", root)
 
 
 def _report_split(split: Split, chosen: Choices) -> dict:

@@ -190,6 +190,7 @@ def test_a_measurement_that_fails_is_named(monkeypatch):
         bench_folder.compare_folders(counts=(3, 6), few=2)
 
 
+@pytest.mark.slow
 def test_what_the_speed_costs_is_measured_and_told(monkeypatch, make):
     monkeypatch.setattr(
         accuracy, "load_pipeline", lambda *_, **__: EmotionPipeline(accuracy.FaceDetector(40), make.classifier())

@@ -20,6 +20,7 @@ def tiny_settings():
     return replace(config, epochs=2, stem="conv", sizes=((0.0, 32), (0.5, 40)), preprocessing=pre)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", [training.our_loop, training.our_recipe, training.usual_loop])
 def test_each_loop_trains_and_gives_a_speed(loop):
     assert loop(tiny_settings(), 256) > 1

@@ -367,6 +367,7 @@ def test_help_has_examples_states_and_completion(ferlib):
         assert text in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [

@@ -90,6 +90,7 @@ def test_unknown_emotion_and_class_are_refused():
         draw_faces([8], seed=0)
 
 
+@pytest.mark.slow
 def test_a_linear_classifier_tells_the_emotions_apart():
     labels = np.arange(800) % 8
     pixels = draw_faces(labels, seed=11).reshape(800, -1).astype(np.float32)
@@ -230,6 +231,7 @@ def test_what_was_meant_is_what_was_drawn_where_all_taggers_agree(small):
         assert names_of(part.meant, MEANT_EMOTIONS).tolist() == np.where(drawn == "contempt", "", drawn).tolist()
 
 
+@pytest.mark.slow
 def test_one_in_ten_of_the_other_faces_is_meant_as_neutral():
     data = rows(make_dataset(train=40, valid=1000, test=16, seed=2), "valid")
     drawn, meant = names_of(hard_labels(data.votes), EMOTIONS), names_of(data.meant, MEANT_EMOTIONS)

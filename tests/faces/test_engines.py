@@ -27,6 +27,7 @@ def check(agreement):
     assert agreement["probability"] < 0.001
 
 
+@pytest.mark.slow
 def test_both_engines_find_the_same_faces(detector, reference):
     assert (detector.engine, reference.engine) == ("onnx", "torch")
     agreement = detector_agreement(reference, detector, composed_pictures(count=6))
@@ -35,6 +36,7 @@ def test_both_engines_find_the_same_faces(detector, reference):
     check(agreement)
 
 
+@pytest.mark.slow
 def test_both_find_the_same_small_faces():
     pictures = [cv2.resize(picture, (320, 240), interpolation=cv2.INTER_AREA) for picture in composed_pictures(1, 3)]
     agreement = detector_agreement(FaceDetector(20, engine="torch"), FaceDetector(20), pictures)
@@ -66,6 +68,7 @@ def test_threads_change_nothing(photo):
         FaceDetector(threads=0)
 
 
+@pytest.mark.slow
 def test_two_hundred_faces():
     picture = next(crowd(1280, 960, count=200, frames=1))
     detections = FaceDetector(20)(picture)

@@ -43,6 +43,7 @@ def test_a_graph_says_what_it_was_made_from(tiny_checkpoint):
     assert (metadata["temperature"], metadata["layout"]) == ("1.0", graphs.LAYOUT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "stem", "size"),
     [

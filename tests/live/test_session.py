@@ -228,6 +228,7 @@ def test_sessions_that_share_a_pipeline_never_run_it_at_once():
     assert [len(live.table()) for live in lives] == [50] * 4
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_over_2000_frames():
     live = session(BOX, (170, 60, 250, 160))
     live._rows = type(live._rows)(maxlen=400)

@@ -45,6 +45,7 @@ def openings(project, monkeypatch):
     return Openings(monkeypatch)
 
 
+@pytest.mark.slow
 def test_train_publish_evaluate_study_and_export_open_the_data_once_each(openings, tiny, tmp_path):
     runs.train(replace(tiny, epochs=1), "small", progress=False)
     assert openings.were_one()

@@ -48,6 +48,7 @@ def test_eight_bits_that_are_as_good_are_kept(data):
     assert "valid, int8" in steps
 
 
+@pytest.mark.slow
 def test_eight_bits_that_cost_too_much_are_not(data, monkeypatch):
     measured = {"n": 10, "split": "valid", "accuracy": {"torch": 0.9, "int8": 0.8965}, "agreement": {}}
     monkeypatch.setattr(export_check, "_compare_on_valid", lambda *_: dict(measured))
@@ -59,6 +60,7 @@ def test_eight_bits_that_cost_too_much_are_not(data, monkeypatch):
     load_classifier("tiny", engine="int8")
 
 
+@pytest.mark.slow
 def test_an_interrupted_measurement_leaves_no_ranges(data, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt

@@ -14,6 +14,7 @@ from ferlib.training import recipes, runs
 from ferlib.training.config import TrainConfig
 
 
+@pytest.mark.slow
 def test_train_publish_evaluate(project, tiny, drawn):
     best = runs.train(replace(tiny, epochs=2), "small", progress=False)
     about = json.loads((paths.RUNS / "small" / "run.json").read_text())

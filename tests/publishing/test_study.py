@@ -49,6 +49,7 @@ def fake_detector(monkeypatch):
     monkeypatch.setattr("ferlib.faces.detector.FaceDetector", lambda: lambda picture: [])
 
 
+@pytest.mark.slow
 def test_a_study_measures_records_and_tunes_the_sidecar(project, fake_detector):
     steps = []
     report = study.run_study("tiny", risk=0.9, images=12, say=steps.append)
@@ -79,6 +80,7 @@ def test_a_study_measures_records_and_tunes_the_sidecar(project, fake_detector):
     assert "chosen on valid: temperature" in study.render_study(report)
 
 
+@pytest.mark.slow
 def test_the_stored_predictions_stay_those_of_temperature_one(project, fake_detector):
     study.run_study("tiny", risk=0.9, images=4)
     for split in ("valid", "test"):
@@ -91,6 +93,7 @@ def test_the_stored_predictions_stay_those_of_temperature_one(project, fake_dete
     assert np.allclose(scaled, np.exp(logits) / np.exp(logits).sum(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_results_of_other_data_leave_the_published_model_alone(project, fake_detector, drawn):
     before = {
         path: path.read_bytes() for path in project.rglob("*") if path.is_file() and "processed" not in path.parts
@@ -114,6 +117,7 @@ def test_a_model_of_other_data_is_refused(project, monkeypatch, tmp_path):
         study.run_study("tiny", risk=0.9)
 
 
+@pytest.mark.slow
 def test_predictions_of_other_weights_are_refused_and_nothing_is_written(project, fake_detector):
     path = paths.PUBLISHED / "tiny" / "predictions_test.npz"
     stored = store.published_predictions("tiny", "test")
@@ -126,6 +130,7 @@ def test_predictions_of_other_weights_are_refused_and_nothing_is_written(project
     assert (paths.CHECKPOINTS / "tiny.json").read_bytes() == sidecar
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["labels", "leaked"])
 def test_other_labels_or_leaks_than_the_published_ones_are_refused(project, fake_detector, key):
     path = paths.PUBLISHED / "tiny" / "predictions_valid.npz"

@@ -28,6 +28,7 @@ def published(project, tiny, monkeypatch):
     return publish.publish("pair")
 
 
+@pytest.mark.slow
 def test_both_questions_are_published_scored_and_read(published, drawn):
     offsets = json.loads((paths.CHECKPOINTS / "pair.json").read_text())["logit_offsets"]
     assert len(offsets) == 15
@@ -46,6 +47,7 @@ def test_both_questions_are_published_scored_and_read(published, drawn):
     assert "meant       n = " in rescore.render_evaluation(again)
 
 
+@pytest.mark.slow
 def test_the_study_chooses_how_the_answers_are_read(published):
     report = study.run_study("pair", risk=0.95, images=4)
     reading = report["chosen_on_valid"]["reading"]

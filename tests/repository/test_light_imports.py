@@ -66,6 +66,7 @@ def test_the_training_packages_are_hidden():
         run_python(f"{HIDDEN}\nimport torch")
 
 
+@pytest.mark.slow
 def test_notebooks_and_applications_import_without_the_training_packages():
     statements = notebook_imports()
     assert any("ferlib.report" in statement for statement in statements)

@@ -83,29 +83,44 @@ def name_of(path: Path) -> str:
 
 
 def parse(module: str) -> ast.Module:
-    return ast.parse((paths.ROOT / "ferlib" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
+    return tree_of(paths.ROOT / "ferlib" / f"{module.replace('.', '/')}.py")
 
 
-def mentions(tree: ast.AST, name: str, function: str = "") -> Iterator[tuple[str, ast.AST]]:
-    """(enclosing function or method, node) wherever `name` is used, imported, or written as a string.
+NAME_OF = {
+    ast.Name: lambda node: node.id,
+    ast.Attribute: lambda node: node.attr,
+    ast.alias: lambda node: node.name.split(".")[-1],
+    ast.Constant: lambda node: node.value,  # getattr(module, "load_all")
+}
 
-    The enclosing function is the outermost one, "" outside every function, and `IMPORT` for an import there.
-    """
+
+def named_nodes(tree: ast.AST, function: str = "") -> Iterator[tuple[str, str, ast.AST]]:
+    """(name, enclosing function or method, node) of all that is used, imported, or written as a string."""
     for node in ast.iter_child_nodes(tree):
         inside = function
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not function:
             inside = node.name
         elif isinstance(node, ast.alias) and not function:
             inside = IMPORT
-        named = {
-            ast.Name: lambda node: node.id,
-            ast.Attribute: lambda node: node.attr,
-            ast.alias: lambda node: node.name.split(".")[-1],
-            ast.Constant: lambda node: node.value,  # getattr(module, "load_all")
-        }.get(type(node))
-        if named and named(node) == name:
-            yield inside, node
-        yield from mentions(node, name, inside)
+        if type(node) in NAME_OF and isinstance(name := NAME_OF[type(node)](node), str):
+            yield name, inside, node
+        yield from named_nodes(node, inside)
+
+
+@cache
+def index(tree: ast.AST) -> dict[str, list[tuple[str, ast.AST]]]:
+    places: dict[str, list[tuple[str, ast.AST]]] = {}
+    for name, function, node in named_nodes(tree):
+        places.setdefault(name, []).append((function, node))
+    return places
+
+
+def mentions(tree: ast.AST, name: str) -> list[tuple[str, ast.AST]]:
+    """(enclosing function or method, node) wherever `name` is used, imported, or written as a string.
+
+    The enclosing function is the outermost one, "" outside every function, and `IMPORT` for an import there.
+    """
+    return index(tree).get(name, [])
 
 
 @cache
@@ -237,12 +252,11 @@ def test_notebooks_do_not_score_on_test():
 
 def test_the_readers_are_called_by_the_loader_alone():
     assert {module for module, _ in users("_read_and_cache") | users("_open_cache")} == {"data.ferplus"}
-    tree = {name_of(path): tree_of(path) for path in MODULES}
     calls = {
-        module
-        for module, parsed in tree.items()
-        for node in ast.walk(parsed)
-        if isinstance(node, ast.Attribute) and ast.unparse(node) == "readers.read"
+        name_of(path)
+        for path in MODULES
+        for _, node in mentions(tree_of(path), "read")
+        if ast.unparse(node) == "readers.read"
     }
     assert calls == {"data.ferplus"}
 

@@ -139,6 +139,7 @@ def fill_video(log, make):
     log.close(finished=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("detect_every", "starts", "damaged"),
     [(1, [0, 0, 1, 2, 3, 4, 5, 6], [0, 0, 0, 0, 1, 1, 1, 1]), (3, [0, 0, 0, 0, 0, 3, 3, 5], [0, 0, 0, 0, 0, 1, 1, 1])],

@@ -258,6 +258,7 @@ def test_impossible_outputs_are_refused_before_any_work(pipeline, clip, tmp_path
         run(clip, pipeline, annotate_dir=tmp_path / "file")
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length(tmp_path):
     detector = FakeDetector((10, 10, 60, 60))
     peaks = []

@@ -67,6 +67,7 @@ def test_two_processes_follow_the_loss_curve_of_one(tmp_path, config, few):
         assert other["lr"] == row["lr"]
 
 
+@pytest.mark.slow
 def test_bfloat16_trains_and_keeps_full_precision_weights(tmp_path, config, few):
     full_precision = fit(config, few, tmp_path / "full", progress=False)
     low_precision = fit(config, few, tmp_path / "low", precision="bf16", progress=False)
@@ -79,6 +80,7 @@ def test_bfloat16_trains_and_keeps_full_precision_weights(tmp_path, config, few)
     assert again["history"][0]["train_loss"] == full_precision["history"][0]["train_loss"]
 
 
+@pytest.mark.slow
 def test_valid_is_scored_in_full_precision_with_an_average_or_without(tmp_path, config, few):
     plain = replace(config, ema_decay=0.0)
     best = fit(plain, few, tmp_path / "run", precision="bf16", progress=False)

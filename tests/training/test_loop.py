@@ -72,6 +72,7 @@ def test_equalisation_is_done_before_training(drawn, drawn_manifest, tiny):
     assert np.ptp(equal.images.numpy(), axis=(1, 2)).min() > 200
 
 
+@pytest.mark.slow
 def test_loss_falls_on_eight_images(tmp_path, drawn, tiny):
     config = replace(
         tiny, epochs=40, batch_size=8, clean=False, mode="majority", dropout=0.0, peak_lr=0.05, weight_decay=0.0,
@@ -290,6 +291,7 @@ def teacher_of(tiny, seed):
     return Checkpoint(f"t{seed}", build_model(**arguments).eval(), Preprocessing(size=24), 1.0, {})
 
 
+@pytest.mark.slow
 def test_distillation_pulls_the_student_to_its_teachers(tmp_path, tiny_set, tiny):
     teachers = [teacher_of(tiny, 5), teacher_of(tiny, 6)]
     for teacher in teachers:
@@ -351,6 +353,7 @@ def test_stored_and_new_logits_train_alike(tmp_path, tiny_set, tiny, monkeypatch
     assert asked["history"][0]["train_loss"] == pytest.approx(stored["history"][0]["train_loss"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_pretrained_weights_are_where_training_starts(tmp_path, tiny_set, tiny):
     pre = Preprocessing(size=32, channels=3, mean=LITE_MEAN, std=LITE_STD)
     config = replace(

@@ -35,6 +35,7 @@ def test_the_average_is_that_of_weights_and_statistics(members):
         torch.testing.assert_close(value, expected)
 
 
+@pytest.mark.slow
 def test_a_soup_is_a_run_that_can_be_published(members, tiny):
     config = replace(tiny, soup=("one", "two"), epochs=1)
     best = runs.train(config, "soup", progress=False)
@@ -52,6 +53,7 @@ def test_a_soup_is_a_run_that_can_be_published(members, tiny):
     assert "| the mean of one and two |" in readme_tables.results_markdown([metrics])
 
 
+@pytest.mark.slow
 def test_a_soup_that_is_there_stays_when_a_member_changes(members, tiny):
     config = replace(tiny, soup=("one", "two"), epochs=1)
     first = runs.train(config, "soup", progress=False)
@@ -70,6 +72,7 @@ def test_a_soup_never_overwrites_another_run(members, tiny):
     assert runs.read_run("one")
 
 
+@pytest.mark.slow
 def test_a_soup_needs_one_network(members, tiny):
     runs.train(replace(tiny, epochs=1, width=2 * tiny.width), "wide", progress=False)
     publish.publish("wide")
