@@ -91,6 +91,7 @@ def test_valid_is_scored_in_full_precision_with_an_average_or_without(tmp_path, 
     assert (last["valid_loss"], last["valid_accuracy"]) == (scores.loss, scores.accuracy)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_in_the_precision_in_which_it_began(tmp_path, config, few):
     fit(replace(config, epochs=1), few, tmp_path, precision="bf16", progress=False)
     with pytest.raises(FerlibError, match="begun with --precision bf16 and would go on with no; say --precision bf16"):
