@@ -135,3 +135,15 @@ class Frames:
 
     def close(self):
         self.closed = True
+
+
+def make_textures(count, size=48, seed=0):
+    """Random images, (count, size, size) uint8, alike photos to a search: smooth, with details."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        weight
+        * sigma
+        * cv2.GaussianBlur(rng.standard_normal((size, size, count)), (0, 0), sigma).reshape(size, size, count)
+        for sigma, weight in ((1, 1), (3, 1.5), (8, 2))
+    ]
+    return np.clip(128 + 60 * sum(layers).transpose(2, 0, 1), 0, 255).astype(np.uint8)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ferlib import paths
+from ferlib.data.copies import recorded_version
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path, write_json
 from ferlib.inference.classifier import Classifier
