@@ -147,3 +147,12 @@ def make_textures(count, size=48, seed=0):
         for sigma, weight in ((1, 1), (3, 1.5), (8, 2))
     ]
     return np.clip(128 + 60 * sum(layers).transpose(2, 0, 1), 0, 255).astype(np.uint8)
+
+
+def logits_case(n=4000, seed=0):
+    """Labels drawn from the softmax of the logits: calibrated at temperature 1."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (n, 8))
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (probabilities.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
+    return probabilities, labels

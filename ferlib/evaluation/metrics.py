@@ -7,12 +7,10 @@ import numpy as np
 from sklearn import metrics as sk
 
 from ferlib.data.labels import EMOTIONS
+from ferlib.models.temperature import MIN_PROBABILITY
 
 RESAMPLES = 10_000
 """Number of bootstrap resamples."""
-
-MIN_PROBABILITY = 1e-12
-"""Least probability in a logarithm."""
 
 _RESAMPLES_AT_ONCE = 500
 

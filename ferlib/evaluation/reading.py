@@ -6,6 +6,7 @@ import numpy as np
 
 from ferlib.evaluation import calibration
 from ferlib.models.questions import blend, emotion_of_meant, widen_meant
+from ferlib.models.temperature import at_temperature, fit_temperature
 
 SHARES = tuple(round(0.05 * step, 2) for step in range(21))
 """Shares of "meant" that are tried."""
@@ -29,7 +30,7 @@ class TwoAnswers:
 
     def at_temperatures(self, seen: float, meant: float) -> "TwoAnswers":
         """Scale the probabilities of each question, which are of temperature 1, to its own temperature."""
-        at = calibration.at_temperature
+        at = at_temperature
         return TwoAnswers(at(self.seen, seen), at(self.meant, meant), self.seen_labels, self.meant_labels)
 
 
@@ -126,7 +127,7 @@ def choose_reading(raw: TwoAnswers, temperature: float, risk: float) -> dict:
     Raises:
         FerlibError: no threshold gives so few wrong answers.
     """
-    meant_temperature = calibration.fit_temperature(raw.meant, raw.meant_labels)
+    meant_temperature = fit_temperature(raw.meant, raw.meant_labels)
     answers = raw.at_temperatures(temperature, meant_temperature)
     scores = share_scores(answers)
     share = choose_share(scores)

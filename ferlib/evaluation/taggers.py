@@ -6,8 +6,9 @@ import numpy as np
 
 from ferlib.data.labels import COLUMN_OF_EMOTION, EMOTIONS, INDEX
 from ferlib.data.votes import emotion_shares, hard_labels, targets
-from ferlib.evaluation.metrics import MIN_PROBABILITY, accuracy_rate, bootstrap_mean
+from ferlib.evaluation.metrics import accuracy_rate, bootstrap_mean
 from ferlib.evaluation.scores import score_predictions
+from ferlib.models.temperature import MIN_PROBABILITY
 
 PROTOCOL_RULES = ("majority", "crossentropy", "multi_target", "argmax")
 """Label rules of the FER+ protocols in `protocol_table`."""

@@ -29,6 +29,7 @@ from ferlib.format import share_with_interval
 from ferlib.inference.classifier import Classifier
 from ferlib.models import checkpoints
 from ferlib.models.checkpoints import Checkpoint
+from ferlib.models.temperature import at_temperature, fit_temperature
 from ferlib.provenance import code_commit
 from ferlib.publishing import splits, store
 from ferlib.publishing.examples import explain_examples
@@ -97,9 +98,9 @@ def choose_on_valid(checkpoint: Checkpoint, data_set: DataSet, risk: float = RIS
 
 def _fit_choices(valid: Split, risk: float) -> Choices:
     raw, labels = valid.predictions["probabilities"], valid.predictions["labels"]
-    temperature = calibration.fit_temperature(raw, labels)
+    temperature = fit_temperature(raw, labels)
     threshold = fit_threshold(raw, labels, temperature, risk)
-    on_votes = calibration.fit_temperature(raw, emotion_shares(valid.votes))
+    on_votes = fit_temperature(raw, emotion_shares(valid.votes))
     reading = fit_reading(valid.predictions, temperature, risk)
     return Choices(temperature, on_votes, threshold, risk, calibration.LEVEL, reading)
 
@@ -199,7 +200,7 @@ def _report_split(split: Split, chosen: Choices) -> dict:
     """Measures that need only the predictions and the votes of a split; the same for valid and test."""
     predictions = split.predictions
     raw, labels, leaked = predictions["probabilities"], predictions["labels"], predictions["leaked"]
-    scaled = calibration.at_temperature(raw, chosen.temperature)
+    scaled = at_temperature(raw, chosen.temperature)
     shares = emotion_shares(split.votes)
     majority = split.votes[np.arange(len(labels)), np.array(COLUMN_OF_EMOTION)[np.maximum(labels, 0)]]
     temperatures = {"raw": 1.0, "scaled": chosen.temperature, "scaled to votes": chosen.temperature_votes}
@@ -211,7 +212,7 @@ def _report_split(split: Split, chosen: Choices) -> dict:
         "leaks": leak_scores(raw, labels, leaked, SEED),
         "human": taggers.human_line(split.votes),
         "votes": {
-            name: taggers.distribution_scores(calibration.at_temperature(raw, value), split.votes)
+            name: taggers.distribution_scores(at_temperature(raw, value), split.votes)
             for name, value in temperatures.items()
         },
         "by_agreement": taggers.accuracy_by_agreement(raw, split.votes),

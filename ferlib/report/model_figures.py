@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.evaluation import metrics
-from ferlib.evaluation.calibration import at_temperature
+from ferlib.models.temperature import at_temperature
 from ferlib.plots import behaviour, comparison, confidence, scores
 from ferlib.report.studies import StudiedModel, model_caption
 

@@ -10,6 +10,9 @@ from ferlib.models.questions import SEEN_ONLY, check_questions
 
 BALANCES = ("none", "loss", "sampling")
 
+MAX_BLUR = 0.8
+"""Largest standard deviation of the blur, in pixels: that of a kernel of three pixels is at most 0.82."""
+
 RETIRED: dict[str, Any] = {"sam": 0.0, "cutmix": 0.0, "patience": 0, "label_smoothing": 0.0}
 """Settings of earlier versions with the value that turned them off; stored settings still name them."""
 
@@ -25,6 +28,8 @@ class Augmentation:
         shift: fraction of the side, horizontally and vertically.
         light: contrast factor from 1 - light to 1 + light, and brightness by half of that range.
         erasing: probability that one rectangle (2 % to 20 % of the area) is replaced by noise.
+        blur: standard deviation of a blur in pixels of the image, drawn from 0 to this, at most `MAX_BLUR`.
+        grain: standard deviation of the pixels' noise, as a share of white, drawn from 0 to this.
     """
 
     flip: float = 0.5
@@ -33,6 +38,8 @@ class Augmentation:
     shift: float = 0.08
     light: float = 0.3
     erasing: float = 0.25
+    blur: float = 0.0
+    grain: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ class TrainConfig:
         teachers: names of checkpoints to distil from; all see the student's own view.
         distill_weight: share of the teachers in the loss; the votes have the rest.
         distill_temperature: temperature that softens the probabilities of teachers and student.
+        calibrate_teachers: divide the logits of each teacher by its own temperature first, which is fitted on valid.
         clip_norm: largest gradient norm; 0 turns clipping off.
         sizes: progressive resolution, (share of the epochs from which it holds, input side in pixels).
         preprocessing: input of the network, stored with its checkpoint.
@@ -118,6 +126,7 @@ class TrainConfig:
     teachers: tuple[str, ...] = ()
     distill_weight: float = 0.7
     distill_temperature: float = 2.0
+    calibrate_teachers: bool = False
     clip_norm: float = 5.0
     sizes: tuple[tuple[float, int], ...] = ((0.0, 40), (0.6, 48))
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
@@ -148,6 +157,10 @@ class TrainConfig:
             (not 0 < self.layer_decay <= 1, f"layer_decay must lie above 0 and up to 1, not {self.layer_decay}."),
             (not 0 <= self.distill_weight <= 1, f"distill_weight must lie in 0..1, not {self.distill_weight}."),
             (self.pretrained and bool(self.start), "pretrained and start are two different beginnings; leave one out."),
+            (
+                not 0 <= self.augmentation.blur <= MAX_BLUR,
+                f"blur must lie in 0..{MAX_BLUR} pixels, not {self.augmentation.blur}.",
+            ),
             (len(self.soup) == 1, "a soup needs at least two checkpoints."),
             (
                 bool(self.soup) and bool(self.pretrained or self.start or self.teachers),

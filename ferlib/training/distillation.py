@@ -18,6 +18,7 @@ from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
 from ferlib.models.checkpoints import Checkpoint
 from ferlib.models.questions import columns
+from ferlib.models.temperature import fit_temperature
 from ferlib.training.augmentation import Views, render_views
 from ferlib.training.config import TrainConfig
 
@@ -29,7 +30,8 @@ class Teachers(nn.Module):
 
     A teacher that was trained with logit adjustment has the offsets in its sidecar (``"logit_offsets"``); they are
     added, so that all teachers speak of the frequencies of the training data. A question that the student answers and
-    no teacher does has probabilities of 0.
+    no teacher does has probabilities of 0. After `calibrate`, each teacher's logits are first divided by its own
+    temperature, so that one that is too sure of itself does not teach that.
 
     Args:
         checkpoints: the teachers; their equalisation must be the student's, since all see the same pixels.
@@ -51,6 +53,7 @@ class Teachers(nn.Module):
         self.networks = nn.ModuleList(teacher.model.eval() for teacher in checkpoints)
         self.checkpoints = list(checkpoints)
         self.temperature = config.distill_temperature
+        self.own_temperatures = [dict.fromkeys(config.questions, 1.0) for _ in checkpoints]
         self.questions = config.questions
 
     def __bool__(self) -> bool:
@@ -90,13 +93,31 @@ class Teachers(nn.Module):
         parts = []
         for question in self.questions:
             place = columns(question)
-            answers = [row[:, place] for row in logits if row.shape[1] >= place.stop]
+            answers = [
+                row[:, place] / own[question]
+                for row, own in zip(logits, self.own_temperatures, strict=True)
+                if row.shape[1] >= place.stop
+            ]
             if answers:
                 softened = torch.stack([F.log_softmax(answer / self.temperature, dim=1) for answer in answers])
                 parts.append(softened.mean(dim=0).softmax(dim=1))
             else:
                 parts.append(logits[0].new_zeros(len(logits[0]), place.stop - place.start))
         return torch.cat(parts, dim=1)
+
+    def calibrate(self, logits: Sequence[torch.Tensor], labels: dict[str, torch.Tensor]) -> None:
+        """Fit each teacher's own temperature for each question that it answers, on images of valid.
+
+        Args:
+            logits: of each teacher, (M, 8) or (M, 15) for the images as they are.
+            labels: (M,) labels of each question, -1 for none.
+        """
+        for row, own in zip(logits, self.own_temperatures, strict=True):
+            for question in self.questions:
+                place = columns(question)
+                if row.shape[1] >= place.stop:
+                    probabilities = row[:, place].double().softmax(dim=1).cpu().numpy()
+                    own[question] = fit_temperature(probabilities, labels[question].cpu().numpy())
 
 
 class TeacherLogits:
@@ -128,11 +149,20 @@ class TeacherLogits:
         Returns:
             (N, K) probabilities on the CPU.
         """
-        logits = [self._logits(teacher, view_set, views) for teacher in range(len(self.keys))]
-        return self.teachers.soften(logits)
+        return self.teachers.soften(self.all_logits(view_set, views))
+
+    def all_logits(self, view_set: int, views: Views) -> list[torch.Tensor]:
+        """Compute the logits of each teacher, (N, 8) or (N, 15), or read them.
+
+        Args:
+            view_set: number of the views, part of the files' names.
+            views: one view of each image.
+        """
+        return [self._logits(teacher, view_set, views) for teacher in range(len(self.keys))]
 
     def _logits(self, teacher: int, view_set: int, views: Views) -> torch.Tensor:
-        parts = (views.geometry, views.light, views.patch, views.noise)
+        *parts, blur, grain = views.parts()
+        parts += [part for part in (blur, grain) if part.any()]  # views without them keep the names of their files
         views_digest = hashlib.sha256(b"".join(part.numpy().tobytes() for part in parts)).hexdigest()
         key = hashlib.sha256(json.dumps([*self.keys[teacher], views_digest]).encode()).hexdigest()[:16]
         path = self.folder / f"teacher-{self.teachers.checkpoints[teacher].name}-{view_set:02d}-{key}.npy"

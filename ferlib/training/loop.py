@@ -23,7 +23,7 @@ from ferlib.models.networks import build_model
 from ferlib.models.preprocessing import resize
 from ferlib.models.pretrained import load_pretrained
 from ferlib.models.questions import widen_head
-from ferlib.training.augmentation import Views, mix_batch, render_views
+from ferlib.training.augmentation import Views, mix_batch, plain_views, render_views
 from ferlib.training.average import WeightAverage
 from ferlib.training.batches import TrainingSet, adjustment_offsets, class_weights, draw_epoch
 from ferlib.training.config import TrainConfig
@@ -119,6 +119,8 @@ class _Run:
         self.images = data.images.to(self.device)
         self.teachers = teachers.to(self.device)
         self.teacher_logits = TeacherLogits(teachers, self.images, data.content_hash, teacher_folder)
+        if config.calibrate_teachers:
+            self._calibrate_teachers(teacher_folder)
         weighted = config.balance == "loss"
         self.offsets = adjustment_offsets(config, data.targets).to(self.device)
         self.class_weights = class_weights(data.targets, config.balance_power).to(self.device) if weighted else None
@@ -160,6 +162,13 @@ class _Run:
             self.average.update(self.model, self.epoch * self.steps + step)
         loss = self.accelerator.reduce(total, "mean").item() / len(epoch.order)
         self._finish_epoch(size, rate, loss, start)
+
+    def _calibrate_teachers(self, folder: Path) -> None:
+        """Fit the teachers' own temperatures on valid."""
+        images, labels = self.data.valid_images, {"seen": self.data.valid_labels, "meant": self.data.valid_meant}
+        on_valid = TeacherLogits(self.teachers, images.to(self.device), self.data.content_hash, folder)
+        with self.accelerator.main_process_first():  # the others then find its files
+            self.teachers.calibrate(on_valid.all_logits(0, plain_views(len(images))), labels)
 
     def _teacher_probabilities(self, indices: torch.Tensor, views: Views) -> torch.Tensor:
         """(N, K) softened probabilities of the teachers for new views."""

@@ -1,21 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from fakes import logits_case
 from scipy.stats import binomtest
 from torchmetrics.functional.classification import multiclass_calibration_error
 from torchmetrics.functional.classification.calibration_error import _ce_compute
 
 from ferlib.errors import FerlibError
 from ferlib.evaluation import calibration as cal
-
-
-def logits_case(n=4000, seed=0):
-    """Labels drawn from the softmax of the logits: calibrated at temperature 1."""
-    rng = np.random.default_rng(seed)
-    logits = rng.normal(0, 2, (n, 8))
-    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    labels = (probabilities.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
-    return probabilities, labels
 
 
 @pytest.mark.parametrize("bins", [10, 15])
@@ -45,31 +37,6 @@ def test_the_error_by_hand_and_at_its_limits():
 def test_bins_are_open_below_and_closed_above():
     bins = cal.reliability(np.array([0.0, 0.1, 0.100001, 1.0]), np.array([0, 1, 1, 1]), 10)
     assert [(part.low, part.n) for part in bins] == [(0.0, 2), (pytest.approx(0.1), 1), (pytest.approx(0.9), 1)]
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
-def test_the_temperature_that_spoiled_the_logits_is_found_again(temperature):
-    probabilities, labels = logits_case(20_000)
-    spoiled = cal.at_temperature(probabilities, 1 / temperature)
-    assert cal.fit_temperature(spoiled, labels) == pytest.approx(temperature, rel=0.03)
-    assert cal.fit_temperature(spoiled, probabilities) == pytest.approx(temperature, rel=1e-3)
-
-
-def test_scaling_keeps_the_order_and_undoes_itself():
-    probabilities, _ = logits_case(50)
-    warm = cal.at_temperature(probabilities, 3.0)
-    assert np.array_equal(warm.argsort(axis=1), probabilities.argsort(axis=1))
-    assert np.allclose(cal.at_temperature(warm, 1 / 3.0), probabilities, atol=1e-9)
-    assert np.allclose(warm.sum(axis=1), 1)
-
-
-def test_images_without_a_label_do_not_count_for_the_temperature():
-    probabilities, labels = logits_case(300)
-    dropped = np.where(np.arange(300) % 3 == 0, -1, labels)
-    expected = cal.fit_temperature(probabilities[dropped >= 0], labels[dropped >= 0])
-    assert cal.fit_temperature(probabilities, dropped) == pytest.approx(expected)
-    with pytest.raises(ValueError, match="no labelled image"):
-        cal.fit_temperature(probabilities, np.full(300, -1))
 
 
 def test_the_bound_of_an_error_rate_by_hand():

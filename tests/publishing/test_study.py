@@ -10,11 +10,12 @@ from ferlib.data.data_set import DataSet, open_data_set
 from ferlib.data.drawn import dataset
 from ferlib.data.ferplus import make_data
 from ferlib.errors import FerlibError
-from ferlib.evaluation.calibration import at_temperature, choose_threshold, fit_temperature
+from ferlib.evaluation.calibration import choose_threshold
 from ferlib.inference.loading import load_classifier
 from ferlib.models import checkpoints
 from ferlib.models.networks import build_model
 from ferlib.models.preprocessing import Preprocessing
+from ferlib.models.temperature import at_temperature, fit_temperature
 from ferlib.publishing import ledger, rescore, splits, store, study
 from ferlib.report import studies
 

@@ -58,7 +58,11 @@ MAY_MEASURE_TEST = {("publishing.study", "run_study")}
 
 # What selects, and who may use it. Each of these users sees the validation split only.
 SELECTS = {
-    "fit_temperature": {("publishing.study", "_fit_choices"), ("evaluation.reading", "choose_reading")},
+    "fit_temperature": {
+        ("publishing.study", "_fit_choices"),
+        ("evaluation.reading", "choose_reading"),
+        ("training.distillation", "calibrate"),
+    },
     "choose_threshold": {("publishing.thresholds", "fit_threshold"), ("evaluation.reading", "choose_reading")},
     "choose_reading": {("publishing.thresholds", "fit_reading")},
     "fit_reading": {("publishing.study", "_fit_choices"), ("publishing.thresholds", "choose_again")},
@@ -74,7 +78,13 @@ SELECTING_FUNCTIONS = {
     "publishing.study": ("choose_on_valid", "_fit_choices"), "publishing.splits": ("score_valid",),
     "publishing.thresholds": ("fit_threshold", "fit_reading"),
 }  # fmt: skip
-SELECTING_MODULES = ("evaluation.calibration", "evaluation.reading", "inference.int8", "publishing.export_check")
+SELECTING_MODULES = (
+    "models.temperature",
+    "evaluation.calibration",
+    "evaluation.reading",
+    "inference.int8",
+    "publishing.export_check",
+)
 SELECTING_ROOMS = ("training",)
 
 

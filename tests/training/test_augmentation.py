@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 
 from ferlib.models.preprocessing import resize
-from ferlib.training.augmentation import draw_views, mix_batch, render_views
+from ferlib.training.augmentation import draw_views, mix_batch, plain_views, render_views
 from ferlib.training.config import Augmentation
 
 FACES = np.random.default_rng(0).integers(0, 256, (6, 48, 48), dtype=np.uint8)
@@ -90,6 +93,40 @@ def test_erasing_touches_only_some_images_and_a_part_of_them():
     changed = (views - 128 / 255).abs().gt(1e-3).float().mean(dim=(1, 2, 3))
     assert 0.2 < changed.gt(0).float().mean() < 0.4
     assert changed.max() < 0.25
+
+
+def test_blur_has_its_standard_deviation_and_keeps_the_light():
+    dot = torch.zeros(1, 49, 49, dtype=torch.uint8)
+    dot[0, 24, 24] = 255
+    views = replace(plain_views(1), blur=torch.tensor([0.7]))
+    blurred = render_views(dot, views, 49)[0, 0]
+    place = torch.arange(49.0) - 24
+    assert blurred.sum().item() == pytest.approx(1, abs=1e-5)
+    for sums in (blurred.sum(dim=0), blurred.sum(dim=1)):
+        assert (sums * place**2).sum().item() == pytest.approx(0.7**2, abs=1e-5)
+
+
+def test_grain_has_its_standard_deviation():
+    grey = torch.full((40, 48, 48), 128, dtype=torch.uint8)
+    views = replace(plain_views(40), grain=torch.full((40,), 0.05), noise=torch.arange(40) * 2304)
+    change = render_views(grey, views, 48) - 128 / 255
+    assert change.std().item() == pytest.approx(0.05, rel=0.02)
+    assert change.mean().item() == pytest.approx(0, abs=1e-3)
+
+
+def test_plain_views_show_the_images_as_they_are():
+    faces = torch.randint(0, 256, (3, 48, 48), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    assert torch.allclose(render_views(faces, plain_views(3), 48)[:, 0], faces / 255, atol=1e-5)
+
+
+def test_blur_and_grain_change_no_other_draw():
+    plain = draw_views(5, Augmentation(), torch.Generator().manual_seed(4))
+    both = draw_views(5, Augmentation(blur=0.5, grain=0.03), torch.Generator().manual_seed(4))
+    assert all(torch.equal(*pair) for pair in zip(plain.parts()[:4], both.parts()[:4], strict=True))
+    assert 0 <= both.blur.min() < both.blur.max() <= 0.5
+    assert 0 <= both.grain.min() < both.grain.max() <= 0.03
+    assert not plain.blur.any()
+    assert not plain.grain.any()
 
 
 def test_mixing_keeps_targets_in_step_with_pixels():

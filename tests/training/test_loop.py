@@ -16,7 +16,7 @@ from ferlib.models.networks import build_model
 from ferlib.models.preprocessing import LITE_MEAN, LITE_STD, Preprocessing
 from ferlib.models.pretrained import load_pretrained
 from ferlib.training import loop
-from ferlib.training.augmentation import draw_views, render_views
+from ferlib.training.augmentation import draw_views, plain_views, render_views
 from ferlib.training.batches import class_weights, draw_epoch, prepare
 from ferlib.training.config import Augmentation, TrainConfig
 from ferlib.training.distillation import TeacherLogits, Teachers, distillation_loss
@@ -310,6 +310,20 @@ def test_distillation_loss_is_zero_for_the_teachers_own_logits(drawn, tiny):
     softened = Teachers([teacher], config)(faces, views)
     assert distillation_loss(logits, softened, 2.0).item() == pytest.approx(0, abs=1e-6)
     assert distillation_loss(logits + torch.randn(4, 8), softened, 2.0).item() > 0.01
+
+
+def test_calibrated_teachers_are_as_sure_as_they_are_right(tmp_path, tiny_set, tiny):
+    plain, sure = teacher_of(tiny, 5), teacher_of(tiny, 5)
+    sure.model.head.weight.data *= 30
+    sure.model.head.bias.data *= 30
+    config, softened = replace(tiny, teachers=("t5",), views=1, calibrate_teachers=True), []
+    for teacher in (plain, sure):
+        run = loop._Run(config, tiny_set, tmp_path, Teachers([teacher], config), tmp_path)
+        views = plain_views(len(tiny_set.images))
+        softened.append(run.teacher_logits.probabilities(0, views))
+    assert torch.allclose(*softened, atol=2e-2)  # kept in half precision
+    uncalibrated = Teachers([sure], config)(tiny_set.images, plain_views(len(tiny_set.images)))
+    assert not torch.allclose(uncalibrated, softened[1], atol=0.1)
 
 
 def test_teachers_must_be_those_of_the_settings_and_see_the_same_pixels(tmp_path, tiny_set, tiny):
