@@ -110,11 +110,15 @@ def official_folder(tmp_path_factory, drawn):
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch, official_folder):
-    """Every folder of the project moved to tmp_path, with drawn faces as its data."""
+def project(tmp_path, monkeypatch, official_folder, drawn, drawn_manifest):
+    """Every folder of the project moved to tmp_path, with drawn faces as its data, whose copies are known already."""
+    from ferlib.data import cleaning
+
     for name in ("PROCESSED", "RUNS", "CHECKPOINTS", "PUBLISHED"):
         monkeypatch.setattr(paths, name, tmp_path / name.lower())
     shutil.copytree(official_folder, tmp_path / "data")
+    paths.PROCESSED.mkdir()
+    drawn_manifest.to_csv(cleaning.cached_path(drawn), index=False)
     monkeypatch.setenv("FERLIB_DATA", str(tmp_path / "data"))
     return tmp_path
 

@@ -6,6 +6,7 @@ test are never changed; each of their images carries a `leaked` flag instead.
 """
 
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -65,13 +66,11 @@ def build_manifest(data: FerData, version: int = VERSION) -> pd.DataFrame:
 def load_manifest(data: FerData, version: int = VERSION) -> pd.DataFrame:
     """Read the manifest from its cache, or build it; see `build_manifest` for the columns.
 
-    The cache is a CSV file under `data/processed`, named by the data's content hash and the rules.
-
     Args:
         data: all splits.
         version: version of the search for copies.
     """
-    cached = paths.PROCESSED / f"manifest-{data.content_hash[:16]}-{len(data)}-{rules(version)}.csv"
+    cached = cached_path(data, version)
     with suppress(OSError, ValueError, KeyError):  # there is none, or it is damaged
         table = pd.read_csv(cached, keep_default_na=False, dtype=dict.fromkeys(_TEXT, str))
         if table["kept"].dtype == bool and table["id"].tolist() == data.ids.tolist():
@@ -80,6 +79,16 @@ def load_manifest(data: FerData, version: int = VERSION) -> pd.DataFrame:
     with suppress(OSError), atomic_path(cached) as temporary:  # a read-only checkout works without a cache
         table.to_csv(temporary, index=False)
     return table
+
+
+def cached_path(data: FerData, version: int = VERSION) -> Path:
+    """Name the CSV file under `data/processed` that `load_manifest` keeps, by the data's content and the rules.
+
+    Args:
+        data: all splits.
+        version: version of the search for copies.
+    """
+    return paths.PROCESSED / f"manifest-{data.content_hash[:16]}-{len(data)}-{rules(version)}.csv"
 
 
 def leak_table(table: pd.DataFrame) -> pd.DataFrame:

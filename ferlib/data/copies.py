@@ -16,9 +16,18 @@ Version 1:
 Version 2:
 
 1. equal SHA-256 of the pixels: exact copies;
-2. the sketch of a window within a cosine of 0.90 of another image's, or of its mirror image's: candidates;
-3. the correlation of the candidates' details after an affine alignment, at least 0.65 (0.70 for mirrored pairs): near
-   copies.
+2. a window's sketch (`sketches`) with a cosine of 0.90 or more to that of another image's, or of its mirror image's:
+   candidates;
+3. the correlation of the candidates' details once one is laid over the other (`registration.detail_similarity`), at
+   least 0.65 (0.70 for mirrored pairs): near copies.
+
+Seen by eye on FER2013, random pairs showed the same
+photo so often: details 0.80-0.88: 47 of 48; 0.70-0.80: 39 of 48; 0.65-0.70: 15 of 20; 0.60-0.65, left out: 10 of 28.
+Mirrored pairs: 0.70-0.85: 45 of 48; 0.65-0.70, left out: 9 of 17. Shifted correlation of 0.95 or more and details below
+0.65: 15 of 15. The pairs that are no copies mostly show one person in two poses. Weighted by their number, more than
+99 % of the pairs that version 2 takes show the same photo. Among 300 images of valid that it calls free of leaks, 15
+have the same photo in train: crops that differ too much in scale or place. So it finds about 89 % (83-93 %) of the
+leaked images of valid, and version 1 about 59 %.
 """
 
 import hashlib
@@ -44,6 +53,9 @@ DETAIL_SIMILARITY = {"near": 0.65, "mirrored": 0.70}  # smallest correlation of 
 _PORTION = 200  # pairs that a thread scores at a time
 
 KINDS = ("exact", "near", "mirrored")
+
+Images = np.ndarray  # (N, H, W) uint8
+Score = Callable[[np.ndarray, np.ndarray], float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,11 +132,11 @@ def find_copies(images: np.ndarray, version: int = VERSION) -> Copies:
     """
     images = np.asarray(images)
     flipped = np.ascontiguousarray(images[:, :, ::-1])
-    candidates, score, least = _search(version)
+    candidates, score, thresholds = _search(version)
     by_kind = [
         _exact_pairs(images),
-        _proven_pairs(images, images, candidates(images, images), score, least["near"]),
-        _proven_pairs(flipped, images, candidates(flipped, images), score, least["mirrored"]),
+        _proven_pairs(images, images, candidates(images, images), score, thresholds["near"]),
+        _proven_pairs(flipped, images, candidates(flipped, images), score, thresholds["mirrored"]),
     ]
     copies: dict[tuple[int, int], tuple[str, float]] = {}
     for kind, pairs in zip(KINDS, by_kind, strict=True):
@@ -146,9 +158,9 @@ def rules(version: int) -> str:
     Raises:
         ValueError: there is no such version.
     """
-    least = _search(version)[2]
+    thresholds = _search(version)[2]
     first = {1: HASH_BITS, 2: MIN_COSINE}[version]
-    return f"{first}-{least['near']}-{least['mirrored']}-search{version}"
+    return f"{first}-{thresholds['near']}-{thresholds['mirrored']}-search{version}"
 
 
 def recorded_version(about: Mapping) -> int:
@@ -158,10 +170,6 @@ def recorded_version(about: Mapping) -> int:
         about: content of ``run.json`` or of a sidecar; those from before version 2 have no ``manifest_version``.
     """
     return int(about.get("manifest_version", 1))
-
-
-Images = np.ndarray
-Score = Callable[[Images, Images], float]
 
 
 def _search(version: int) -> tuple[Callable[[Images, Images], np.ndarray], Score, dict[str, float]]:
@@ -194,11 +202,11 @@ def _hash_pairs(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def _proven_pairs(
-    left: np.ndarray, right: np.ndarray, pairs: np.ndarray, score: Score, least: float
+    left: np.ndarray, right: np.ndarray, pairs: np.ndarray, score: Score, threshold: float
 ) -> list[tuple[int, int, float]]:
     """Candidates whose similarity is high enough, with it."""
     portions = np.array_split(pairs, -(-len(pairs) // _PORTION)) if len(pairs) else []
     workers = Workers(default_threads(), "ferlib-copies")
     scores = workers.share(lambda portion: [score(left[i], right[j]) for i, j in portion], portions)
     similarities = [similarity for portion in scores for similarity in portion]
-    return [(i, j, value) for (i, j), value in zip(pairs, similarities, strict=True) if value >= least]
+    return [(i, j, value) for (i, j), value in zip(pairs, similarities, strict=True) if value >= threshold]

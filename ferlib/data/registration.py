@@ -70,7 +70,9 @@ def _shift_map(down: int, across: int) -> np.ndarray:
 def _aligned_similarity(left: np.ndarray, right: np.ndarray, start: np.ndarray) -> float:
     """Correlation of the details after an affine alignment that begins with the map `start`."""
     try:
-        _, affine = cv2.findTransformECC(left, right, start.copy(), cv2.MOTION_AFFINE, _STEPS, None, _SMOOTHING)
+        _, affine = cv2.findTransformECC(  # type: ignore[call-overload]  # its stub forbids None for the mask
+            left, right, start.copy(), cv2.MOTION_AFFINE, _STEPS, None, _SMOOTHING
+        )
     except cv2.error:  # it does not converge
         return 0.0
     return _mapped_similarity(left, right, affine)

@@ -90,6 +90,12 @@ class TestParts:
         manifest = open_data_set(root).manifest
         assert manifest.to_numpy().tolist() == build_manifest(small).to_numpy().tolist()
 
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_the_manifest_is_of_the_version_that_was_asked_for(self, small, root, version):
+        data_set = open_data_set(root, manifest_version=version)
+        assert data_set.manifest.to_numpy().tolist() == build_manifest(small, version).to_numpy().tolist()
+        assert {each.manifest_version for each in data_set.by_label_file.values()} == {version}
+
     def test_the_environment_names_the_folder(self, small, root, monkeypatch):
         monkeypatch.setenv("FERLIB_DATA", str(root))
         assert open_data_set().content_hash == small.content_hash

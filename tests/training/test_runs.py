@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from ferlib import paths
+from ferlib.data.copies import VERSION
 from ferlib.errors import FerlibError
 from ferlib.training import run_files, runs
 
@@ -17,7 +18,8 @@ def test_a_finished_run_keeps_its_record_and_gets_its_history_back(project, tiny
     monkeypatch.setattr(runs, "code_commit", lambda: "later")
     best = runs.train(config, "kept", progress=False)
     assert best["commits"] == ["first"]
-    assert json.loads((paths.RUNS / "kept" / "run.json").read_text())["code_commit"] == "first"
+    about = json.loads((paths.RUNS / "kept" / "run.json").read_text())
+    assert (about["code_commit"], about["manifest_version"]) == ("first", VERSION)
     assert (paths.RUNS / "kept" / "history.csv").read_bytes() == history
 
 
