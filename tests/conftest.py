@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; small tensors gain nothing from more
@@ -75,12 +76,18 @@ def drawn():
     return make_dataset(train=160, valid=60, test=40, seed=3)
 
 
-@pytest.fixture(scope="session")
-def drawn_manifest(drawn):
-    """The manifest of `drawn`."""
+@cache
+def manifest_of(data):
+    """The manifest of data, built once."""
     from ferlib.data import cleaning
 
-    return cleaning.build_manifest(drawn)
+    return cleaning.build_manifest(data)
+
+
+@pytest.fixture(scope="module")
+def drawn_manifest(drawn):
+    """The manifest of `drawn`, which a module may replace."""
+    return manifest_of(drawn)
 
 
 @pytest.fixture
