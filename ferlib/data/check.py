@@ -35,8 +35,7 @@ def check(root: str | Path, emotions: str | Path | None = None) -> Report:
         FerlibError: the folder holds no data that can be used.
     """
     root = Path(root)
-    # The published data check is that of version 1 of the search for copies.
-    data_set = open_data_set(root, emotions=emotions, manifest_version=1)
+    data_set = open_data_set(root, emotions=emotions)
     data, table = data_set.all_splits, data_set.manifest
     form = readers.detect_form(root)
     labels = data.source.removeprefix(form).removeprefix(", ") or "folder names"

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ferlib import paths
-from ferlib.data.copies import KINDS, VERSION, Copies, find_copies, perceptual_hashes, pixel_hashes, rules
+from ferlib.data.copies import KINDS, Copies, find_copies, perceptual_hashes, pixel_hashes, rules
 from ferlib.data.ferplus import FerData
 from ferlib.data.labels import EMOTIONS
 from ferlib.data.registration import BLANK_STD
@@ -22,7 +22,7 @@ from ferlib.files import atomic_path
 _TEXT = ("id", "pixel_hash", "perceptual_hash", "group")  # columns that may look like numbers
 
 
-def build_manifest(data: FerData, version: int = VERSION) -> pd.DataFrame:
+def build_manifest(data: FerData, version: int = 1) -> pd.DataFrame:
     """Build the manifest: for each image its copies, its label, and whether training keeps it.
 
     Args:
@@ -63,7 +63,7 @@ def build_manifest(data: FerData, version: int = VERSION) -> pd.DataFrame:
     return table
 
 
-def load_manifest(data: FerData, version: int = VERSION) -> pd.DataFrame:
+def load_manifest(data: FerData, version: int = 1) -> pd.DataFrame:
     """Read the manifest from its cache, or build it; see `build_manifest` for the columns.
 
     Args:
@@ -81,7 +81,7 @@ def load_manifest(data: FerData, version: int = VERSION) -> pd.DataFrame:
     return table
 
 
-def cached_path(data: FerData, version: int = VERSION) -> Path:
+def cached_path(data: FerData, version: int = 1) -> Path:
     """Name the CSV file under `data/processed` that `load_manifest` keeps, by the data's content and the rules.
 
     Args:

@@ -54,9 +54,6 @@ from ferlib.data.registration import detail_similarity, registered_similarity
 from ferlib.data.sketches import MIN_COSINE, similar_pairs
 from ferlib.parallel import Workers, default_threads
 
-VERSION = 2
-"""Version of the search that new work uses."""
-
 HASH_BITS = 12  # candidates of version 1: at most this many of 64 bits differ
 SIMILARITY = {"near": 0.90, "mirrored": 0.92}  # smallest registered correlation of a copy, version 1
 DETAIL_SIMILARITY = {"near": 0.65, "mirrored": 0.70}  # smallest correlation of a copy's details, version 2
@@ -128,7 +125,7 @@ def perceptual_hashes(images: np.ndarray) -> np.ndarray:
     return np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
 
 
-def find_copies(images: np.ndarray, version: int = VERSION) -> Copies:
+def find_copies(images: np.ndarray, version: int) -> Copies:
     """Find all pairs of images that show the same photo.
 
     FER2013's 35,710 images take about four minutes on two cores, and 12 s with version 1.

@@ -12,7 +12,6 @@ from pathlib import Path
 import pandas as pd
 
 from ferlib.data.cleaning import load_manifest
-from ferlib.data.copies import VERSION
 from ferlib.data.ferplus import LABEL_FILES, DataFolder, FerData, open_folder
 from ferlib.errors import FerlibError
 
@@ -29,7 +28,7 @@ class DataSet:
 
     all_splits: FerData
     folder: DataFolder | None = None
-    manifest_version: int = VERSION
+    manifest_version: int = 1
 
     @property
     def source(self) -> str:
@@ -79,7 +78,7 @@ class DataSet:
 
 def open_data_set(
     root: str | Path | None = None, labels: str = "label.csv", emotions: str | Path | None = None,
-    manifest_version: int = VERSION,
+    manifest_version: int = 1,
 ) -> DataSet:  # fmt: skip
     """Open a data folder: read (or take from the cache) and hash its files once.
 

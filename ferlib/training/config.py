@@ -68,6 +68,7 @@ class TrainConfig:
         layer_decay: learning rate of each layer relative to the next one, above 0 and up to 1; 1 makes all alike.
         mode: FER+ rule for the training targets (`votes.MODES`); validation is always majority.
         clean: leave out copies, leaks and blanks as the manifest says.
+        manifest_version: version of the search for copies that the manifest tells of, 1 or 2; see `data.copies`.
         balance: "none"; "loss" gives rare classes more weight in the loss; "sampling" shows them more often.
         balance_power: exponent p of the weight f ** -p of a class of frequency f; 1 makes all classes alike.
         epochs: passes over the training images.
@@ -111,6 +112,7 @@ class TrainConfig:
     layer_decay: float = 1.0
     mode: str = "crossentropy"
     clean: bool = True
+    manifest_version: int = 1
     balance: str = "none"
     balance_power: float = 0.5
     epochs: int = 34
@@ -142,6 +144,7 @@ class TrainConfig:
             (self.mode not in MODES, f"mode must be one of {', '.join(MODES)}, not {self.mode!r}."),
             (self.optimizer not in ("sgd", "adamw"), f"optimizer must be sgd or adamw, not {self.optimizer!r}."),
             (self.balance not in BALANCES, f"balance must be one of {', '.join(BALANCES)}, not {self.balance!r}."),
+            (self.manifest_version not in (1, 2), f"manifest_version must be 1 or 2, not {self.manifest_version}."),
             (min(self.views, self.balance_power) < 0, "views and balance_power are not negative."),
             (self.epochs < 1 or self.batch_size < 2, "epochs must be at least 1 and batch_size at least 2."),
             (

@@ -50,7 +50,7 @@ def train(
     """
     folder = runs or paths.RUNS
     run = folder / check_name(name)
-    data_set = open_data_set(root)
+    data_set = open_data_set(root, manifest_version=config.manifest_version)
     load = partial(_load_network, folder=folder, content_hash=data_set.content_hash)
     prepared = prepare(data_set.train_valid, config, data_set.manifest if config.clean else None)
     if config.soup:

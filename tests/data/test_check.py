@@ -112,7 +112,7 @@ def test_kaggles_csv_counts_the_images_that_ferplus_does_not_name(data, save, tm
 
 
 def test_copies_leaks_and_cleaning(report, data):
-    table = cleaning.build_manifest(data, version=1)
+    table = cleaning.build_manifest(data)
     assert report.copies["groups"] == len(set(table.group) - {""})
     assert sum(report.copies[kind] for kind in copies.KINDS) == (table.group != "").sum()
     assert report.copies["disagree"] == table.disagrees.sum() > 0

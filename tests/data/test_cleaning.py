@@ -33,7 +33,7 @@ def planted(drawn_set):
 
 @pytest.fixture(scope="module")
 def manifest(data) -> pd.DataFrame:
-    return build_manifest(data, version=1).set_index("id")  # version 2 takes half a minute for so many drawn faces
+    return build_manifest(data).set_index("id")
 
 
 @pytest.fixture(scope="module")

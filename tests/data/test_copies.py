@@ -3,6 +3,7 @@
 import imagehash
 import numpy as np
 import pytest
+from fakes import make_textures
 from PIL import Image
 
 from ferlib.data.copies import (
@@ -16,7 +17,6 @@ from ferlib.data.copies import (
     rules,
 )
 from ferlib.data.drawn.dataset import draw_faces, make_dataset_with_truth
-from tests.fakes import make_textures
 
 EXACT = ("exact_duplicate", "leak_valid", "leak_test", "conflicting_votes")
 VERSIONS = pytest.mark.parametrize("version", [1, 2])

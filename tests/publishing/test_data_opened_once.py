@@ -54,9 +54,9 @@ def test_train_publish_evaluate_study_and_export_open_the_data_once_each(opening
     for split in ("valid", "test"):
         rescore.evaluate_model("small", split, recompute=True)
         assert openings.were_one()
-    study.run_study("small", risk=0.99, images=4)
+    study.run_study("small", risk=0.9, images=4)
     assert openings.were_one()
-    study.run_study("small", results=tmp_path / "elsewhere", risk=0.99, images=4)
+    study.run_study("small", results=tmp_path / "elsewhere", risk=0.9, images=4)
     assert openings.were_one()
     export_check.check_export("small", int8=True)
     assert openings.were_one()

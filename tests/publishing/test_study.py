@@ -38,7 +38,7 @@ def project(project, drawn):
     classifier = load_classifier("tiny", engine="torch")
     score_test = partial(splits.score_test, purpose="publication")
     for split, score_split in (("valid", splits.score_valid), ("test", score_test)):
-        result = score_split(classifier, DataSet(drawn, manifest_version=1))
+        result = score_split(classifier, DataSet(drawn))
         np.savez(folder / f"predictions_{split}.npz", **result.predictions)
     metrics = {"run": {"data_hash": drawn.content_hash}, "protocol": "p", "config": {"seed": 0}, "test": {}}
     (folder / "metrics.json").write_text(json.dumps(metrics))

@@ -40,7 +40,7 @@ def test_retired_settings_that_are_on_are_refused(key):
     [
         {"mode": "best"}, {"optimizer": "lion"}, {"epochs": 0}, {"batch_size": 1}, {"sizes": ((0.5, 48),)},
         {"balance": "x"}, {"mixup": 1.5}, {"views": -1},
-        {"augmentation": Augmentation(blur=0.9)},
+        {"augmentation": Augmentation(blur=0.9)}, {"manifest_version": 3},
     ],
 )  # fmt: skip
 def test_impossible_settings_are_refused(wrong):
