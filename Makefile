@@ -2,8 +2,8 @@
 
 PYTHON ?= python3
 BIN = .venv/bin
-# Bytecode is written for what is imported, at its first import, and not for all that is installed: the environment is
-# a tenth smaller and sooner there. Kept bytecode halves the start of every test process and notebook kernel.
+# Kept bytecode halves the start of every test process and notebook kernel. The light set gets it at the first import of
+# each module and not for all that is installed: it is a tenth smaller and sooner there.
 unexport PYTHONDONTWRITEBYTECODE
 # Two sets of packages: the light one predicts and runs the notebooks as published, the full one also trains and tests.
 # Each mark's time says when its packages were installed; a newer lock or pyproject.toml installs them again.
@@ -47,7 +47,7 @@ $(LIGHT): requirements-light.lock pyproject.toml
 # The full lock holds the light one's packages in the same versions.
 $(FULL): requirements.lock requirements-light.lock pyproject.toml
 	$(MAKE_VENV)
-	$(BIN)/python -m pip install --no-compile -r requirements.lock
+	$(BIN)/python -m pip install -r requirements.lock
 	$(BIN)/python -m pip install --no-deps -e .
 	@touch $(LIGHT) $(FULL)
 

@@ -22,7 +22,6 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch.utils.data import DataLoader
-from torchvision import datasets, transforms
 
 from ferlib.bench.machine import machine, run_in_process, take_turns
 from ferlib.data.drawn.dataset import draw_faces
@@ -143,6 +142,8 @@ def usual_loop(config: TrainConfig, pictures: int) -> float:
     preprocessing, augmentation = config.preprocessing, config.augmentation
     network = build_model(**config.model_arguments())
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.peak_lr, weight_decay=config.weight_decay)
+    from torchvision import datasets, transforms  # slow to import, and only this loop needs it
+
     transform = transforms.Compose(
         [
             transforms.Grayscale(preprocessing.channels), transforms.Resize((preprocessing.size, preprocessing.size)),

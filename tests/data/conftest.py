@@ -1,8 +1,10 @@
 """A small drawn data set and the same in every form that the readers know; caches go to the test's own folder."""
 
 import csv
+import shutil
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -84,12 +86,24 @@ def save_classes(data: FerData, folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def save() -> dict[str, Callable[..., Path]]:
-    """How to write each form: ``save["kaggle csv"](data, folder)``."""
-    return {
-        "official folders": save_folders,
-        "official zips": save_zips,
-        "kaggle csv": save_kaggle,
-        "class folders": save_classes,
-    }
+WRITERS = {
+    "official folders": save_folders,
+    "official zips": save_zips,
+    "kaggle csv": save_kaggle,
+    "class folders": save_classes,
+}
+
+
+@pytest.fixture(scope="session")
+def save(tmp_path_factory) -> dict[str, Callable[..., Path]]:
+    """How to write each form: ``save["kaggle csv"](data, folder)``; equal data is written once and then copied."""
+    written: dict[tuple, Path] = {}
+
+    def write(form: str, data: FerData, folder: Path, **options) -> Path:
+        arrays = (data.ids, data.split, np.asarray(data.images), data.votes, data.meant)
+        key = (form, *(array.tobytes() for array in arrays), *sorted(options.items()))
+        if key not in written:
+            written[key] = WRITERS[form](data, tmp_path_factory.mktemp("saved") / "data", **options)
+        return Path(shutil.copytree(written[key], folder, dirs_exist_ok=True))
+
+    return {form: partial(write, form) for form in WRITERS}

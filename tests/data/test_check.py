@@ -25,14 +25,17 @@ def data():
     return make_dataset(train=120, valid=30, test=40, seed=0)
 
 
-@pytest.fixture
-def folder(data, save, tmp_path):
-    return save["official zips"](data, tmp_path / "data")
+@pytest.fixture(scope="module")
+def folder(data, save, tmp_path_factory):
+    """Folder of `data`, which no test changes."""
+    return save["official zips"](data, tmp_path_factory.mktemp("check") / "data")
 
 
-@pytest.fixture
-def report(folder):
-    return check(folder)
+@pytest.fixture(scope="module")
+def report(folder, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "PROCESSED", tmp_path_factory.mktemp("processed"))
+        return check(folder)
 
 
 def line_of(text: str, start: str) -> list[str]:

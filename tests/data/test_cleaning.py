@@ -16,7 +16,7 @@ EXACT = ("exact_duplicate", "leak_valid", "leak_test", "conflicting_votes")
 NO_FACE, HAPPY, SAD, SPREAD = [0] * 9 + [10], [0, 10] + [0] * 8, [0] * 3 + [10] + [0] * 6, [2, 2, 2, 2, 2] + [0] * 5
 
 
-@pytest.fixture(scope="module", params=[0, 3])
+@pytest.fixture(scope="module", params=[0])
 def drawn_set(request):
     return make_dataset_with_truth(seed=request.param)
 

@@ -93,6 +93,7 @@ def test_a_detection_classifies_everything():
     assert [len(batch) for batch in follower.pipeline.classified] == [2, 0, 2, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["zooming", "vanishing"])
 def test_followed_faces_are_those_that_a_detection_finds(detector, make, kind):
     pipeline = EmotionPipeline(detector, make.classifier())

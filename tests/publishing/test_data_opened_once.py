@@ -64,6 +64,7 @@ def test_train_publish_evaluate_study_and_export_open_the_data_once_each(opening
     assert int8.ranges_path("small").parent == paths.CHECKPOINTS
 
 
+@pytest.mark.slow
 def test_without_a_data_set_stored_scores_are_read(openings, tiny):
     runs.train(replace(tiny, epochs=1), "small", progress=False)
     publish.publish("small")

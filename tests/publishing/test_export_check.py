@@ -36,6 +36,7 @@ def test_without_int8_no_data_is_needed(tiny_checkpoint, monkeypatch, tmp_path):
     assert "tiny: graph of" in export_check.render_export(report)
 
 
+@pytest.mark.slow
 def test_eight_bits_that_are_as_good_are_kept(data):
     steps = []
     report = export_check.check_export("tiny", int8=True, say=steps.append)

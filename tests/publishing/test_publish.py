@@ -46,6 +46,7 @@ def test_train_publish_evaluate(project, tiny, drawn):
     assert (first.n, first.data_hash) == (metrics["test"]["all"]["n"], drawn.content_hash)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ablation_mine", "other_name"])
 def test_an_ablation_is_published_without_reading_test(project, tiny, monkeypatch, name):
     config = replace(tiny, epochs=1)
@@ -101,6 +102,7 @@ def test_a_name_is_published_once(project, tiny):
     assert not study.exists()
 
 
+@pytest.mark.slow
 def test_the_numbers_can_be_published_without_the_weights(project, tiny):
     runs.train(replace(tiny, epochs=1), "light", progress=False)
     publish.publish("light", weights=False)

@@ -39,6 +39,7 @@ def test_nothing_published_is_an_error():
         results.published_results(["never_made"])
 
 
+@pytest.mark.slow
 def test_training_again_scores_valid_and_leaves_its_numbers(tmp_path, monkeypatch, drawn, tiny):
     for name in ("PROCESSED", "RUNS", "PUBLISHED", "CHECKPOINTS"):
         monkeypatch.setattr(paths, name, tmp_path / name.lower())

@@ -237,6 +237,7 @@ def test_no_command_is_known_in_vain():
     assert [command for command in [*RUNS, *ELSEWHERE] if command not in commands()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 @pytest.mark.parametrize("command", [line for line in commands() if line.startswith("make ")])
 def test_make_command(command):

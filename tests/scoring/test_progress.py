@@ -105,6 +105,7 @@ def test_what_a_replaced_picture_held_does_not_reach_the_table(log, pictures, ma
     again.close(finished=True)
 
 
+@pytest.mark.slow
 def test_a_folder_resumes_from_a_file_that_was_cut_off_anywhere(log, pictures, make):
     fill(log(), pictures, make)
     path = log().path

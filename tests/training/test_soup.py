@@ -28,6 +28,7 @@ def members(project, tiny):
     return [checkpoints.load(name) for name in ("one", "two")]
 
 
+@pytest.mark.slow
 def test_the_average_is_that_of_weights_and_statistics(members):
     first, second = (member.model.state_dict() for member in members)
     for name, value in average_weights(members).items():
@@ -66,6 +67,7 @@ def test_a_soup_that_is_there_stays_when_a_member_changes(members, tiny):
     assert again["history"][0]["seconds"] == first["history"][0]["seconds"]  # of the first averaging
 
 
+@pytest.mark.slow
 def test_a_soup_never_overwrites_another_run(members, tiny):
     with pytest.raises(FerlibError, match="holds a run with other settings"):
         runs.train(replace(tiny, soup=("one", "two"), epochs=1), "one", progress=False)

@@ -60,6 +60,7 @@ def test_an_image_with_either_label_teaches(labelled, drawn_manifest, both, tiny
     assert (data.valid_meant >= 0).any()
 
 
+@pytest.mark.slow
 def test_both_heads_learn_and_the_history_tells(tmp_path, both_set, both):
     best = fit(replace(both, epochs=8, ema_decay=0.0), both_set, tmp_path, progress=False)
     first, last = best["history"][0], best["history"][-1]
