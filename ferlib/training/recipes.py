@@ -26,7 +26,13 @@ _FACERES: dict[str, Any] = {"channels": 3, "mean": FACERES_MEAN, "std": FACERES_
 _IMAGENET: dict[str, Any] = {"channels": 3, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 
 # The detector's crops scatter by 18 % in scale and 7 % in place, and the light of photos more than FER2013's.
-_SCATTER = Augmentation(scale=0.25, shift=0.10, light=0.5)
+_SCATTER = Augmentation(scale=0.25, shift=0.10, light=0.5, blur=0.5, grain=0.02)
+
+# What all networks of both questions share.
+_BOTH: dict[str, Any] = {
+    "questions": BOTH_QUESTIONS, "seen_adjustment": 0.3, "meant_adjustment": 0.5, "manifest_version": 2,
+    "optimizer": "adamw", "weight_decay": 0.05, "augmentation": _SCATTER,
+}  # fmt: skip
 
 RECIPES = {
     # From scratch, grey.
@@ -74,17 +80,16 @@ RECIPES = {
     ),
     # Both questions on weights of VGGFace2: first the new last layer, then all layers, on growing pictures.
     "faceres_first": TrainConfig(
-        model="faceres", questions=BOTH_QUESTIONS, seen_adjustment=0.3, meant_adjustment=0.5, pretrained=True,
-        head_epochs=1, layer_decay=0.9, dropout=0.3, epochs=6, optimizer="adamw", peak_lr=6e-4, warmup=0.1,
-        weight_decay=0.05, ema_decay=0.998, sizes=((0.0, 112), (0.67, 160)),
-        preprocessing=Preprocessing(size=160, **_FACERES), augmentation=_SCATTER,
+        model="faceres", pretrained=True, head_epochs=1, layer_decay=0.9, dropout=0.3, epochs=6, peak_lr=6e-4,
+        warmup=0.1, ema_decay=0.998, sizes=((0.0, 112), (0.67, 160)),
+        preprocessing=Preprocessing(size=160, **_FACERES), **_BOTH,
     ),
-    # It goes on from there for longer, with the norms as they are.
+    # It goes on from there for longer, with the norms as they are, taught by the best of those that know no faces.
     "faceres": TrainConfig(
-        model="faceres", questions=BOTH_QUESTIONS, seen_adjustment=0.3, meant_adjustment=0.5, start="faceres_first",
-        frozen_norms=True, layer_decay=0.9, dropout=0.3, epochs=14, batch_size=64, optimizer="adamw", peak_lr=2.8e-4,
-        warmup=0.06, weight_decay=0.05, ema_decay=0.999, sizes=((0.0, 128), (0.57, 160), (0.92, 192)),
-        preprocessing=Preprocessing(size=192, **_FACERES), augmentation=_SCATTER,
+        model="faceres", start="faceres_first", frozen_norms=True, layer_decay=0.9, dropout=0.3, epochs=14,
+        batch_size=64, peak_lr=2.8e-4, warmup=0.06, ema_decay=0.999, sizes=((0.0, 128), (0.57, 160), (0.92, 192)),
+        preprocessing=Preprocessing(size=192, **_FACERES), views=6, mirror_views=True,
+        teachers=("efficientnet_lite2_soup",), distill_weight=0.5, calibrate_teachers=True, **_BOTH,
     ),
     # ConvNeXt stages on the first levels of dlib's network: first the stages alone, then all layers.
     "convnext_alone": TrainConfig(
