@@ -112,6 +112,15 @@ RECIPES = {
         ema_decay=0.998, mixup=0.3, sizes=((0.0, 80), (0.6, 96)), preprocessing=Preprocessing(size=96, **_FACE),
         views=6, mirror_views=True, teachers=("efficientnet_lite2", "custom_cnn"),
     ),
+    # ConvNeXt stages on dlib's first levels again, for both questions: one long run on growing pictures, taught by a
+    # network that knows faces and by the best of those that do not.
+    "convnext_both": TrainConfig(
+        model="convnext_atto", stem="face", layer_scale=1.0, pretrained=True, head_epochs=1, layer_decay=0.88,
+        dropout=0.2, drop_path=0.05, epochs=48, peak_lr=2e-3, warmup=0.1, ema_decay=0.998, mixup=0.2,
+        sizes=((0.0, 64), (0.4, 80), (0.75, 96)),
+        preprocessing=Preprocessing(size=96, standardise=True, **_FACE), views=6, mirror_views=True,
+        teachers=("faceres", "efficientnet_lite2_soup"), calibrate_teachers=True, **_BOTH,
+    ),
     # Born again: the same network goes on from itself, taught by itself and by the best of the others.
     "convnext_born_again": TrainConfig(
         model="convnext_atto", stem="face", layer_scale=1.0, start="convnext", layer_decay=0.88, dropout=0.2,
