@@ -86,6 +86,24 @@ def emotion_shares(votes: np.ndarray) -> np.ndarray:
     return np.divide(emotions, total, out=np.zeros_like(emotions), where=total > 0)
 
 
+def share_targets(votes: np.ndarray) -> np.ndarray:
+    """Compute training targets from all votes, single ones included; no rule of FER+.
+
+    The votes of ten taggers are a sample: a single vote says that about one person in ten sees that emotion. The target
+    is the maximum-likelihood estimate of these shares.
+
+    Args:
+        votes: (N, 10) counts.
+
+    Returns:
+        (N, 8) float32, `emotion_shares` in class order; zero where emotions hold at most half of the votes, that is,
+        where "unknown" and "not a face" prevail.
+    """
+    votes = np.asarray(votes)
+    prevail = 2 * votes[:, COLUMN_OF_EMOTION].sum(axis=1) > votes.sum(axis=1)
+    return np.where(prevail[:, None], emotion_shares(votes), 0).astype(np.float32)
+
+
 def count_kept(votes: np.ndarray, mode: str) -> np.ndarray:
     """Count the images that a rule keeps, by their top emotion.
 

@@ -12,7 +12,7 @@ import torch
 
 from ferlib.data.ferplus import FerData
 from ferlib.data.labels import MEANT_EMOTIONS
-from ferlib.data.votes import hard_labels, targets
+from ferlib.data.votes import hard_labels, share_targets, targets
 from ferlib.errors import FerlibError
 from ferlib.models.preprocessing import equalise
 from ferlib.models.questions import columns
@@ -58,7 +58,7 @@ def prepare(data: FerData, config: TrainConfig, manifest: pd.DataFrame | None) -
     """
     if (data.split == "test").any():
         raise ValueError("training must not see the test split; give it DataSet.train_valid")
-    target_rows = targets(data.votes, config.mode)
+    target_rows = share_targets(data.votes) if config.mode == "shares" else targets(data.votes, config.mode)
     labels, meant = hard_labels(data.votes), np.full(len(data), -1)
     if "meant" in config.questions:
         meant = data.meant.astype(np.int64)

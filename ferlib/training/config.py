@@ -66,7 +66,8 @@ class TrainConfig:
         soup: names of checkpoints of this network whose mean weights the run is (`soup.make_soup`); nothing is trained.
         head_epochs: with pre-trained weights, epochs in which only new layers learn; they are part of `epochs`.
         layer_decay: learning rate of each layer relative to the next one, above 0 and up to 1; 1 makes all alike.
-        mode: FER+ rule for the training targets (`votes.MODES`); validation is always majority.
+        mode: FER+ rule for the training targets (`votes.MODES`), or "shares" for those of all votes
+            (`votes.share_targets`); validation is always majority.
         clean: leave out copies, leaks and blanks as the manifest says.
         manifest_version: version of the search for copies that the manifest tells of, 1 or 2; see `data.copies`.
         balance: "none"; "loss" gives rare classes more weight in the loss; "sampling" shows them more often.
@@ -141,7 +142,10 @@ class TrainConfig:
         object.__setattr__(self, "questions", check_questions(self.questions))
         object.__setattr__(self, "sizes", tuple((float(share), int(size)) for share, size in self.sizes))
         for wrong, sentence in (
-            (self.mode not in MODES, f"mode must be one of {', '.join(MODES)}, not {self.mode!r}."),
+            (
+                self.mode not in (*MODES, "shares"),
+                f"mode must be shares or one of {', '.join(MODES)}, not {self.mode!r}.",
+            ),
             (self.optimizer not in ("sgd", "adamw"), f"optimizer must be sgd or adamw, not {self.optimizer!r}."),
             (self.balance not in BALANCES, f"balance must be one of {', '.join(BALANCES)}, not {self.balance!r}."),
             (self.manifest_version not in (1, 2), f"manifest_version must be 1 or 2, not {self.manifest_version}."),

@@ -89,7 +89,7 @@ RECIPES = {
         model="faceres", start="faceres_first", frozen_norms=True, layer_decay=0.9, dropout=0.3, epochs=14,
         batch_size=64, peak_lr=2.8e-4, warmup=0.06, ema_decay=0.999, sizes=((0.0, 128), (0.57, 160), (0.92, 192)),
         preprocessing=Preprocessing(size=192, **_FACERES), views=6, mirror_views=True,
-        teachers=("efficientnet_lite2_soup",), distill_weight=0.5, calibrate_teachers=True, **_BOTH,
+        mode="shares", teachers=("efficientnet_lite2_soup",), distill_weight=0.5, calibrate_teachers=True, **_BOTH,
     ),
     # ConvNeXt stages on the first levels of dlib's network: first the stages alone, then all layers.
     "convnext_alone": TrainConfig(
@@ -119,7 +119,7 @@ RECIPES = {
         dropout=0.2, drop_path=0.05, epochs=48, peak_lr=2e-3, warmup=0.1, ema_decay=0.998, mixup=0.2,
         sizes=((0.0, 64), (0.4, 80), (0.75, 96)),
         preprocessing=Preprocessing(size=96, standardise=True, **_FACE), views=6, mirror_views=True,
-        teachers=("faceres", "efficientnet_lite2_soup"), calibrate_teachers=True, **_BOTH,
+        mode="shares", teachers=("faceres", "efficientnet_lite2_soup"), calibrate_teachers=True, **_BOTH,
     ),
     # Born again: the same network goes on from itself, taught by itself and by the best of the others.
     "convnext_born_again": TrainConfig(

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from ferlib.data.labels import EMOTIONS, VOTE_COLUMNS
-from ferlib.data.votes import MODES, REASONS, count_kept, drop_reasons, emotion_shares, hard_labels, targets
+from ferlib.data.votes import (
+    MODES,
+    REASONS,
+    count_kept,
+    drop_reasons,
+    emotion_shares,
+    hard_labels,
+    share_targets,
+    targets,
+)
 
 SOFT = ("crossentropy", "probability")
 
@@ -211,6 +220,19 @@ def test_emotion_shares():
     shares = emotion_shares(np.concatenate([row(happiness=3, sadness=1, unknown=6), row(NF=10)]))
     assert shares[0].tolist() == [0, 0, 0, 0, 0.75, 0, 0.25, 0]
     assert not shares[1].any()
+
+
+def test_targets_of_all_votes(any_votes):
+    single = share_targets(row(happiness=7, contempt=1, unknown=2))
+    assert single[0].tolist() == pytest.approx([0, 1 / 8, 0, 0, 7 / 8, 0, 0, 0])
+    assert not share_targets(row(happiness=5, unknown=3, NF=2)).any()  # emotions hold half of the votes
+    assert share_targets(row(happiness=6, unknown=4)).any()
+    every = share_targets(any_votes)
+    assert every.dtype == np.float32
+    prevail = every.any(axis=1)
+    assert np.allclose(every[prevail].sum(axis=1), 1, atol=1e-6)
+    assert (every[prevail] == emotion_shares(any_votes)[prevail].astype(np.float32)).all()
+    assert prevail.tolist() == (any_votes[:, :8].sum(axis=1) > any_votes[:, 8:].sum(axis=1)).tolist()
 
 
 @pytest.mark.parametrize("votes", [np.zeros((3, 8)), np.zeros(10), np.zeros((2, 10, 1))])

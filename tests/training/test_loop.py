@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from ferlib.data.votes import share_targets
 from ferlib.errors import FerlibError
 from ferlib.models.checkpoints import Checkpoint
 from ferlib.models.networks import build_model
@@ -61,6 +62,13 @@ def test_prepare_needs_a_manifest_for_a_clean_run(drawn, tiny):
 def test_prepare_without_usable_images_says_so(drawn, drawn_manifest, tiny):
     with pytest.raises(FerlibError, match="no usable training"):
         prepare(drawn.where(drawn.split == "valid"), tiny, drawn_manifest)
+
+
+def test_a_run_may_learn_from_all_votes(drawn, drawn_manifest, tiny):
+    rows = drawn.where(drawn.split != "test")
+    prepared = prepare(rows, replace(tiny, mode="shares", clean=False), None)
+    use = (rows.split == "train") & share_targets(rows.votes).any(axis=1)
+    assert np.array_equal(prepared.targets.numpy(), share_targets(rows.votes[use]))
 
 
 def test_equalisation_is_done_before_training(drawn, drawn_manifest, tiny):
