@@ -73,15 +73,15 @@ refresh: $(LIGHT) ## Execute the committed notebooks in place and normalise thei
 
 # What drives a browser has the machine to itself; all other tests run on every core. They come last, so that their
 # summary and coverage end the output.
-UNITS = -p no:nbval -n logical --dist loadfile
+UNITS = -p no:nbval
 test: $(FULL) ## Run every check: style, types, notebooks on drawn faces, committed notebooks, unit and real-data tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m ferlib.notebooks smoke
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
-	$(BIN)/python -m pytest -rs -m browser
+	$(BIN)/python -m pytest -n 0 --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
+	$(BIN)/python -m pytest -n 0 -rs -m browser
 	$(BIN)/python -m pytest -rs $(UNITS) -m "not browser" --cov --cov-report=term:skip-covered
 
 check: $(FULL) ## Run the quick half of the tests: style, types and unit tests, no notebooks or browsers
