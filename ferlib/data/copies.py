@@ -170,13 +170,13 @@ def rules(version: int) -> str:
     return f"{first}-{thresholds['near']}-{thresholds['mirrored']}-search{version}"
 
 
-def recorded_version(about: Mapping) -> int:
-    """Read the version of the search that a run or a checkpoint was made with.
+def recorded_version(config: Mapping) -> int:
+    """Read the version of the search that a run was made with.
 
     Args:
-        about: content of ``run.json`` or of a sidecar; those from before version 2 have no ``manifest_version``.
+        config: its stored settings; those from before version 2 have no ``manifest_version``.
     """
-    return int(about.get("manifest_version", 1))
+    return int(config.get("manifest_version", 1))
 
 
 def _search(version: int) -> tuple[Callable[[Images, Images], np.ndarray], Score, dict[str, float]]:
@@ -197,7 +197,8 @@ def _exact_pairs(images: np.ndarray) -> list[tuple[int, int, float]]:
 
 def _hash_pairs(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Pairs (i < j) of `left[i]` and `right[j]` with close hashes, (P, 2)."""
-    left_hashes, right_hashes = perceptual_hashes(left), perceptual_hashes(right)
+    left_hashes = perceptual_hashes(left)
+    right_hashes = left_hashes if left is right else perceptual_hashes(right)
     pairs = [np.empty((0, 2), dtype=np.int64)]
     for start in range(0, len(left), 512):
         distance = np.bitwise_count(left_hashes[start : start + 512, None] ^ right_hashes[None, :])

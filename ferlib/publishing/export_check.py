@@ -46,7 +46,10 @@ def check_export(
     """
     about, _ = checkpoints.describe(name)
     checkpoint = checkpoints.load(name)
-    data_set = open_same_data(about, f"{about['name']} was trained on") if int8 else None
+    data_set = None
+    if int8:
+        trained_on = f"{about['name']} was trained on"
+        data_set = open_same_data(about.get("data_hash", ""), about.get("config", {}), trained_on)
     say("writing the graph")
     graph = onnx_export.load_graph(about, lambda: checkpoint)
     if out is not None:

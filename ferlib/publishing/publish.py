@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from ferlib import paths
-from ferlib.data.copies import recorded_version
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path, write_json
 from ferlib.inference.classifier import Classifier
@@ -55,14 +54,13 @@ def publish(name: str, *, replace: bool = False, weights: bool = True) -> dict:
         raise FerlibError(f"{name!r} is published already; choose another name, or say --replace.")
     if not weights and (paths.CHECKPOINTS / f"{name}.safetensors").is_file():
         raise FerlibError(f"the weights of {name!r} are shipped and would not fit the new numbers; ship the new ones.")
-    data_set = open_same_data(about, f"the run {name} was trained on")
+    data_set = open_same_data(about["data_hash"], about["config"], f"the run {name} was trained on")
     config = TrainConfig.from_dict(about["config"])
     best = _best_weights(name, config, about)
     protocol = protocol_of(about["data_hash"], about["data"])
     sidecar = {
         "model": config.model_arguments(), "preprocessing": config.preprocessing.to_dict(), "temperature": 1.0,
         "protocol": protocol, **({"logit_offsets": about["logit_offsets"]} if "logit_offsets" in about else {}),
-        "manifest_version": recorded_version(about),
         **{key: about[key] for key in ("data", "data_hash", "code_commit", "best_epoch", "seconds", "config")},
     }  # fmt: skip
     classifier = Classifier(checkpoints.as_shipped(name, best, sidecar))

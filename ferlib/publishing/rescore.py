@@ -36,7 +36,7 @@ def evaluate_model(name: str | None, split: str, *, recompute: bool = False) -> 
         "source": "stored predictions",
     }  # fmt: skip
     if recompute:
-        data_set = open_same_data(metrics["run"], f"{name} was published with")
+        data_set = open_same_data(metrics["run"]["data_hash"], metrics["config"], f"{name} was published with")
         classifier = load_classifier(name, engine="torch")
         if split == "test":
             recomputed = score_test(classifier, data_set, purpose="check of the stored predictions").predictions

@@ -68,20 +68,20 @@ def protocol_of(content_hash: str, source: str) -> str:
     return f"not the official FER2013+ ({source}), majority label"
 
 
-def open_same_data(about: Mapping, subject: str, root: Path | None = None) -> DataSet:
+def open_same_data(content_hash: str, config: Mapping, subject: str, root: Path | None = None) -> DataSet:
     """Open a data folder whose content must be known data.
 
     Args:
-        about: content of a run's ``run.json`` or of a sidecar: the hash that the data must have, and the version of the
-            search for copies that tells which images are leaked.
+        content_hash: hash that the data must have.
+        config: settings of the run, which name the search for copies that tells which images are leaked.
         subject: beginning of the error sentence, such as ``"the run x was trained on"``.
         root: the data folder; None for the one that FERLIB_DATA names.
 
     Raises:
         FerlibError: the folder holds other data, or none.
     """
-    data_set = open_data_set(root, manifest_version=recorded_version(about))
-    if data_set.content_hash != about.get("data_hash"):
+    data_set = open_data_set(root, manifest_version=recorded_version(config))
+    if data_set.content_hash != content_hash:
         where = "FERLIB_DATA has now; point FERLIB_DATA at" if root is None else f"{paths.relative(root)} has; name"
         raise FerlibError(f"{subject} other data than {where} the same data.")
     return data_set

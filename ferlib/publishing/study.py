@@ -137,7 +137,7 @@ def run_study(
     data_set = (
         _open_published_data(checkpoint.name, root)
         if published
-        else open_data_set(root, manifest_version=recorded_version(checkpoint.about))
+        else open_data_set(root, manifest_version=recorded_version(checkpoint.about.get("config", {})))
     )
     say("choosing temperature and threshold on valid")
     chosen = choose_on_valid(checkpoint, data_set, risk)
@@ -193,7 +193,7 @@ def _open_published_data(name: str, root: Path | None) -> DataSet:
     metrics = store.published_metrics(name)
     if "test" not in metrics:
         raise FerlibError(f"{name!r} is an ablation, which is scored on valid only; it gets no study.")
-    return splits.open_same_data(metrics["run"], f"{name} was published with", root)
+    return splits.open_same_data(metrics["run"]["data_hash"], metrics["config"], f"{name} was published with", root)
 
 
 def _report_split(split: Split, chosen: Choices) -> dict:

@@ -65,9 +65,8 @@ def train(
     if state.is_main_process and not (run / "run.json").is_file():
         about = {
             "name": name, "config": config.to_dict(), "data": data_set.source, "data_hash": data_set.content_hash,
-            "manifest_version": data_set.manifest_version, "code_commit": ", ".join(best["commits"]),
-            "best_epoch": best["epoch"], "valid_accuracy": best["valid_accuracy"],
-            "seconds": sum(row["seconds"] for row in best["history"]),
+            "code_commit": ", ".join(best["commits"]), "best_epoch": best["epoch"],
+            "valid_accuracy": best["valid_accuracy"], "seconds": sum(row["seconds"] for row in best["history"]),
             "torch": torch.__version__, "threads": torch.get_num_threads(), "cores": os.cpu_count(),
             "machine": platform.machine(), "device": state.device.type, "processes": state.num_processes,
             "precision": AcceleratorState().mixed_precision,

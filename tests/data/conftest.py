@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ferlib import paths
-from ferlib.data.drawn.dataset import save_official
+from ferlib.data.drawn.dataset import make_dataset_with_truth, save_official
 from ferlib.data.ferplus import FerData
 from ferlib.data.labels import EMOTIONS, KAGGLE_EMOTIONS, MEANT_EMOTIONS, VOTE_COLUMNS
 from ferlib.data.readers import OFFICIAL_FOLDERS
@@ -84,6 +84,12 @@ def save_classes(data: FerData, folder: Path) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), np.asarray(image))
     return folder
+
+
+@pytest.fixture(scope="module", params=[0, pytest.param(3, marks=pytest.mark.slow)])
+def planted_set(request):
+    """Drawn data with its planted faults, as `make_dataset_with_truth` gives them."""
+    return make_dataset_with_truth(seed=request.param)
 
 
 WRITERS = {

@@ -7,7 +7,7 @@ import pytest
 from ferlib import paths
 from ferlib.data import cleaning, copies
 from ferlib.data.cleaning import build_manifest, leak_table, load_manifest
-from ferlib.data.drawn.dataset import draw_faces, make_dataset_with_truth
+from ferlib.data.drawn.dataset import draw_faces
 from ferlib.data.ferplus import make_data
 from ferlib.data.labels import EMOTIONS
 from ferlib.data.votes import hard_labels, targets
@@ -16,19 +16,14 @@ EXACT = ("exact_duplicate", "leak_valid", "leak_test", "conflicting_votes")
 NO_FACE, HAPPY, SAD, SPREAD = [0] * 9 + [10], [0, 10] + [0] * 8, [0] * 3 + [10] + [0] * 6, [2, 2, 2, 2, 2] + [0] * 5
 
 
-@pytest.fixture(scope="module", params=[0])
-def drawn_set(request):
-    return make_dataset_with_truth(seed=request.param)
+@pytest.fixture(scope="module")
+def data(planted_set):
+    return planted_set[0]
 
 
 @pytest.fixture(scope="module")
-def data(drawn_set):
-    return drawn_set[0]
-
-
-@pytest.fixture(scope="module")
-def planted(drawn_set):
-    return drawn_set[1]
+def planted(planted_set):
+    return planted_set[1]
 
 
 @pytest.fixture(scope="module")

@@ -93,9 +93,9 @@ def test_size_and_tiny_faces():
     assert crop_face(picture, detection_of((20, 20), 0.1), size=96).shape == (96, 96)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
-    centre=st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)), side=st.floats(0, 2e3), roll=st.floats(-4, 4),
+    centre=st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)), side=st.floats(0, 5e3), roll=st.floats(-4, 4),
     basis=st.sampled_from(["box", "eyes"]), shape=st.tuples(st.integers(1, 200), st.integers(1, 200)),
     size=st.integers(1, 96),
 )  # fmt: skip

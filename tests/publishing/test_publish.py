@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ferlib import paths
+from ferlib.data.copies import recorded_version
 from ferlib.data.official import OFFICIAL_HASHES
 from ferlib.errors import FerlibError
 from ferlib.files import sha256
@@ -22,7 +23,7 @@ def test_train_publish_evaluate(project, tiny, drawn):
     assert about["data_hash"] == drawn.content_hash
     assert TrainConfig.from_dict(about["config"]).epochs == 2
     metrics = publish.publish("small")
-    assert json.loads((paths.CHECKPOINTS / "small.json").read_text())["manifest_version"] == 1
+    assert recorded_version(json.loads((paths.CHECKPOINTS / "small.json").read_text())["config"]) == 1
     folder = paths.PUBLISHED / "small"
     assert {path.name for path in folder.iterdir()} == {
         "metrics.json", "history.csv", "predictions_valid.npz", "predictions_test.npz",
