@@ -15,8 +15,10 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ from ferlib.notebooks.outputs import KERNEL, normalise_notebook
 
 PROFILES = ("published", "smoke", "full")
 CELL_SECONDS = 600  # a cell of a quick profile that takes longer hangs; the full profile trains for hours
+AT_ONCE = 2  # notebooks of the published profile: one of them keeps about one core busy
 WRITTEN_TO = ("RESULTS_DIR", "FIGURES_DIR")  # parameters that name folders, relative to the project's root
 KERNEL_ARGUMENTS = ["--log-level=ERROR"]  # its warnings go past the notebook to the terminal and tell a reader nothing
 _NO_KERNEL = "the kernel did not start ({}); close other heavy programs and run it again."
@@ -92,8 +95,9 @@ def profile_parameters(profile: str) -> dict[str, dict[str, Any]]:
 def run_notebooks(profile: str, names: Sequence[str] | None = None, out_dir: str | Path | None = None) -> list[Path]:
     """Run copies of notebooks with the parameters of a profile; the notebooks themselves stay as they are.
 
-    A smoke run of all notebooks first empties its results folders, so that no notebook can use results of an earlier
-    run.
+    Published ones need nothing of each other and run two at a time; in the other profiles, one after the other, a
+    notebook reads what those before it wrote. A smoke run of all notebooks first empties its results folders, so that
+    no notebook can use results of an earlier run.
 
     Args:
         profile: one of `PROFILES`.
@@ -104,7 +108,7 @@ def run_notebooks(profile: str, names: Sequence[str] | None = None, out_dir: str
         The executed copies.
 
     Raises:
-        FerlibError: a notebook failed, the first one ending the run; the sentence names the cell and the error.
+        FerlibError: a notebook failed, and no other was begun after it; the sentence names the cell and the error.
     """
     out_dir = Path(out_dir or paths.RUNS / "notebooks" / profile).resolve()
     if out_dir == paths.NOTEBOOKS.resolve():
@@ -116,7 +120,14 @@ def run_notebooks(profile: str, names: Sequence[str] | None = None, out_dir: str
         for folder in {value[name] for value in values.values() for name in WRITTEN_TO if name in value}:
             shutil.rmtree(paths.ROOT / folder, ignore_errors=True)
     out_dir.mkdir(parents=True, exist_ok=True)
-    return [_run_one(path, values[path.stem], out_dir / path.name, profile) for path in chosen]
+    runs = [(path, values[path.stem], out_dir / path.name, profile) for path in chosen]
+    with _kernel_environment():
+        if profile == "published" and len(runs) > 1:
+            _run_together(runs)
+        else:
+            for run in runs:
+                _run_one(*run)
+    return [copy for _, _, copy, _ in runs]
 
 
 def refresh_notebooks(names: Sequence[str] | None = None) -> list[Path]:
@@ -183,28 +194,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run_one(path: Path, values: dict[str, Any], copy: Path, profile: str) -> Path:
+def _run_together(runs: Iterable[tuple[Path, dict[str, Any], Path, str]]) -> None:
+    """Run notebooks in processes of their own, `AT_ONCE` at a time; after a failure no other one begins."""
+    waiting = iter(runs)
+    running: set[Future[None]] = set()
+    with ProcessPoolExecutor(AT_ONCE) as pool:
+        while True:
+            # Not all at once: the pool begins what it has been given even after a failure.
+            running |= {pool.submit(_run_one, *run) for run in islice(waiting, AT_ONCE - len(running))}
+            if not running:
+                return
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                future.result()
+
+
+def _run_one(path: Path, values: dict[str, Any], copy: Path, profile: str) -> None:
     started = time.monotonic()
     copy.unlink(missing_ok=True)  # a copy of an earlier run must not be taken for this one's
     try:
-        with _kernel_environment():
-            papermill.execute_notebook(
-                path,
-                copy,
-                parameters=values,
-                kernel_name=KERNEL,
-                cwd=paths.NOTEBOOKS,
-                progress_bar=False,
-                extra_arguments=KERNEL_ARGUMENTS,
-                execution_timeout=None if profile == "full" else CELL_SECONDS,
-            )
+        papermill.execute_notebook(
+            path,
+            copy,
+            parameters=values,
+            kernel_name=KERNEL,
+            cwd=path.parent,
+            progress_bar=False,
+            extra_arguments=KERNEL_ARGUMENTS,
+            execution_timeout=None if profile == "full" else CELL_SECONDS,
+        )
     except _STOPS as error:
         sentence = _failure_sentence(path.stem, nbformat.read(copy, as_version=4), error)
         raise FerlibError(f"{sentence}; the traceback is in {paths.relative(copy)}.") from error
     except RuntimeError as error:
         raise FerlibError(f"{path.stem}: {_NO_KERNEL.format(error)}") from error
     print(f"{path.stem}: {profile} run in {time.monotonic() - started:.0f} s", flush=True)
-    return copy
 
 
 def _choose(names: Sequence[str] | None) -> list[Path]:

@@ -138,14 +138,36 @@ def test_a_smoke_run_chains_the_notebooks_away_from_the_published_results(projec
 @pytest.mark.notebooks
 def test_the_first_failing_notebook_stops_the_run(project):
     add(project, "01_first", "x = 1", 'raise ValueError("line one\\nthe last line.")')
-    add(project, "02_second")
+    add(project, "02_second", "import time; time.sleep(2)")  # begun together with the first
+    add(project, "03_third")
     sentence = (
         r"^01_first stopped in cell step-2 \(In \[3\]\): ValueError: the last line; "
         r"the traceback is in data/runs/notebooks/published/01_first.ipynb\.$"
     )
     with pytest.raises(FerlibError, match=sentence):
         runner.run_notebooks("published")
-    assert [path.name for path in (paths.RUNS / "notebooks" / "published").iterdir()] == ["01_first.ipynb"]
+    copies = sorted(path.name for path in (paths.RUNS / "notebooks" / "published").iterdir())
+    assert copies == ["01_first.ipynb", "02_second.ipynb"]
+
+
+@pytest.mark.notebooks
+def test_published_notebooks_run_two_at_a_time(project):
+    meet = """\
+import time
+from pathlib import Path
+Path("{stem}").touch()
+for _ in range(600):
+    if len(list(Path(".").glob("[12]"))) == 2:
+        break
+    time.sleep(0.1)
+else:
+    raise TimeoutError("the other notebook never ran")"""
+    add(project, "01_first", meet.format(stem="1"))
+    add(project, "02_second", meet.format(stem="2"))
+    add(project, "03_third", "EPOCHS")
+    copies = runner.run_notebooks("published")
+    assert [path.name for path in copies] == ["01_first.ipynb", "02_second.ipynb", "03_third.ipynb"]
+    assert all(path.is_file() for path in copies)
 
 
 @pytest.mark.notebooks
