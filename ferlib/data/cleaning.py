@@ -121,7 +121,7 @@ def _closest_kind(copies: Copies, count: int) -> np.ndarray:
 
 
 def _differs_in_group(values: np.ndarray, group: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Whether the counted members of each image's group hold two different values, (N,) bool."""
+    """Tell whether the counted members of each image's group hold two different values, (N,) bool."""
     groups = pd.Series(np.where(counted, values, np.nan)).groupby(group)
     differs = (groups.transform("max") != groups.transform("min")).to_numpy()
     return differs & groups.transform("count").gt(0).to_numpy()

@@ -61,7 +61,7 @@ def counts(data: FerData) -> dict[str, dict[str, int]]:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How often the two label sets name the same emotion.
+    """Counts of how often the two label sets name the same emotion.
 
     Attributes:
         images: images with a label of FER2013 and a majority label of FER+.

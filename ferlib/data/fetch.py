@@ -110,7 +110,7 @@ def fetch(
 
 
 def _has_images(target: Path) -> bool:
-    """Whether a folder holds the images as official folders or zips, or as a complete ``fer2013.csv``."""
+    """Tell whether a folder holds the images as official folders or zips, or as a complete ``fer2013.csv``."""
     folders = readers.OFFICIAL_FOLDERS.values()
     if all((target / name).is_dir() for name in folders) or all((target / f"{name}.zip").is_file() for name in folders):
         return True
@@ -118,7 +118,7 @@ def _has_images(target: Path) -> bool:
 
 
 def _is_complete(path: Path) -> bool:
-    """Whether all rows are there; the pixels are checked by their content hash ('ferlib data check')."""
+    """Tell whether all rows are there; the pixels are checked by their content hash ('ferlib data check')."""
     if not path.is_file():
         return False
     try:
@@ -210,7 +210,7 @@ def _shown(path: Path) -> str:
 
 
 def _is_local(error: BaseException) -> bool:
-    """Whether an error comes from the disk, and not from the network or a damaged download."""
+    """Tell whether an error comes from the disk, and not from the network or a damaged download."""
     return isinstance(error, OSError) and error.errno in (
         errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT,
     )  # fmt: skip

@@ -11,7 +11,7 @@ PROOF_BY_SHIFT = 0.95  # shifted correlation that pairs of different photos do n
 MIN_OVERLAP = 0.5  # share of the image that an aligned pair must have in common
 _DETAIL_SIGMA = 2.0  # pixels; what a Gaussian of this width leaves out are the details
 _SMOOTHING = 5  # pixels, side of the Gaussian filter that the alignment sees the images through
-_STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 1e-3)
+_STOP_CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 1e-3)
 _WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
@@ -71,7 +71,7 @@ def _aligned_similarity(left: np.ndarray, right: np.ndarray, start: np.ndarray) 
     """Correlation of the details after an affine alignment that begins with the map `start`."""
     try:
         _, affine = cv2.findTransformECC(  # type: ignore[call-overload]  # its stub forbids None for the mask
-            left, right, start.copy(), cv2.MOTION_AFFINE, _STEPS, None, _SMOOTHING
+            left, right, start.copy(), cv2.MOTION_AFFINE, _STOP_CRITERIA, None, _SMOOTHING
         )
     except cv2.error:  # it does not converge
         return 0.0

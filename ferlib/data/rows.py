@@ -50,7 +50,7 @@ class Rows:
 
 
 def is_image(path: Path, suffixes: set[str]) -> bool:
-    """Whether a file is an image by its name; hidden files are none.
+    """Tell whether a file is an image by its name; hidden files are none.
 
     macOS leaves ``._name.png`` beside ``name.png`` on disks of other systems.
 

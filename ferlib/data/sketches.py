@@ -16,7 +16,7 @@ _WINDOWS = (
     *((44 / 48, down / 48, across / 48) for down, across in ((0, 0), (-2, -2), (-2, 2), (2, -2), (2, 2))),
     (1.0, 0.0, 0.0),
 )
-_BLOCK = 512  # images that are compared with all others at a time
+_IMAGES_AT_ONCE = 512  # images that are compared with all others at a time
 
 
 def similar_pairs(left: np.ndarray, right: np.ndarray, min_cosine: float = MIN_COSINE) -> np.ndarray:
@@ -33,8 +33,8 @@ def similar_pairs(left: np.ndarray, right: np.ndarray, min_cosine: float = MIN_C
     count = len(right)
     middles = np.ascontiguousarray(sketches(right, _MIDDLE).T)
     keys = [np.empty(0, dtype=np.int64)]
-    for start in range(0, count, _BLOCK):
-        block = left[start : start + _BLOCK]
+    for start in range(0, count, _IMAGES_AT_ONCE):
+        block = left[start : start + _IMAGES_AT_ONCE]
         alike = np.zeros((len(block), count), dtype=bool)
         cosines = np.empty((len(block), count), dtype=np.float32)
         for window in _WINDOWS:

@@ -1,4 +1,4 @@
-"""How two answers become one: the share of "meant" in the blend, and the threshold of each reading, chosen on valid."""
+"""Choices on valid of how two answers become one: share of "meant" in the blend, and threshold of each reading."""
 
 from dataclasses import asdict, dataclass
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class _Answering:
-    """What the classifiers of all engines share: the questions, and how their answers are read.
+    """Common part of the classifiers of all engines: the questions, and how their answers are read.
 
     Args:
         name: name of the checkpoint.

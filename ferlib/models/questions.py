@@ -135,7 +135,7 @@ def blend(seen: np.ndarray, meant: np.ndarray, meant_share: float) -> np.ndarray
 
 
 class Answers(NamedTuple):
-    """What a network answers about faces.
+    """Answers of a network about faces.
 
     Attributes:
         probabilities: (N, 8) of the reading that was asked for, in class order.
@@ -149,7 +149,7 @@ class Answers(NamedTuple):
 
 
 class QuestionRule(NamedTuple):
-    """How the answers of a checkpoint become the eight probabilities of a face; its sidecar holds the parameters.
+    """Rule by which a checkpoint's answers become the eight probabilities of a face; its sidecar holds the parameters.
 
     Attributes:
         questions: what the network answers, in the order of its logits.

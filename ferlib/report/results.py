@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from ferlib.evaluation.scores import score_predictions
 from ferlib.files import write_json
 from ferlib.inference.classifier import Classifier
 from ferlib.models import checkpoints
+from ferlib.models.questions import emotion_of_meant, widen_meant
 from ferlib.publishing.store import is_published, published_metrics, published_predictions
 from ferlib.training.config import TrainConfig
 
@@ -33,6 +34,7 @@ class ModelResult:
         seconds: duration of the training.
         epoch: the epoch whose weights were taken.
         protocol: protocol of the labels of valid and test.
+        meant: scores of the answers to "meant" by FER2013's own labels, as in `scores`; empty for "seen" alone.
     """
 
     name: str
@@ -42,12 +44,13 @@ class ModelResult:
     seconds: float
     epoch: int
     protocol: str
+    meant: dict[str, dict] = field(default_factory=dict)
 
     def to_dict(self) -> dict:
         """JSON-ready form, without the history."""
         return {
             "name": self.name, "config": self.config.to_dict(), "scores": self.scores, "seconds": self.seconds,
-            "epoch": self.epoch, "protocol": self.protocol,
+            "epoch": self.epoch, "protocol": self.protocol, **({"meant": self.meant} if self.meant else {}),
         }  # fmt: skip
 
 
@@ -73,6 +76,7 @@ def _published_result(name: str) -> ModelResult:
     return ModelResult(
         name, TrainConfig.from_dict(metrics["config"]), pd.read_csv(paths.PUBLISHED / name / "history.csv"), scores,
         run["seconds"], run["best_epoch"], metrics["protocol"],
+        {split: metrics[split]["meant"] for split in scores if "meant" in metrics[split]},
     )  # fmt: skip
 
 
@@ -92,11 +96,16 @@ def retrain_model(name: str, config: TrainConfig, folder: Path, *, root: Path | 
     classifier = Classifier(checkpoints.as_shipped(name, best["state"], sidecar))
     data = ferplus.load_train_valid(root)
     valid = data.where(data.split == "valid")
-    scores = score_predictions(classifier.predict_proba(np.asarray(valid.images)), hard_labels(valid.votes)).to_dict()
+    answers = classifier.answer(np.asarray(valid.images))
+    scores = {"valid": score_predictions(answers.seen, hard_labels(valid.votes)).to_dict()}
+    meant = {}
+    if answers.meant is not None:
+        labels = emotion_of_meant(valid.meant)
+        meant["valid"] = score_predictions(widen_meant(answers.meant), labels).to_dict()
     history = pd.DataFrame(best["history"])
     protocol = f"{data.source}, majority label"
     seconds = float(history["seconds"].sum())
-    result = ModelResult(name, config, history, {"valid": scores}, seconds, best["epoch"], protocol)
+    result = ModelResult(name, config, history, scores, seconds, best["epoch"], protocol, meant)
     write_json(folder / f"{name}.json", result.to_dict())
     return result
 

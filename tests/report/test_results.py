@@ -10,6 +10,7 @@ from ferlib.data.drawn import dataset
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
 from ferlib.evaluation.scores import score_predictions
+from ferlib.models.questions import BOTH_QUESTIONS
 from ferlib.report import result_tables, results
 from ferlib.training.config import TrainConfig
 from ferlib.training.run_files import HISTORY_COLUMNS
@@ -51,6 +52,20 @@ def test_training_again_scores_valid_and_leaves_its_numbers(tmp_path, monkeypatc
     assert json.loads((folder / "small.json").read_text()) == json.loads(json.dumps(result.to_dict()))
     assert (folder / "small" / "run.json").is_file()
     assert not (tmp_path / "published").exists()
+
+
+@pytest.mark.slow
+def test_training_again_scores_both_questions(tmp_path, monkeypatch, tiny, drawn):
+    for name in ("PROCESSED", "RUNS", "PUBLISHED", "CHECKPOINTS"):
+        monkeypatch.setattr(paths, name, tmp_path / name.lower())
+    dataset.save_official(drawn, tmp_path / "data")
+    config = replace(tiny, epochs=2, questions=BOTH_QUESTIONS)
+    result = results.retrain_model("small", config, tmp_path / "runs" / "mine", root=tmp_path / "data")
+    best = result.history.iloc[result.epoch - 1]
+    assert result.scores["valid"]["accuracy"] == pytest.approx(best["valid_accuracy"], abs=0.02)
+    assert result.meant["valid"]["accuracy"] == pytest.approx(best["valid_meant_accuracy"], abs=0.02)
+    assert result.meant["valid"]["n"] == ((drawn.split == "valid") & (drawn.meant >= 0)).sum()
+    assert result.to_dict()["meant"] == result.meant
 
 
 def test_tables_say_what_the_results_hold():
