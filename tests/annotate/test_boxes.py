@@ -52,6 +52,7 @@ def test_without_bars_the_size_is_kept_and_nothing_is_beside(make):
     assert (picture[100:] == 120).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [5, 12, 40])
 def test_many_faces_get_a_panel(make, count):
     faces = [
@@ -75,6 +76,7 @@ def test_tags_stay_inside(make, box):
     assert annotate(ground(480, 640), [make.face(box)]).shape == (480, 640, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1), (5, 300), (300, 5), (48, 48), (200, 200), (60, 3000), (3000, 4000)])
 def test_every_size_can_be_drawn(make, shape):
     height, width = shape

@@ -12,6 +12,7 @@ FOLDER = paths.ROOT / "tests" / "javascript"
 NODE = shutil.which("node")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(NODE is None, reason="no Node.js; on Debian: apt install nodejs")
 def test_the_javascript_tests_pass():
     files = sorted(str(path) for path in FOLDER.glob("*.test.mjs"))

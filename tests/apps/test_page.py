@@ -52,6 +52,7 @@ def upload(page, *files):
     return page.run()
 
 
+@pytest.mark.slow
 def test_it_begins_with_the_sample_picture_and_the_promise(page, fakes):
     assert not page.exception
     assert page.title[0].value == "Facial expressions"
@@ -76,6 +77,7 @@ def test_pictures_are_read_and_can_be_downloaded(page):
     assert labels == ["table (CSV)", "picture with boxes (PNG)"] * 2 + ["the table of all pictures"]
 
 
+@pytest.mark.slow
 def test_bad_files_get_a_sentence_each_and_the_good_one_is_read(page):
     huge = io.BytesIO()
     Image.new("L", (10_000, 10_000)).save(huge, "PNG")
@@ -96,6 +98,7 @@ def test_names_are_no_markdown(page):
     assert page.error[0].value == r"\_c\_.jpg is not a picture that can be read; give a JPEG or PNG file."
 
 
+@pytest.mark.slow
 def test_too_many_pictures_are_cut_with_a_word(page, fakes):
     upload(page, *((f"{number}.jpg", jpeg(PICTURE + number)) for number in range(22)))
     assert page.warning[0].value == "22 pictures were given; the first 20 are read."
@@ -111,6 +114,7 @@ def test_the_threshold_changes_words_and_reads_nothing_again(page, fakes):
     assert (fakes.detector.calls, fakes.detector.least) == (before + 1, 80)
 
 
+@pytest.mark.slow
 def test_another_model_reads_again_and_each_is_loaded_once(page, fakes):
     for name in ("efficientnet_lite2", "custom_cnn", "efficientnet_lite2"):
         page.selectbox(key="model").set_value(name).run()
@@ -118,6 +122,7 @@ def test_another_model_reads_again_and_each_is_loaded_once(page, fakes):
     assert fakes.detector.calls == 2
 
 
+@pytest.mark.slow
 def test_no_face_is_said(page, fakes):
     fakes.detector.boxes = []
     upload(page, ("wall.jpg", jpeg(PICTURE)))

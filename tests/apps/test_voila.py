@@ -64,6 +64,7 @@ def test_the_hook_gives_voila_the_reduced_notebook(notebook):
     assert hook(None, notebook=notebook, cwd="")["cells"][3].source == "SOURCE = 'none'"
 
 
+@pytest.mark.slow
 def test_a_missing_notebook_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
     with pytest.raises(FerlibError, match="check out the whole repository"):

@@ -82,11 +82,13 @@ def test_help_imports_nothing_slow():
     assert ours == {"ferlib", "ferlib.errors", "ferlib.paths"}
 
 
+@pytest.mark.slow
 def test_prediction_imports_no_package_of_training():
     loaded = loaded_modules("ferlib.cli.predict", "ferlib.scoring.pictures", "ferlib.scoring.video")
     assert not loaded & {"torch", "torchvision", "timm", "matplotlib", "sklearn", "pandas", "scipy", "numba", "rich"}
 
 
+@pytest.mark.slow
 def test_predict_json_of_the_shipped_model(ferlib, photo, tmp_path):
     status, out, _ = ferlib("predict", photo, "--json", "--csv", tmp_path / "out.csv", "--annotate", tmp_path / "out")
     assert status == 0
@@ -177,6 +179,7 @@ def test_names_that_the_terminal_cannot_write_stop_nothing(tmp_path):
     assert rb"left out, no emotion of ours: \u6620\u50cf (1)" in done.stdout
 
 
+@pytest.mark.slow
 def test_data_check_on_the_drawn_sample(ferlib, monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "PROCESSED", tmp_path)
     monkeypatch.setenv("FERLIB_DATA", str(paths.SAMPLE))
@@ -202,6 +205,7 @@ def test_evaluate_prints_accuracy_interval_n_and_protocol(ferlib):
     assert "macro-F1" in text
 
 
+@pytest.mark.slow
 def test_drawn_data_is_not_published_as_the_data_check(ferlib, monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "PROCESSED", tmp_path / "processed")
     monkeypatch.setattr(paths, "PUBLISHED", tmp_path / "published")
@@ -212,6 +216,7 @@ def test_drawn_data_is_not_published_as_the_data_check(ferlib, monkeypatch, tmp_
     assert not (tmp_path / "published").exists()
 
 
+@pytest.mark.slow
 def test_a_figure_without_its_numbers_is_named(ferlib, monkeypatch, tmp_path):
     from ferlib.report import figures
 
@@ -241,6 +246,7 @@ def test_a_file_in_the_place_of_a_folder_gets_a_sentence(ferlib, tmp_path):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_evaluate_a_folder_by_groups(ferlib, tmp_path):
     from ferlib.data.drawn.dataset import draw_faces
 
@@ -279,6 +285,7 @@ def test_groups_without_a_column_are_refused(ferlib, tmp_path):
     assert "give both" in err
 
 
+@pytest.mark.slow
 def test_predict_reads_a_video(ferlib, tmp_path):
     from ferlib.samples.sheet import write_clip
 
@@ -297,6 +304,7 @@ def test_a_video_goes_alone(ferlib, more, sentence):
     assert sentence in err
 
 
+@pytest.mark.slow
 def test_predict_with_a_named_engine_and_a_table_for_both(ferlib, photo, tmp_path):
     pytest.importorskip("pyarrow")
     out = {}
@@ -328,6 +336,7 @@ def test_a_folder_is_read_by_as_many_workers_as_there_are_cores(ferlib, photo, m
     assert asked == [(1, 40), (3, 60), (5, 40)]
 
 
+@pytest.mark.slow
 def test_export_says_how_far_the_graph_is_from_torch(ferlib, tmp_path):
     status, out, err = ferlib("export", "custom_cnn", "--out", tmp_path / "a.onnx", "--json")
     assert (status, err) == (0, "writing the graph\n")

@@ -78,6 +78,7 @@ def test_without_the_second_label_the_text_says_how_to_add_it(report):
     assert "put emotions.csv (columns image, split, emotion) into the folder, or name it in" in text
 
 
+@pytest.mark.slow
 def test_the_second_label(data, folder, tmp_path):
     save_official(data, tmp_path / "saved")
     report = check(folder, tmp_path / "saved" / "emotions.csv")
@@ -100,6 +101,7 @@ def test_the_second_label(data, folder, tmp_path):
     assert max(len(line) for line in text.split("\n")[1:]) <= REPORT_WIDTH
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "name"), [("kaggle csv", "fer2013.csv"), ("class folders", "folder names")])
 def test_forms_that_have_the_second_label_themselves(data, save, tmp_path, form, name):
     report = check(save[form](data, tmp_path / "data"))
@@ -194,6 +196,7 @@ def test_rows_and_distinct_images_are_told_apart(data, save, tmp_path):
     assert f"keeps {counts['label.csv']} / " in report.notes[0]
 
 
+@pytest.mark.slow
 def test_names_and_images_that_do_not_match(data, save, tmp_path):
     root = save["kaggle csv"](data, tmp_path / "data", strays=False)
     save["official zips"](data, tmp_path / "zips")
@@ -244,6 +247,7 @@ def test_data_without_copies(save, tmp_path):
     assert "Cleaning drops 0 train images" in render(report)
 
 
+@pytest.mark.slow
 def test_counts_are_recorded_without_this_machines_folder_and_read_back(tmp_path):
     counts = obtain(tmp_path, root=paths.SAMPLE, recount=True)
     assert counts["folder"] == ""

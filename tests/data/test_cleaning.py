@@ -236,6 +236,7 @@ class TestCachedManifest:
         load_manifest(small)
         assert built == [len(small)] * 2
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("version", "least"), [(1, copies.SIMILARITY), (2, copies.DETAIL_SIMILARITY)])
     def test_other_rules_have_another_cache(self, small, monkeypatch, version, least):
         load_manifest(small, version)
@@ -243,6 +244,7 @@ class TestCachedManifest:
         load_manifest(small, version)
         assert len(list(paths.PROCESSED.iterdir())) == 2
 
+    @pytest.mark.slow
     def test_each_version_has_its_own_cache(self, small, built):
         tables = {version: load_manifest(small, version) for version in (1, 2)}
         assert built == [len(small)] * 2

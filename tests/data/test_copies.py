@@ -110,6 +110,7 @@ def test_each_pair_once_with_first_before_second(first_copies):
     check_pairs(first_copies, SIMILARITY)
 
 
+@pytest.mark.slow
 def test_the_same_of_version_2(data):
     images = np.asarray(data.images)[:150]
     check_pairs(find_copies(np.concatenate([images, images[:5]]), 2), DETAIL_SIMILARITY)

@@ -90,6 +90,7 @@ class TestParts:
         manifest = open_data_set(root).manifest
         assert manifest.to_numpy().tolist() == build_manifest(small).to_numpy().tolist()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("version", [1, 2])
     def test_the_manifest_is_of_the_version_that_was_asked_for(self, small, root, version):
         data_set = open_data_set(root, manifest_version=version)

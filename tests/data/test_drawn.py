@@ -249,6 +249,7 @@ def test_copies_were_meant_as_their_originals_and_no_face_is_meant(drawn_set, ro
             assert data.meant[row_of[copy]] == (data.meant[row_of[original]] if original else -1), kind
 
 
+@pytest.mark.slow
 def test_what_was_meant_is_reproducible_and_changes_no_picture_and_no_vote(small):
     again = make_dataset(train=40, valid=16, test=16, seed=5)
     assert again.meant_hash == small.meant_hash
@@ -256,6 +257,7 @@ def test_what_was_meant_is_reproducible_and_changes_no_picture_and_no_vote(small
     assert make_dataset(train=200, valid=60, test=60, seed=0).content_hash == load_all(paths.SAMPLE).content_hash
 
 
+@pytest.mark.slow
 def test_the_sample_has_the_labels_that_are_drawn_today():
     assert make_dataset(train=200, valid=60, test=60, seed=0).meant_hash == load_all(paths.SAMPLE).meant_hash
 
@@ -306,6 +308,7 @@ def test_ids_that_are_no_file_names_are_refused(small, tmp_path):
     assert list(tmp_path.rglob("*.png")) == []
 
 
+@pytest.mark.slow
 def test_save_zips_gives_equal_bytes_and_equal_data(tmp_path):
     data = make_dataset(train=40, valid=16, test=16, seed=1)
     for folder in ("a", "b"):

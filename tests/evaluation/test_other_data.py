@@ -108,6 +108,7 @@ def test_batches_do_not_change_the_result(tmp_path, monkeypatch):
     assert evaluate_tree(tree, reads("happy", "sad", "happy", "sad", "happy"), None)[0] == at_once
 
 
+@pytest.mark.slow
 def test_the_shipped_model_reads_drawn_faces_with_and_without_detection(tmp_path):
     folder = save(tmp_path, happy=("happy", 3), surprise=("surprise", 3), other=("sad", 1))
     for detect in (False, True):

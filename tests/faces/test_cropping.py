@@ -93,6 +93,7 @@ def test_size_and_tiny_faces():
     assert crop_face(picture, detection_of((20, 20), 0.1), size=96).shape == (96, 96)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     centre=st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)), side=st.floats(0, 5e3), roll=st.floats(-4, 4),

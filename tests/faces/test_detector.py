@@ -131,6 +131,7 @@ def test_read_only_and_strided_pictures_are_fine(detector, photo):
     assert len(detector(photo[:, ::-1])) == 1
 
 
+@pytest.mark.slow
 def test_threads_share_a_detector(detector, photo):
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(detector, [photo] * 8))

@@ -26,6 +26,7 @@ def engine(request):
     return request.param
 
 
+@pytest.mark.slow
 def test_every_engine_gives_torchs_probabilities(reference, engine):
     checkpoints.update_sidecar("tiny", temperature=0.5, threshold=0.6)
     in_torch, on_engine = Classifier(checkpoints.load("tiny")), load_classifier("tiny", engine=engine, threads=1)
@@ -99,6 +100,7 @@ def test_impossible_wishes(tiny_checkpoint, options, sentence):
         load_classifier("tiny", **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["onnxruntime", "onnx"])
 def test_without_the_package_torch_steps_in_with_one_warning(tiny_checkpoint, monkeypatch, caplog, package):
     monkeypatch.setitem(sys.modules, package, None)

@@ -52,6 +52,7 @@ def test_each_question_has_its_own_temperature_and_the_rule_blends(checkpoint):
     assert np.array_equal(raw.probabilities, raw.seen)  # a classifier built for scores answers FER+'s question
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["onnx", "openvino", "torch"])
 def test_every_engine_gives_the_same_answers(checkpoint, engine):
     expected = Classifier(checkpoint, question=None).answer(FACES)

@@ -12,6 +12,7 @@ SCORES = st.tuples(st.integers(1, 7), st.integers(1, 7)).flatmap(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(SCORES)
 def test_the_sum_is_as_great_as_scipys(scores):

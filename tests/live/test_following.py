@@ -114,6 +114,7 @@ def test_a_report_without_faces(detector, make):
     assert (report.frames, report.detections, report.faces, report.overlap, report.same_emotion) == (2, 2, 0, 1, 1)
 
 
+@pytest.mark.slow
 def test_made_clips_are_what_they_are_said_to_be(detector):
     for kind in CLIPS:
         first, *_ = made_clip(kind, 2)

@@ -32,6 +32,7 @@ def blank(index=0, time=0.0, image=BLANK):
     return Frame(index, time, image)
 
 
+@pytest.mark.slow
 def test_an_answer_is_json_and_says_everything(pipeline, photo):
     live = LiveSession(pipeline)
     (answer,) = live.run(PictureSource(photo))

@@ -81,6 +81,7 @@ def test_impossible_models_are_refused(arguments, sentence):
         build_model(**arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobilenetv3_large_100", "convnext_atto", "tf_efficientnet_lite2"])
 def test_a_new_network_starts_undecided(name):
     torch.manual_seed(0)

@@ -82,6 +82,7 @@ def build_model_without_patch(name):
     return model
 
 
+@pytest.mark.slow
 def test_the_lite_stem_starts_from_lite0s_first_stages():
     model = build_model("convnext_atto", channels=3, stem="lite")
     before = flat(model)

@@ -45,6 +45,7 @@ def test_grid_and_votes_take_drawn_faces():
     assert len(data.plot_votes(np.ones((3, 2)), ["x", "y"], ["a", "b", "c"], faces).axes) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["png", "pdf"])
 def test_equal_figures_are_equal_files(tmp_path, suffix):
     first, again = (style.save_figure(balance(), tmp_path / f"{name}.{suffix}") for name in "ab")
@@ -52,6 +53,7 @@ def test_equal_figures_are_equal_files(tmp_path, suffix):
     assert first.stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_a_figure_is_a_small_opaque_picture_without_a_date(tmp_path):
     figure = balance()
     path = style.save_figure(figure, tmp_path / "a.png")

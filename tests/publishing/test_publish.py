@@ -92,6 +92,7 @@ def test_no_file_of_a_published_ablation_has_scores_on_test():
             assert not [key for key in keys_of(json.loads(path.read_text(encoding="utf-8"))) if "test" in key]
 
 
+@pytest.mark.slow
 def test_a_name_is_published_once(project, tiny):
     runs.train(replace(tiny, epochs=1), "once", progress=False)
     publish.publish("once")
@@ -114,6 +115,7 @@ def test_the_numbers_can_be_published_without_the_weights(project, tiny):
         publish.publish("light", replace=True, weights=False)
 
 
+@pytest.mark.slow
 def test_files_of_two_trainings_are_not_published(project, tiny):
     runs.train(replace(tiny, epochs=2), "mixed", progress=False)
     about = json.loads((paths.RUNS / "mixed" / "run.json").read_text())
@@ -165,6 +167,7 @@ def test_each_part_of_a_split_has_its_own_scores():
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_leaked_flag_is_the_manifests(project, tiny, drawn, drawn_manifest):
     runs.train(replace(tiny, epochs=1), "flags", progress=False)
     publish.publish("flags")

@@ -70,6 +70,7 @@ def test_every_figure_is_drawn_twice_with_the_same_bytes(results, tmp_path):
     assert all(path.stat().st_size > 5000 for path in first)
 
 
+@pytest.mark.slow
 def test_one_model_has_no_differences_and_what_is_missing_is_left_out(results, tmp_path):
     shutil.rmtree(results / "other")
     (results / "custom_cnn" / "history.csv").unlink()
@@ -133,6 +134,7 @@ def test_the_committed_figures_are_all_there():
     assert names == expected
 
 
+@pytest.mark.slow
 def test_the_latency_figure_is_drawn_from_what_the_bench_stored(results, tmp_path):
     assert list(figures.build_figures(studies.load_studies(results), only=["latency"])) == []
     steps = {"detect": 20.0, "crop": 0.5, "classify": 2.0, "total": 22.5}

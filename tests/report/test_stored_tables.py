@@ -16,6 +16,7 @@ from ferlib.training.run_files import CHECKPOINT
 CONVNEXTS = ["convnext_alone", "convnext_taught", "convnext"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", [stored_tables.stem_table, stored_tables.rate_table])
 def test_a_stored_table_is_what_comes_out_again(table):
     pd.testing.assert_frame_equal(table("convnext_alone"), table("convnext_alone", again=True))
@@ -42,6 +43,7 @@ def test_scales_of_runs_come_from_their_folders(tmp_path):
         stored_tables.scale_table(["convnext"], tmp_path)
 
 
+@pytest.mark.slow
 def test_recording_writes_what_is_stored(tmp_path, monkeypatch):
     stored = (paths.PUBLISHED / "model_tables.json").read_bytes()
     monkeypatch.setattr(paths, "PUBLISHED", tmp_path / "published")

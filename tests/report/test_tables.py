@@ -17,6 +17,7 @@ def test_an_accuracy_has_its_interval_or_is_a_dash():
     assert tables.accuracy_with_interval({"accuracy": None, "interval": None}) == "–"
 
 
+@pytest.mark.slow
 def test_the_tables_hold_the_published_numbers(models):
     model = studies.shown_model(models)
     metrics = published_metrics(model.name)["test"]
@@ -50,6 +51,7 @@ def test_the_worst_change_comes_first(models):
     assert "80 % most confident: right (%)" in tables.confidence_by_model(models).index
 
 
+@pytest.mark.slow
 def test_differences_are_in_points_with_the_first_model_on_top(models):
     table, rows = tables.differences_by_pair(models), studies.paired_differences(models)
     assert list(table.index) == [(row["first"], row["second"]) for row in rows]

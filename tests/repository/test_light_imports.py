@@ -73,6 +73,7 @@ def test_notebooks_and_applications_import_without_the_training_packages():
     run_python("\n".join([HIDDEN, *statements, *(f"import {module}" for module in ENTRIES)]))
 
 
+@pytest.mark.slow
 def test_prediction_imports_nothing_heavy():
     code = "\n".join(["import sys", *(f"import {module}" for module in PREDICTION), "print(*sys.modules)"])
     assert set(run_python(code).split()) & set(HEAVY) == set()

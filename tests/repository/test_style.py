@@ -273,6 +273,7 @@ def words_out_of_place(name: str, content: str) -> Iterator[str]:
             yield f"{name} names {what}: {match.group()!r}"
 
 
+@pytest.mark.slow
 def test_no_tracked_file_names_a_machine_or_a_package_host():
     texts = {path: path.read_bytes() for path in tracked_files()}
     readable = {path: content.decode(errors="replace") for path, content in texts.items() if b"\0" not in content}

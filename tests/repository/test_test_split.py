@@ -172,6 +172,7 @@ def is_without_test(tree: ast.AST, node: ast.AST) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_only_data_and_publishing_name_what_gives_the_test_split():
     named = {(name, module) for name in LOADERS for module, _ in users(name)}
     assert {(name, module) for name, module in named if module.split(".")[0] not in ROOMS} == set()

@@ -150,6 +150,7 @@ def test_a_line_that_was_cut_off_is_read_again(pipeline, clip, tmp_path):
     assert len(rows_of(target)) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["another every", "another engine", "garbage", "empty"])
 def test_a_part_file_of_another_run_is_begun_afresh(pipeline, clip, tmp_path, monkeypatch, damage):
     target = tmp_path / "rows.csv"

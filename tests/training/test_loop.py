@@ -93,6 +93,7 @@ def test_loss_falls_on_eight_images(tmp_path, drawn, tiny):
     assert history[-1]["train_loss"] < 0.2
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_files_and_its_best_epoch(tmp_path, tiny_set, tiny):
     best = fit(tiny, tiny_set, tmp_path, progress=False)
     history = read_history(tmp_path)
@@ -104,6 +105,7 @@ def test_a_run_leaves_its_files_and_its_best_epoch(tmp_path, tiny_set, tiny):
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "history.csv", "checkpoint.pt"}
 
 
+@pytest.mark.slow
 def test_same_seed_same_run_and_other_seed_another(tmp_path, tiny_set, tiny):
     short = replace(tiny, epochs=1)
     first = fit(short, tiny_set, tmp_path / "a", progress=False)["history"]

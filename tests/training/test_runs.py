@@ -8,6 +8,7 @@ from ferlib.errors import FerlibError
 from ferlib.training import run_files, runs
 
 
+@pytest.mark.slow
 def test_a_finished_run_keeps_its_record_and_gets_its_history_back(project, tiny, monkeypatch):
     config = replace(tiny, epochs=2)
     monkeypatch.setattr(runs, "code_commit", lambda: "first")
@@ -27,6 +28,7 @@ def test_names_that_are_no_file_names_are_refused(name):
         run_files.check_name(name)
 
 
+@pytest.mark.slow
 def test_a_start_or_teacher_without_a_checkpoint_is_taken_from_its_run(project, tiny):
     first = runs.train(replace(tiny, epochs=1), "first", progress=False)
     config = replace(tiny, epochs=1, start="first", teachers=("first",), peak_lr=1e-9, ema_decay=0.0, seed=1)

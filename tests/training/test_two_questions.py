@@ -73,6 +73,7 @@ def test_both_heads_learn_and_the_history_tells(tmp_path, both_set, both):
     assert best["epoch"] == 1 + means.index(max(means))
 
 
+@pytest.mark.slow
 def test_a_resumed_run_of_both_questions_ends_alike(tmp_path, both_set, both):
     whole = fit(both, both_set, tmp_path / "whole", progress=False)
     (tmp_path / "parts").mkdir()
