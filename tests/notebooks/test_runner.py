@@ -7,14 +7,14 @@ import nbformat
 import numpy as np
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from notebook_files import add, settings
 from PIL import Image
 
 from ferlib import paths
 from ferlib.errors import FerlibError
 from ferlib.notebooks import outputs, runner
 
-DEFAULTS = 'EPOCHS = 20  # passes\nDATA = "real"\nRESULTS_DIR = "data/published"'
 WRITES = """\
 from pathlib import Path
 out = Path("..") / RESULTS_DIR
@@ -28,51 +28,6 @@ def png(pixels: np.ndarray) -> str:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
     return base64.b64encode(buffer.getvalue()).decode()
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "ROOT", tmp_path)
-    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "notebooks")
-    monkeypatch.setattr(paths, "RUNS", tmp_path / "data" / "runs")
-    (tmp_path / "notebooks" / "params").mkdir(parents=True)
-    return tmp_path
-
-
-def add(project: Path, stem: str, *sources: str, parameters: str = DEFAULTS) -> Path:
-    cells = [new_markdown_cell("# Title", id="title")]
-    cells.append(new_code_cell(parameters, id="parameters", metadata={"tags": ["parameters"]}))
-    cells += [new_code_cell(source, id=f"step-{number}") for number, source in enumerate(sources, 1)]
-    path = project / "notebooks" / f"{stem}.ipynb"
-    kernel = {"display_name": "Python 3", "name": "python3", "language": "python"}
-    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
-    return path
-
-
-def settings(project: Path, text: str, profile: str = "smoke") -> None:
-    (project / "notebooks" / "params" / f"{profile}.yaml").write_text(text)
-
-
-def test_notebooks_are_found_by_their_number(project):
-    for stem in ("02_second", "01_first", "scratch"):
-        add(project, stem)
-    assert [path.stem for path in runner.discover_notebooks()] == ["01_first", "02_second"]
-
-
-def test_no_notebooks_is_an_error(project):
-    with pytest.raises(FerlibError, match="holds no NN_name"):
-        runner.discover_notebooks()
-
-
-def test_common_parameters_go_where_they_exist_and_a_section_wins(project):
-    add(project, "01_first")
-    add(project, "02_second", parameters="SIZE = 3")
-    settings(project, "common: {EPOCHS: 1, RESULTS_DIR: data/runs/s, SIZE: 4}\n01_first: {EPOCHS: 2}\n02_second:\n")
-    assert runner.profile_parameters("smoke") == {
-        "01_first": {"EPOCHS": 2, "RESULTS_DIR": "data/runs/s"},
-        "02_second": {"SIZE": 4},
-    }
-    assert runner.profile_parameters("published") == {"01_first": {}, "02_second": {}}
 
 
 @pytest.mark.parametrize(
@@ -103,15 +58,6 @@ def test_unknown_profile_and_notebook_are_refused(project):
         runner.run_notebooks("fast")
     with pytest.raises(FerlibError, match="no notebook '02_second'; choose from 01_first"):
         runner.run_notebooks("published", ["02_second"])
-
-
-def test_a_notebook_without_a_kernel_name_is_explained(project):
-    path = add(project, "01_first")
-    notebook = nbformat.read(path, as_version=4)
-    notebook.metadata = {}
-    nbformat.write(notebook, path)
-    with pytest.raises(FerlibError, match=r"01_first\.ipynb names no kernel; run 'make refresh'"):
-        runner.profile_parameters("published")
 
 
 @pytest.mark.notebooks
@@ -302,11 +248,6 @@ def test_the_module_is_a_command(monkeypatch, capsys):
     monkeypatch.setattr(runner, "run_notebooks", fail)
     assert runner.main(["full"]) == 1
     assert capsys.readouterr().err == "ferlib: It broke; mend it.\n"
-
-
-@pytest.mark.parametrize("profile", runner.PROFILES)
-def test_the_committed_settings_fit_the_committed_notebooks(profile):
-    assert set(runner.profile_parameters(profile)) == {path.stem for path in runner.discover_notebooks()}
 
 
 def test_normalise_shrinks_pictures_once():
