@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: its arguments; None: those of the process.
 
     Returns:
-        The exit status: 0, or 1 with one sentence on standard error after a FerlibError.
+        The exit status: 0; 1 with one sentence on standard error after a FerlibError; 130 after Ctrl-C.
     """
     parser = argparse.ArgumentParser(prog="python -m ferlib.notebooks", description="Run the notebooks.")
     parser.add_argument("what", choices=(*PROFILES, "refresh"), help="a profile, or refresh the committed notebooks")
@@ -135,6 +135,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FerlibError as error:
         print(f"ferlib: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("ferlib: stopped.", file=sys.stderr)
+        return 130
     return 0
 
 

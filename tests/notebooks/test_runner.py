@@ -249,6 +249,13 @@ def test_the_module_is_a_command(monkeypatch, capsys):
     assert runner.main(["full"]) == 1
     assert capsys.readouterr().err == "ferlib: It broke; mend it.\n"
 
+    def interrupt(profile, names):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run_notebooks", interrupt)
+    assert runner.main(["full"]) == 130
+    assert capsys.readouterr().err == "ferlib: stopped.\n"
+
 
 def test_normalise_shrinks_pictures_once():
     noise = np.random.default_rng(0).integers(0, 256, (60, 60, 4), dtype=np.uint8)
