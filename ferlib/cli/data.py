@@ -39,7 +39,8 @@ def fetch_command(
 def check_command(as_json: JsonOption = False, publish: PublishOption = False) -> None:
     """Check the data set: counts per split, class and rule, FER2013's own labels, copies, leaks, and what is wrong.
 
-    The environment variable FERLIB_EMOTIONS names a csv with FER2013's own labels for data that lacks them.
+    The search for copies takes about four minutes the first time. The environment variable FERLIB_EMOTIONS names a csv
+    with FER2013's own labels for data that lacks them.
     """
     from ferlib import paths
     from ferlib.data import check, check_report

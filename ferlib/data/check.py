@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ import pandas as pd
 
 from ferlib import paths
 from ferlib.data import cleaning, copies, fer2013, label_files, readers
-from ferlib.data.check_report import RULES, MeantCounts, Report, Table, render
+from ferlib.data.check_report import RULES, MeantCounts, Report, SearchCounts, Table, render
 from ferlib.data.data_set import DataSet, open_data_set
 from ferlib.data.ferplus import FerData
-from ferlib.data.labels import EMOTIONS
+from ferlib.data.labels import EMOTIONS, MEANT_EMOTIONS
 from ferlib.data.official import OFFICIAL_COUNTS, OFFICIAL_HASHES
 from ferlib.data.readers import SPLITS
 from ferlib.data.votes import REASONS, count_kept, drop_reasons, targets
@@ -21,22 +22,25 @@ from ferlib.errors import FerlibError
 from ferlib.files import write_json
 from ferlib.provenance import code_commit
 
-__all__ = ["OFFICIAL_COUNTS", "OFFICIAL_HASHES", "Report", "check", "obtain", "record", "render"]
+__all__ = ["OFFICIAL_COUNTS", "OFFICIAL_HASHES", "Report", "check", "obtain", "record", "render", "search_table"]
 
 
-def check(root: str | Path, emotions: str | Path | None = None) -> Report:
-    """Count the contents of a data folder; finding the copies takes about half a minute the first time.
+def check(
+    root: str | Path, emotions: str | Path | None = None, versions: Sequence[int] = copies.VERSIONS
+) -> Report:  # fmt: skip
+    """Count the contents of a data folder; finding the copies takes about four minutes the first time.
 
     Args:
         root: the data folder.
         emotions: csv file with FER2013's own labels; None means the one that `emotions_csv.find_emotions` finds.
+        versions: versions of the search for copies; version 1 alone takes half a minute.
 
     Raises:
         FerlibError: the folder holds no data that can be used.
     """
     root = Path(root)
     data_set = open_data_set(root, emotions=emotions)
-    data, table = data_set.all_splits, data_set.manifest
+    data = data_set.all_splits
     form = readers.detect_form(root)
     labels = data.source.removeprefix(form).removeprefix(", ") or "folder names"
     counts_by_file = {labels: _kept_by_rule(data.votes, data.split)}
@@ -50,9 +54,9 @@ def check(root: str | Path, emotions: str | Path | None = None) -> Report:
         notes.append("one folder a class has no taggers' votes: all ten are given to the folder's class")
     return Report(
         str(root), form, labels, tuple(_label_files(root)), data.content_hash, data.content_hash in OFFICIAL_HASHES,
-        _per_split(data.split), counts_by_file, _outcomes(data.votes), _class_counts(data), _copies(table),
-        _group_sizes(table), _leaks(table), _leaked(table), _dropped(table), _training_counts(table, data),
-        _training_classes(table), tuple(notes), tuple(dict.fromkeys(problems)), _meant_counts(data_set, form),
+        _per_split(data.split), counts_by_file, _outcomes(data.votes), _class_counts(data),
+        {str(version): _search_counts(data, version) for version in versions},
+        tuple(notes), tuple(dict.fromkeys(problems)), _meant_counts(data_set, form),
     )  # fmt: skip
 
 
@@ -68,20 +72,23 @@ def record(report: Report, results: Path, seconds: float) -> None:
     write_json(results / "data_check.json", {**report.to_dict(), **about})
 
 
-def obtain(results: Path, *, root: Path | None = None, recount: bool = False) -> dict:
+def obtain(
+    results: Path, *, root: Path | None = None, recount: bool = False, versions: Sequence[int] = copies.VERSIONS
+) -> dict:
     """Read the counts from ``data_check.json``, after counting again when asked to.
 
     Args:
         results: folder that holds the file.
         root: the data folder to count; None means `paths.data_root()`.
         recount: count the data folder and write the file first.
+        versions: versions of the search for copies, when it counts.
 
     Raises:
         FerlibError: there is no such file, or it cannot be read.
     """
     if recount:
         started = time.perf_counter()
-        report = check(root or paths.data_root())
+        report = check(root or paths.data_root(), versions=versions)
         record(report, results, time.perf_counter() - started)
     try:
         return json.loads((results / "data_check.json").read_text(encoding="utf-8"))
@@ -89,6 +96,32 @@ def obtain(results: Path, *, root: Path | None = None, recount: bool = False) ->
         raise FerlibError(
             f"{results.name} holds no readable data_check.json; count again with RETRAIN = True."
         ) from error
+
+
+def search_table(report: dict) -> pd.DataFrame:
+    """Tabulate what each search for copies finds, and what it leaves for training.
+
+    Args:
+        report: the counts, as `obtain` gives them.
+
+    Returns:
+        Text, one column for each version of the search: groups of copies, leaked images of valid and test with a
+        majority label, train images that are left out for each reason, and those that remain.
+    """
+    columns = {}
+    for version, counts in report["searches"].items():
+        rows = {"groups of copies": counts["copies"]["groups"]}
+        rows["images in groups with two majority labels"] = counts["copies"]["disagree"]
+        for split in ("valid", "test"):
+            leaked, total = (counts["leaked"][split][part] for part in ("labelled", "of_labelled"))
+            rows[f"leaked, {split}, of {total:,}"] = f"{leaked:,} ({leaked / max(total, 1):.1%})"
+        rows |= {f"left out of train: {reason}": images for reason, images in counts["dropped"].items()}
+        rows["left for training"] = counts["training"]["images"]
+        rows["with a target"] = counts["training"]["with a crossentropy target"]
+        columns[f"search {version}"] = {
+            name: value if isinstance(value, str) else f"{value:,}" for name, value in rows.items()
+        }
+    return pd.DataFrame(columns).fillna("0")
 
 
 def _per_split(split: np.ndarray) -> dict[str, int]:
@@ -173,6 +206,18 @@ def _meant_counts(data_set: DataSet, form: str) -> MeantCounts:
         tuple(files) if len(data) else (), data.meant_hash, fer2013.labelled(data), fer2013.counts(data),
         {name: counts.images for name, counts in agreement.items()},
         {name: counts.equal for name, counts in agreement.items()},
+        {
+            meant: dict(zip(EMOTIONS, row, strict=True))
+            for meant, row in zip(MEANT_EMOTIONS, fer2013.seen_by_meant(data).tolist(), strict=True)
+        },
+    )  # fmt: skip
+
+
+def _search_counts(data: FerData, version: int) -> SearchCounts:
+    table = cleaning.load_manifest(data, version)
+    return SearchCounts(
+        _copies(table), _group_sizes(table), _leaks(table), _leaked(table), _dropped(table),
+        _training_counts(table, data), _training_classes(table),
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ REPORT_WIDTH = 100
 _NAME_WIDTH = 46  # columns for the names of rows
 
 Table = dict[str, dict[str, int]]
-"""Counts: row name -> split -> images."""
+"""Counts: row name -> column, mostly a split -> images."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class MeantCounts:
         classes: images of each class in each split.
         comparable: images of each split that also have a majority label of FER+.
         equal: those of them whose two labels are the same.
+        seen_by_meant: the comparable images of all splits by the class that was meant, and the class that people see.
     """
 
     files: tuple[str, ...]
@@ -44,6 +45,32 @@ class MeantCounts:
     classes: Table
     comparable: dict[str, int]
     equal: dict[str, int]
+    seen_by_meant: Table
+
+
+@dataclass(frozen=True)
+class SearchCounts:
+    """Counts of what one version of the search for copies finds; see `copies`.
+
+    Attributes:
+        copies: images that have an exact, near or mirrored copy (counted under the closest kind), ``groups`` of
+            copies, and images in groups whose majority labels ``disagree``.
+        group_sizes: number of groups of copies with 2, 3, ... images; the keys are text, as JSON has them.
+        leaks: images of the first split that also sit in the second, as in `cleaning.leak_table`.
+        leaked: images and majority-labelled images of each split that also sit in another split, and the totals, as
+            ``{"images", "of_images", "labelled", "of_labelled"}``.
+        dropped: train images that cleaning drops, by reason.
+        training: train images that remain, ``images`` and those ``with a crossentropy target``.
+        training_classes: remaining train images of each class under the majority rule.
+    """
+
+    copies: dict[str, int]
+    group_sizes: dict[str, int]
+    leaks: Table
+    leaked: Table
+    dropped: dict[str, int]
+    training: dict[str, int]
+    training_classes: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -61,18 +88,11 @@ class Report:
         kept: rows that each rule keeps in each split, ``{label file: {rule: {split: n}}}``.
         outcomes: images that each rule keeps (``kept``) and drops for each reason, by the data's own votes, all splits.
         classes: images of each class in each split under the majority rule.
-        copies: images that have an exact, near or mirrored copy (counted under the closest kind), ``groups`` of
-            copies, and images in groups whose majority labels ``disagree``.
-        group_sizes: number of groups of copies with 2, 3, ... images; the keys are text, as JSON has them.
-        leaks: images of the first split that also sit in the second, as in `cleaning.leak_table`.
-        leaked: images and majority-labelled images of each split that also sit in another split, and the totals, as
-            ``{"images", "of_images", "labelled", "of_labelled"}``.
-        dropped: train images that cleaning drops, by reason.
-        training: train images that remain, ``images`` and those ``with a crossentropy target``.
-        training_classes: remaining train images of each class under the majority rule.
+        searches: copies and leaks by each version of the search that was asked for, ``{"1": ..., "2": ...}``; the keys
+            are text, as JSON has them.
         notes: facts to know when reading the numbers.
         problems: faults of the data.
-        meant: FER2013's own labels.
+        meant: FER2013's own labels, and how they agree with those of FER+.
     """
 
     folder: str
@@ -85,13 +105,7 @@ class Report:
     kept: dict[str, Table]
     outcomes: Table
     classes: Table
-    copies: dict[str, int]
-    group_sizes: dict[str, int]
-    leaks: Table
-    leaked: Table
-    dropped: dict[str, int]
-    training: dict[str, int]
-    training_classes: dict[str, int]
+    searches: dict[str, SearchCounts]
     notes: tuple[str, ...]
     problems: tuple[str, ...]
     meant: MeantCounts
@@ -119,10 +133,7 @@ def render(report: Report) -> str:
         _block("Kept by each rule", _rule_rows(report)),
         _block("Classes (majority rule)", {**report.classes, "sum": _column_sums(report.classes)}),
         _meant_text(report.meant),
-        _copies_text(report),
-        _block("Images with a copy in ...", report.leaks),
-        _leaked_text(report),
-        _cleaning_text(report),
+        *(text for version, counts in report.searches.items() for text in _search_texts(version, counts)),
         _sentences("Notes", report.notes),
         _sentences("What is wrong", report.problems or ("nothing",)),
     ]
@@ -173,20 +184,22 @@ def _meant_text(meant: MeantCounts) -> str:
     return "\n".join(lines)
 
 
-def _copies_text(report: Report) -> str:
-    counts = report.copies
-    kinds = ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS)
-    return (
-        f"Copies: {counts['groups']:,} groups of images that show the same photo\n"
+def _search_texts(version: str, counts: SearchCounts) -> list[str]:
+    kinds = ", ".join(f"{counts.copies[kind]:,} {kind}" for kind in KINDS)
+    return [
+        f"Copies by search {version}: {counts.copies['groups']:,} groups of images that show the same photo\n"
         f"  images by their closest copy: {kinds}\n"
-        f"  images in groups with two majority labels: {counts['disagree']:,}"
-    )
+        f"  images in groups with two majority labels: {counts.copies['disagree']:,}",
+        _block(f"Images with a copy in ... (search {version})", counts.leaks),
+        _leaked_text(version, counts),
+        _cleaning_text(version, counts),
+    ]
 
 
-def _leaked_text(report: Report) -> str:
-    lines = ["Leaked: the photo also sits in another split"]
+def _leaked_text(version: str, counts: SearchCounts) -> str:
+    lines = [f"Leaked by search {version}: the photo also sits in another split"]
     for name in ("valid", "test"):
-        row = report.leaked[name]
+        row = counts.leaked[name]
         lines.append(
             f"  {name:<6} {_share(row['labelled'], row['of_labelled'])} majority-labelled images, "
             f"{_share(row['images'], row['of_images'])} of all"
@@ -194,11 +207,11 @@ def _leaked_text(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _cleaning_text(report: Report) -> str:
-    total = sum(report.dropped.values())
-    lines = [f"Cleaning drops {total:,} train images, none of valid and test (by the first reason that holds)"]
-    lines += [f"  {count:>7,}  {reason}" for reason, count in report.dropped.items()]
-    remaining = ", ".join(f"{count:,} {name}" for name, count in report.training.items())
+def _cleaning_text(version: str, counts: SearchCounts) -> str:
+    total = sum(counts.dropped.values())
+    lines = [f"Cleaning by search {version} drops {total:,} train images, none of valid and test (by first reason)"]
+    lines += [f"  {count:>7,}  {reason}" for reason, count in counts.dropped.items()]
+    remaining = ", ".join(f"{count:,} {name}" for name, count in counts.training.items())
     return "\n".join([*lines, f"  for training remain {remaining}"])
 
 

@@ -54,6 +54,7 @@ from ferlib.data.registration import detail_similarity, registered_similarity
 from ferlib.data.sketches import MIN_COSINE, similar_pairs
 from ferlib.parallel import Workers, default_threads
 
+VERSIONS = (1, 2)  # of the search
 HASH_BITS = 12  # candidates of version 1: at most this many of 64 bits differ
 SIMILARITY = {"near": 0.90, "mirrored": 0.92}  # smallest registered correlation of a copy, version 1
 DETAIL_SIMILARITY = {"near": 0.65, "mirrored": 0.70}  # smallest correlation of a copy's details, version 2

@@ -8,6 +8,8 @@ import nbformat
 from nbformat import NotebookNode
 from PIL import Image
 
+from ferlib.plots.png import chart_png
+
 KERNEL = "python3"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -57,10 +59,7 @@ def _stable_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def _shrink_png(encoded: str) -> str:
-    """Reduce a PNG in base64 to 256 colours, where that is smaller; charts look the same at a third of the size."""
+    """Make a PNG in base64 smaller, where `chart_png` does."""
     with Image.open(io.BytesIO(base64.b64decode(encoded))) as image:
-        palette = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    palette.save(buffer, format="PNG", optimize=True)
-    smaller = base64.b64encode(buffer.getvalue()).decode()
+        smaller = base64.b64encode(chart_png(image)).decode()
     return min(encoded, smaller, key=len)

@@ -63,6 +63,23 @@ def plot_vote_rules(outcomes: pd.DataFrame, note: str) -> Figure:
     return figure
 
 
+def plot_seen_by_meant(table: pd.DataFrame, note: str) -> Figure:
+    """Plot what people see in the faces of each emotion that was meant, in percent of the row.
+
+    Args:
+        table: images, one row for each emotion that was meant, one column for each that people see.
+        note: the caption.
+    """
+    figure, axis = plt.subplots(figsize=(WIDTH, 2.9))
+    shares = 100 * table.div(table.sum(axis=1).clip(lower=1), axis=0)
+    texts = shares.map("{:.0f}".format)
+    names = [f"{name}, {count:,}" for name, count in table.sum(axis=1).items()]
+    draw_heat_map(axis, shares.to_numpy(), texts.to_numpy(), list(table.columns), names, highest=100)
+    axis.set(title="What people see, in percent of the row", ylabel="meant as (images)")
+    add_caption(figure, note)
+    return figure
+
+
 def plot_copies_and_leaks(
     table: pd.DataFrame, totals: Mapping[str, int], sizes: Mapping[int, int], note: str
 ) -> Figure:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from ferlib.data.copies import recorded_version
 from ferlib.data.labels import EMOTIONS
 from ferlib.evaluation import metrics
 from ferlib.models.temperature import at_temperature
@@ -34,9 +35,11 @@ def recall_figure(model: StudiedModel, _: Sequence[StudiedModel]) -> Figure | No
     """Recall on test against the number of training images; None when those were not counted."""
     path = model.folder.parent / "data_check.json"
     check = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    counts = check.get("training_classes")
-    if counts is None:  # counted by an earlier version, or not at all
+    config = json.loads((model.folder / "metrics.json").read_text(encoding="utf-8"))["config"]
+    search = str(recorded_version(config))
+    if search not in check.get("searches", {}):  # counted by an earlier version, or not at all
         return None
+    counts = check["searches"][search]["training_classes"]
     rows = [
         {"emotion": emotion, "images": counts[emotion], "recall": row["recall"]}
         for emotion, row in model.study["test"]["scores"]["per_class"].items()

@@ -233,25 +233,26 @@ def emotions_markdown(check: dict) -> str:
 
 
 def leaks_markdown(check: dict) -> str:
-    """Numbers of images whose photo also sits in another split, as a Markdown table with a note.
+    """Numbers of images whose photo also sits in another split, by each search for copies, with a note for each.
 
     Args:
         check: ``data_check.json``, or empty.
     """
     if not check:
         return _NOT_COUNTED
-    rows = check["leaked"]
-    lines = [table_row("", *_PARTS), "|---|---:|---:|---:|"]
-    for title, part, total in (("images", "images", "of_images"), ("with a majority", "labelled", "of_labelled")):
-        cells = [f"{rows[name][part]:,} ({percent(rows[name][part] / rows[name][total])} %)" for name in _PARTS]
-        lines.append(table_row(f"{title} also in another split", *cells))
-    training = check["training"]
-    dropped = ", ".join(f"{count:,} {reason}" for reason, count in check["dropped"].items())
-    return "\n".join([
-        *lines, "",
-        f"Training keeps {training['images']:,} of {check['images']['train']:,} images (left out: {dropped}); "
-        f"{training['with a crossentropy target']:,} of them have a target.",
-    ])  # fmt: skip
+    lines, notes = [table_row("images also in another split", *_PARTS), "|---|---:|---:|---:|"], []
+    for version, counts in check["searches"].items():
+        for title, part, total in (("all", "images", "of_images"), ("with a majority", "labelled", "of_labelled")):
+            rows = [counts["leaked"][name] for name in _PARTS]
+            cells = [f"{row[part]:,} ({percent(row[part] / row[total])} %)" for row in rows]
+            lines.append(table_row(f"search {version}, {title}", *cells))
+        training = counts["training"]
+        dropped = ", ".join(f"{count:,} {reason}" for reason, count in counts["dropped"].items())
+        notes.append(
+            f"After search {version}, training keeps {training['images']:,} of {check['images']['train']:,} images"
+            f" (left out: {dropped}); {training['with a crossentropy target']:,} of them have a target."
+        )
+    return "\n".join([*lines, "", *notes])
 
 
 def table_row(*cells: str) -> str:

@@ -86,9 +86,9 @@ RECIPES = {
     ),
     # It goes on from there for longer, with the norms as they are, taught by the best of those that know no faces.
     "faceres": TrainConfig(
-        model="faceres", start="faceres_first", frozen_norms=True, layer_decay=0.9, dropout=0.3, epochs=14,
-        batch_size=64, peak_lr=2.8e-4, warmup=0.06, ema_decay=0.999, sizes=((0.0, 128), (0.57, 160), (0.92, 192)),
-        preprocessing=Preprocessing(size=192, **_FACERES), views=6, mirror_views=True,
+        model="faceres", start="faceres_first", frozen_norms=True, layer_decay=0.9, dropout=0.3, epochs=10,
+        batch_size=64, peak_lr=2.8e-4, warmup=0.08, ema_decay=0.999, sizes=((0.0, 128), (0.5, 160)),
+        preprocessing=Preprocessing(size=160, **_FACERES), views=6, mirror_views=True,
         mode="shares", teachers=("efficientnet_lite2_soup",), distill_weight=0.5, calibrate_teachers=True, **_BOTH,
     ),
     # ConvNeXt stages on the first levels of dlib's network: first the stages alone, then all layers.

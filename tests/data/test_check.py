@@ -7,7 +7,7 @@ import pytest
 
 from ferlib import paths
 from ferlib.data import cleaning, copies, fer2013
-from ferlib.data.check import check, obtain, render
+from ferlib.data.check import check, obtain, render, search_table
 from ferlib.data.check_report import REPORT_WIDTH, RULES
 from ferlib.data.drawn.dataset import make_dataset, save_official
 from ferlib.data.ferplus import make_data
@@ -92,6 +92,11 @@ def test_the_second_label(data, folder, tmp_path):
     equal = both & (np.take(EMOTIONS, seen) == np.take(MEANT_EMOTIONS, data.meant))
     assert report.meant.comparable == {name: int((both & (data.split == name)).sum()) for name in SPLITS}
     assert report.meant.equal == {name: int((equal & (data.split == name)).sum()) for name in SPLITS}
+    pairs = {(MEANT_EMOTIONS[meant], EMOTIONS[see]): 0 for meant in range(7) for see in range(8)}
+    for meant, see in zip(data.meant[both], seen[both], strict=True):
+        pairs[MEANT_EMOTIONS[meant], EMOTIONS[see]] += 1
+    table = report.meant.seen_by_meant
+    assert {(meant, see): count for meant, row in table.items() for see, count in row.items()} == pairs
     text = render(report)
     assert line_of(text, "  images with a label") == [str(count) for count in report.meant.labelled.values()]
     assert line_of(text, "  meant as happy") == [str(count) for count in report.meant.classes["happy"].values()]
@@ -116,27 +121,33 @@ def test_kaggles_csv_counts_the_images_that_ferplus_does_not_name(data, save, tm
     assert sum(report.meant.comparable.values()) == ((data.meant >= 0) & (hard_labels(data.votes) >= 0)).sum()
 
 
-def test_copies_leaks_and_cleaning(report, data):
-    table = cleaning.build_manifest(data)
-    assert report.copies["groups"] == len(set(table.group) - {""})
-    assert sum(report.copies[kind] for kind in copies.KINDS) == (table.group != "").sum()
-    assert report.copies["disagree"] == table.disagrees.sum() > 0
-    assert [[report.leaks[row][column] for column in SPLITS] for row in SPLITS] == (
+@pytest.mark.parametrize("version", copies.VERSIONS)
+def test_copies_leaks_and_cleaning(report, data, version):
+    table, counts = cleaning.build_manifest(data, version), report.searches[str(version)]
+    assert counts.copies["groups"] == len(set(table.group) - {""})
+    assert sum(counts.copies[kind] for kind in copies.KINDS) == (table.group != "").sum()
+    assert counts.copies["disagree"] == table.disagrees.sum() > 0
+    assert [[counts.leaks[row][column] for column in SPLITS] for row in SPLITS] == (
         cleaning.leak_table(table).to_numpy().tolist()
     )
     for name in ("valid", "test"):
         part = table[(table.split == name) & (table.label != "")]
-        assert (report.leaked[name]["labelled"], report.leaked[name]["of_labelled"]) == (part.leaked.sum(), len(part))
-        assert report.leaked[name]["images"] == table.leaked[table.split == name].sum()
-    assert report.leaked["test"]["images"] > report.leaked["test"]["labelled"] > 0
-    assert sum(report.dropped.values()) == 120 - report.training["images"] > 0
-    assert set(report.dropped) == {"copy within train", "also in valid", "also in test", "not a face", "blank"}
+        assert (counts.leaked[name]["labelled"], counts.leaked[name]["of_labelled"]) == (part.leaked.sum(), len(part))
+        assert counts.leaked[name]["images"] == table.leaked[table.split == name].sum()
+    assert counts.leaked["test"]["images"] > counts.leaked["test"]["labelled"] > 0
+    assert sum(counts.dropped.values()) == 120 - counts.training["images"] > 0
+    assert set(counts.dropped) <= {"copy within train", "also in valid", "also in test", "not a face", "blank"}
     for_training = ((table.split == "train") & table.kept).to_numpy()
     usable = drop_reasons(data.votes[for_training], "crossentropy") == ""
-    assert report.training == {"images": for_training.sum(), "with a crossentropy target": usable.sum()}
+    assert counts.training == {"images": for_training.sum(), "with a crossentropy target": usable.sum()}
     labels = table.label[for_training]
-    assert report.training_classes == {emotion: (labels == emotion).sum() for emotion in EMOTIONS}
-    assert 0 < sum(report.training_classes.values()) < report.training["images"]
+    assert counts.training_classes == {emotion: (labels == emotion).sum() for emotion in EMOTIONS}
+    assert 0 < sum(counts.training_classes.values()) <= counts.training["images"]
+
+
+def test_all_reasons_occur(report):
+    reasons = {"copy within train", "also in valid", "also in test", "not a face", "blank"}
+    assert set(report.searches["1"].dropped) == reasons
 
 
 def test_deviations_from_the_official_counts_are_told(report):
@@ -159,7 +170,9 @@ def test_the_text(report):
     assert line_of(text, "  label.csv  crossentropy, probability") == counts
     assert line_of(text, "  happy") == [str(count) for count in report.classes["happy"].values()]
     assert line_of(text, "  sum") == [str(count) for count in report.kept["label.csv"]["majority"].values()]
-    assert f"for training remain {report.training['images']} images" in text
+    for version, counts in report.searches.items():
+        assert f"Copies by search {version}: {counts.copies['groups']} groups" in text
+        assert f"for training remain {counts.training['images']} images" in text
     assert "not that of the official data" in text
     assert all(problem in text for problem in report.problems)
 
@@ -227,7 +240,7 @@ def test_class_folders(data, save, tmp_path):
 def test_a_split_is_missing(data, save, tmp_path):
     report = check(save["class folders"](data.where(data.split != "valid"), tmp_path / "data"))
     assert report.images["valid"] == 0
-    assert report.leaked["valid"] == {"images": 0, "of_images": 0, "labelled": 0, "of_labelled": 0}
+    assert report.searches["2"].leaked["valid"] == {"images": 0, "of_images": 0, "labelled": 0, "of_labelled": 0}
     assert "valid  0 of 0 majority-labelled images" in render(report)
     assert report.problems == ("no images for the split valid",)
 
@@ -242,14 +255,30 @@ def test_data_without_copies(save, tmp_path):
     votes = np.array([[10] + [0] * 9] * 3, dtype=np.uint8)
     data = make_data(["a", "b", "c"], images, votes, ["train", "valid", "test"], "by hand")
     report = check(save["official folders"](data, tmp_path / "data"))
-    assert report.dropped == {}
-    assert report.copies == {"exact": 0, "near": 0, "mirrored": 0, "groups": 0, "disagree": 0}
-    assert "Cleaning drops 0 train images" in render(report)
+    assert list(report.searches) == ["1", "2"]
+    for version, counts in report.searches.items():
+        assert counts.dropped == {}
+        assert counts.copies == {"exact": 0, "near": 0, "mirrored": 0, "groups": 0, "disagree": 0}
+        assert f"Cleaning by search {version} drops 0 train images" in render(report)
+
+
+def test_the_table_of_the_searches(report):
+    table = search_table(report.to_dict())
+    assert table.columns.tolist() == ["search 1", "search 2"]
+    first = report.searches["1"]
+    assert table.loc["groups of copies", "search 1"] == str(first.copies["groups"])
+    leaked, total = (first.leaked["test"][part] for part in ("labelled", "of_labelled"))
+    assert table.loc[f"leaked, test, of {total}", "search 1"] == f"{leaked} ({leaked / total:.1%})"
+    left_out = table.index[table.index.str.startswith("left out of train: ")]
+    for version in ("1", "2"):
+        column = table[f"search {version}"]
+        assert sum(map(int, column[left_out])) + int(column["left for training"]) == 120
 
 
 @pytest.mark.slow
 def test_counts_are_recorded_without_this_machines_folder_and_read_back(tmp_path):
-    counts = obtain(tmp_path, root=paths.SAMPLE, recount=True)
+    counts = obtain(tmp_path, root=paths.SAMPLE, recount=True, versions=(1,))
+    assert list(counts["searches"]) == ["1"]
     assert counts["folder"] == ""
     assert counts["images"] == {"train": 200, "valid": 60, "test": 60}
     assert counts["seconds"] > 0

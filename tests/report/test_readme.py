@@ -147,11 +147,16 @@ CHECK = {
     "images": {"train": 3000, "valid": 20, "test": 10},
     "kept": {"label.csv": {"majority": {"train": 2900, "valid": 19, "test": 9}}},
     "classes": {"fear": {"train": 1234, "valid": 2, "test": 1}},
-    "leaked": {
-        name: {"images": 5, "of_images": 20, "labelled": 4, "of_labelled": 16} for name in ("train", "valid", "test")
+    "searches": {
+        "2": {
+            "leaked": {
+                name: {"images": 5, "of_images": 20, "labelled": 4, "of_labelled": 16}
+                for name in ("train", "valid", "test")
+            },
+            "dropped": {"copy within train": 1500, "also in test": 7},
+            "training": {"images": 1493, "with a crossentropy target": 1400},
+        },
     },
-    "dropped": {"copy within train": 1500, "also in test": 7},
-    "training": {"images": 1493, "with a crossentropy target": 1400},
 }
 
 
@@ -159,8 +164,11 @@ def test_the_dataset_cards_tables():
     assert "| `label.csv`, majority | 2,900 | 19 | 9 |" in readme_tables.counts_markdown(CHECK)
     assert readme_tables.emotions_markdown(CHECK).splitlines()[2:] == ["| fear | 1,234 | 2 | 1 |"]
     leaks = readme_tables.leaks_markdown(CHECK)
-    assert "| images also in another split | 5 (25.0 %) | 5 (25.0 %) | 5 (25.0 %) |" in leaks
-    assert "1,493 of 3,000 images (left out: 1,500 copy within train, 7 also in test); 1,400 of them" in leaks
+    assert "| search 2, all | 5 (25.0 %) | 5 (25.0 %) | 5 (25.0 %) |" in leaks
+    assert (
+        "After search 2, training keeps 1,493 of 3,000 images (left out: 1,500 copy within train, 7 also in test); "
+        "1,400 of them" in leaks
+    )
 
 
 def test_the_model_table_takes_sidecar_and_speed(tmp_path, monkeypatch):
