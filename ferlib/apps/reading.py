@@ -20,7 +20,7 @@ from ferlib.faces.pictures import decode_picture
 from ferlib.live.session import LiveSettings
 from ferlib.models.preprocessing import equalise
 from ferlib.pipeline import EmotionPipeline, Face
-from ferlib.scoring.tables import CSV_COLUMNS, rows_of
+from ferlib.scoring.tables import CSV_COLUMNS, rows_of, spreadsheet_cell
 
 HEAVIEST_UPLOAD = 100_000_000  # bytes of one file
 LARGEST_UPLOAD = 70_000_000  # pixels; the cameras of telephones give 64 megapixels at most, but for a few
@@ -131,7 +131,8 @@ def faces_as_csv(readings: Sequence[Reading], threshold: float) -> str:
     writer.writerow(CSV_COLUMNS)
     for reading in readings:
         faces = with_threshold(reading.faces, threshold)
-        writer.writerows(rows_of(Path(reading.name), (face.to_dict() for face in faces)))
+        rows = rows_of(Path(reading.name), (face.to_dict() for face in faces))
+        writer.writerows([spreadsheet_cell(row[0]), *row[1:]] for row in rows)
     return text.getvalue()
 
 

@@ -21,6 +21,7 @@ from ferlib.cli.predict import predict_command
 from ferlib.cli.study import figures_command, notebooks_command, study_command
 from ferlib.cli.train import publish_command, train_command
 from ferlib.errors import FerlibError
+from ferlib.text import printable
 
 EPILOG = """
 \b
@@ -102,7 +103,7 @@ def main() -> None:
     try:
         app()
     except FerlibError as error:
-        print(f"ferlib: {error}", file=sys.stderr)
+        print(printable(f"ferlib: {error}"), file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at the end
@@ -113,5 +114,5 @@ def main() -> None:
             sentence = f"{error.filename} cannot be used ({reason}); check the name and your rights"
         else:
             sentence = f"the system says: {reason}"
-        print(f"ferlib: {sentence}.", file=sys.stderr)
+        print(printable(f"ferlib: {sentence}."), file=sys.stderr)
         sys.exit(1)

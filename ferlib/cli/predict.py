@@ -41,13 +41,19 @@ def predict_command(
         int | None, typer.Option(min=1, help="Pictures at a time; default: one a core for a folder.")
     ] = None,
     quiet: QuietOption = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with status 1 when files of a folder are left out.")
+    ] = False,
+    bom: Annotated[
+        bool, typer.Option("--bom", help="Begin the CSV table with a byte order mark, for spreadsheets.")
+    ] = False,
 ) -> None:
     """Find the faces in pictures, or in one video, and say which emotion each shows.
 
     Examples: `ferlib predict photo.jpg`, `ferlib predict holiday/ --csv faces.csv --annotate out/`,
     `ferlib predict *.png --json`, `ferlib predict clip.mp4 --csv rows.csv --annotate out/`. A picture that cannot be
-    read is named and left out, and the exit status is 1. An interrupted run that writes a table goes on where it
-    stopped when the same command is given again.
+    read is named and left out, and the exit status is 1; a last line says what else of a folder is left out. An
+    interrupted run that writes a table goes on where it stopped when the same command is given again.
     """
     from ferlib.live.video_source import is_video
     from ferlib.parallel import cores
@@ -67,7 +73,7 @@ def predict_command(
     with _output(quiet and not as_json) as out:
         status = predict_paths(
             paths, pipeline, as_json=as_json, csv=csv, parquet=parquet, annotate_dir=annotate, workers=scoring_workers,
-            out=out, progress=not quiet,
+            out=out, progress=not quiet, bom=bom, strict=strict, remarks=not quiet,
         )  # fmt: skip
     raise typer.Exit(status)
 

@@ -1,8 +1,8 @@
 """Decoding inside one guard: whatever a file holds, the answer is an upright RGB picture or one sentence.
 
 The guard has two budgets. Memory: a picture is refused by its header when decoding it would take more than
-`MEMORY_BUDGET`, and the conversion to RGB goes strip by strip. Time: the number of scans of a JPEG is limited, since each
-of them makes the decoder go over the whole picture again.
+`MEMORY_BUDGET`, and the conversion to RGB goes strip by strip. Time: the number of scans of a JPEG is limited, since
+each of them makes the decoder go over the whole picture again.
 """
 
 import mmap
@@ -284,7 +284,7 @@ def to_8_bits(values: np.ndarray, low: float, high: float) -> np.ndarray:
     Returns:
         (H, W) uint8.
     """
-    is_share = values.dtype.kind == "f" and high <= 1 or high != round(high)
+    is_share = (values.dtype.kind == "f" and high <= 1) or high != round(high)
     tops = (1.0, 255.0) if is_share else _TOPS
     top = next((top for top in tops if low >= 0 and high <= top), None)
     if top == _TOPS[-1] and values.dtype.kind == "u":

@@ -67,13 +67,15 @@ class LeftOut:
         """Whether one of the files may show a face."""
         return any(reason.may_show_faces for reason in self._counts)
 
-    def add(self, reason: Reason) -> None:
-        """Count a file or folder.
+    def add(self, reason: Reason, count: int = 1) -> None:
+        """Count files or folders.
 
         Args:
-            reason: why.
+            reason: why they are left out.
+            count: how many there are.
         """
-        self._counts[reason] = self._counts.get(reason, 0) + 1
+        if count:
+            self._counts[reason] = self._counts.get(reason, 0) + count
 
     def add_file(self, path: Path, *, is_drawn: bool) -> None:
         """Count a file that has no name of a picture; those that evidently lie beside pictures do not count.

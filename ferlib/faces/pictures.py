@@ -130,8 +130,7 @@ def find_pictures(
 
     for folder, subfolders, names in os.walk(path, onerror=refuse):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        for name in filter(lambda name: Path(folder, name).is_symlink(), subfolders):
-            left_out.add(Reason.LINK)
+        left_out.add(Reason.LINK, sum(Path(folder, name).is_symlink() for name in subfolders))
         for name in names:
             if _is_picture_name(name):
                 pictures.append(Path(folder, name))

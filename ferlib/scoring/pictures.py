@@ -4,7 +4,8 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -15,13 +16,15 @@ from tqdm import tqdm
 from ferlib.annotate.boxes import annotate
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
+from ferlib.faces.left_out import LeftOut
 from ferlib.faces.pictures import ANNOTATED, find_pictures
 from ferlib.files import atomic_path
 from ferlib.pipeline import EmotionPipeline, Face
+from ferlib.scoring.failures import Failures, print_line
 from ferlib.scoring.progress import PictureLog
 from ferlib.scoring.tables import need_pyarrow, rows_of, write_csv, write_parquet
 from ferlib.scoring.workers import ScoredPicture, ScoringWorkers, Task, ThreadWorkers, in_order
-from ferlib.text import table
+from ferlib.text import printable, table
 
 _FULL_BAR = 24  # characters
 
@@ -41,6 +44,9 @@ def predict_paths(
     out: TextIO | None = None,
     err: TextIO | None = None,
     progress: bool = True,
+    bom: bool = False,
+    strict: bool = False,
+    remarks: bool = True,
 ) -> int:
     """Classify the faces of pictures, and of all pictures in folders.
 
@@ -59,6 +65,9 @@ def predict_paths(
         out: gets the results (None: standard output).
         err: gets the sentences and a progress bar (None: standard error).
         progress: show the bar, if `err` is a terminal and there are several pictures.
+        bom: begin the CSV table with a byte order mark, by which spreadsheets know UTF-8.
+        strict: files of the folders that are left out and may show a face are a failure.
+        remarks: say what is left out of the folders and what is not read of a file, also where it is no failure.
 
     Returns:
         The exit status: 0, or 1 when something failed.
@@ -67,10 +76,11 @@ def predict_paths(
         FerlibError: before any work, for outputs that cannot be where they are named, or `parquet` without pyarrow.
     """
     out, err = out or sys.stdout, err or sys.stderr
-    failures = _Failures(err)
-    if not (pictures := _gather(paths, failures)):  # a table that is there stays as it is
+    failures = Failures(err, remarks)
+    left_out: dict[str, LeftOut] = {}
+    if not (pictures := _gather(paths, failures, left_out)):  # a table that is there stays as it is
         return failures.status
-    tables = _tables(csv, parquet)
+    tables = _tables(csv, parquet, bom)
     _check_targets(pictures, [target for target, _ in tables], annotate_dir)
     targets = _annotated_targets(pictures, Path(annotate_dir)) if annotate_dir is not None else {}
     log = PictureLog(tables[0][0], pipeline) if tables else None
@@ -83,7 +93,10 @@ def predict_paths(
             for scored in _logged_results(tqdm(results, file=err, **bar), log, failures):
                 with failures.of(scored.source):
                     _deliver(scored, out, as_json, targets)
+                for note in scored.notes:
+                    failures.remark(note)
         finished = True
+        _tell_left_out(left_out, failures, strict)
     finally:  # also when the reader of `out` went away, as with "| head", or on Ctrl-C: what was done is kept
         if log is not None:
             finished &= _write_tables(tables, pictures, log, failures)
@@ -91,47 +104,12 @@ def predict_paths(
     return failures.status
 
 
-class _Failures:
-    """Failures so far: a sentence for each on a stream, and the exit status.
-
-    Args:
-        stream: gets the sentences.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self.count = 0
-
-    @property
-    def status(self) -> int:
-        """Exit status."""
-        return 1 if self.count else 0
-
-    def tell(self, sentence: str) -> None:
-        """Count a failure and print its sentence."""
-        self.count += 1
-        _print(self._stream, f"ferlib: {sentence}")
-
-    @contextmanager
-    def of(self, path: Path) -> Iterator[None]:
-        """Turn an error about `path` into a failure, and go on."""
-        try:
-            yield
-        except BrokenPipeError:  # nobody reads the results any more: not an error of this picture
-            raise
-        except FerlibError as error:
-            self.tell(str(error))
-        except OSError as error:
-            name = error.filename2 or error.filename or path
-            reason = error.strerror or error
-            self.tell(f"{name} cannot be written ({reason}); check the folder and the free space.")
-
-
-def _tables(csv: str | Path | None, parquet: str | Path | None) -> list[tuple[Path, TableWriter]]:
+def _tables(csv: str | Path | None, parquet: str | Path | None, bom: bool) -> list[tuple[Path, TableWriter]]:
     """The tables that are asked for, each with its writer; FerlibError for Parquet without pyarrow."""
     if parquet is not None:
         need_pyarrow()
-    return [(Path(name), write) for name, write in ((csv, write_csv), (parquet, write_parquet)) if name is not None]
+    writers: tuple[TableWriter, TableWriter] = (partial(write_csv, bom=bom), write_parquet)
+    return [(Path(name), write) for name, write in zip((csv, parquet), writers, strict=True) if name is not None]
 
 
 def _tasks(pictures: Iterable[Path], targets: dict[Path, Path], log: PictureLog | None) -> Iterator[Task]:
@@ -142,7 +120,7 @@ def _tasks(pictures: Iterable[Path], targets: dict[Path, Path], log: PictureLog 
 
 
 def _logged_results(
-    results: Iterable[tuple[Task, "Future[ScoredPicture]"]], log: PictureLog | None, failures: _Failures
+    results: Iterable[tuple[Task, "Future[ScoredPicture]"]], log: PictureLog | None, failures: Failures
 ) -> Iterator[ScoredPicture]:
     """Results of the pictures that could be read; new ones go into the log."""
     for task, result in results:
@@ -154,13 +132,13 @@ def _logged_results(
 
 def _deliver(scored: ScoredPicture, out: TextIO, as_json: bool, targets: dict[Path, Path]) -> None:
     """Print a result, and draw it when the picture came with it."""
-    _print(out, _json_line(scored) if as_json else _description(scored, bar_character(out)))
+    print_line(out, _json_line(scored) if as_json else _description(scored, bar_character(out)))
     if scored.image is not None:
         write_png(targets[scored.source], annotate(scored.image, scored.faces))
 
 
 def _write_tables(
-    tables: Sequence[tuple[Path, TableWriter]], pictures: Sequence[Path], log: PictureLog, failures: _Failures
+    tables: Sequence[tuple[Path, TableWriter]], pictures: Sequence[Path], log: PictureLog, failures: Failures
 ) -> bool:
     """Write each table from the log, row by row; False when one could not be written."""
     before = failures.count
@@ -170,14 +148,24 @@ def _write_tables(
     return failures.count == before
 
 
-def _gather(paths: Iterable[str | Path], failures: _Failures) -> list[Path]:
-    """All pictures in the order given, each once."""
+def _gather(paths: Iterable[str | Path], failures: Failures, left_out: dict[str, LeftOut]) -> list[Path]:
+    """All pictures in the order given, each once; also counts what is left out of each folder that holds some."""
     by_resolved_path: dict[Path, Path] = {}
     for path in paths:
         with failures.of(Path(path)):
-            for picture in find_pictures(path, lambda error: failures.tell(str(error))):
+            counts = LeftOut()
+            for picture in find_pictures(path, lambda error: failures.tell(str(error)), counts):
                 by_resolved_path.setdefault(picture.resolve(), picture)
+            left_out[str(path)] = counts
     return list(by_resolved_path.values())
+
+
+def _tell_left_out(left_out: dict[str, LeftOut], failures: Failures, strict: bool) -> None:
+    """Say what was left out of each folder and why."""
+    for folder, counts in left_out.items():
+        if counts:
+            say = failures.tell if strict and counts.may_show_faces else failures.remark
+            say(f"left out of {folder}: {counts.summary()}.")
 
 
 def _check_targets(pictures: Sequence[Path], tables: Sequence[Path], annotate_dir: str | Path | None) -> None:
@@ -190,17 +178,6 @@ def _check_targets(pictures: Sequence[Path], tables: Sequence[Path], annotate_di
             raise FerlibError(f"{target} is {kind}; name a file for the table.")
     if annotate_dir is not None and Path(annotate_dir).exists() and not Path(annotate_dir).is_dir():
         raise FerlibError(f"{annotate_dir} is a file; name a folder for the annotated pictures.")
-
-
-def _print(stream: TextIO, text: str) -> None:
-    """Write a line; characters that the stream's encoding lacks become escapes, and a progress bar steps aside."""
-    with tqdm.external_write_mode(file=stream):
-        try:
-            stream.write(text + "\n")
-        except UnicodeEncodeError:
-            encoding = stream.encoding or "ascii"
-            stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-        stream.flush()
 
 
 def bar_character(stream: TextIO) -> str:
@@ -237,7 +214,7 @@ def describe_picture(source: str | Path, image: np.ndarray, faces: Sequence[Face
 
 
 def _description(scored: ScoredPicture, block: str) -> str:
-    faces, heading = scored.faces, f"{scored.source}  {scored.width} x {scored.height}"
+    faces, heading = scored.faces, f"{printable(str(scored.source))}  {scored.width} x {scored.height}"
     if not faces:
         return f"{heading}, no face found\n"
     lines = [f"{heading}, {len(faces)} face{'s' if len(faces) > 1 else ''}"]

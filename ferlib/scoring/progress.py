@@ -101,7 +101,7 @@ class PictureLog(_ProgressFile):
             self._places.pop(str(picture), None)  # what it held before must not reach the table
             return None
         return ScoredPicture(
-            picture, value["width"], value["height"], [Face.from_dict(face) for face in value["faces"]]
+            picture, value["width"], value["height"], _stored_faces(value), notes=tuple(value.get("notes", ()))
         )
 
     def faces(self, picture: Path) -> list[Face]:
@@ -126,6 +126,7 @@ class PictureLog(_ProgressFile):
             {
                 "source": str(scored.source), "file": _file_state(scored.source), "width": scored.width,
                 "height": scored.height, "faces": [face.to_dict() for face in scored.faces],
+                **({"notes": scored.notes} if scored.notes else {}),
             }
         )  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import Any
 from ferlib.files import atomic_path
 from ferlib.packages import need
 from ferlib.pipeline import ROW_COLUMNS, Face
+from ferlib.text import as_text
 
 CSV_COLUMNS = ("source", "face", *ROW_COLUMNS)
 """Columns of the table: `face` counts from 1, from left to right; `sure` is 1 when the confidence reaches the model's
@@ -32,21 +33,32 @@ def rows_of(source: str | Path, faces: Iterable[Face | Mapping[str, Any]]) -> It
         yield [str(source), index, *(face if isinstance(face, Face) else Face.from_dict(face)).row()]
 
 
-def write_csv(target: Path, rows: Iterable[list]) -> None:
+def write_csv(target: Path, rows: Iterable[list], *, bom: bool = False) -> None:
     """Write the table as CSV, whole or not at all.
 
     Args:
         target: the file.
         rows: values of `CSV_COLUMNS`.
+        bom: begin with a byte order mark, by which spreadsheets know UTF-8.
     """
-    # surrogateescape: a file name that is not valid text comes back as the bytes that it is
-    with (
-        atomic_path(target) as temporary,
-        open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as handle,
-    ):
+    encoding = "utf-8-sig" if bom else "utf-8"
+    with atomic_path(target) as temporary, open(temporary, "w", encoding=encoding, newline="") as handle:
         table = csv_writer(handle)
         table.writerow(CSV_COLUMNS)
-        table.writerows(rows)
+        table.writerows([spreadsheet_cell(row[0]), *row[1:]] for row in rows)
+
+
+def spreadsheet_cell(name: str) -> str:
+    """Make a file name safe in a CSV table, which spreadsheets search for formulas.
+
+    Args:
+        name: the name; bytes of it that are no text become escapes.
+
+    Returns:
+        The name, with an apostrophe before it where it begins like a formula (OWASP, "CSV Injection").
+    """
+    name = as_text(name)
+    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else name
 
 
 def write_parquet(target: Path, rows: Iterable[list]) -> None:
@@ -76,7 +88,7 @@ def arrow_columns(rows: Iterable[list], schema: Any) -> list[Any]:
     pyarrow, _ = need_pyarrow()
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in schema]
     source, sure = CSV_COLUMNS.index("source"), CSV_COLUMNS.index("sure")
-    columns[source] = [name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name in columns[source]]
+    columns[source] = [as_text(name) for name in columns[source]]
     columns[sure] = [None if value is None else bool(value) for value in columns[sure]]
     return [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
 

@@ -39,6 +39,7 @@ class ScoredPicture:
         height: of the upright picture, pixels.
         faces: from left to right.
         image: (H, W, 3) uint8 RGB where the task asked for it, else None.
+        notes: sentences about what was not read of the file.
     """
 
     source: Path
@@ -46,6 +47,7 @@ class ScoredPicture:
     height: int
     faces: list[Face]
     image: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,10 +109,11 @@ class ThreadWorkers:
     def _do(self, task: Task) -> ScoredPicture:
         if task.known is not None:
             return _repeated(task, task.known)
-        image = load_picture(task.path)
+        notes: list[str] = []
+        image = load_picture(task.path, notes.append)
         pipeline = self._free.get()
         try:
-            return score_picture(task, image, pipeline)
+            return score_picture(task, image, pipeline, notes)
         finally:
             self._free.put(pipeline)
 
@@ -149,11 +152,12 @@ def _load_own_pipeline(options: dict[str, Any]) -> None:
 def _do_in_process(task: Task) -> ScoredPicture:
     if task.known is not None:
         return _repeated(task, task.known)
-    return score_picture(task, load_picture(task.path), _own_pipeline[0])
+    notes: list[str] = []
+    return score_picture(task, load_picture(task.path, notes.append), _own_pipeline[0], notes)
 
 
 def _repeated(task: Task, known: ScoredPicture) -> ScoredPicture:
-    return replace(known, image=load_picture(task.path) if task.wants_image else None)
+    return replace(known, image=load_picture(task.path, lambda _: None) if task.wants_image else None)
 
 
 def _keep_torch_to_one_thread() -> None:
@@ -163,16 +167,17 @@ def _keep_torch_to_one_thread() -> None:
         torch.set_num_threads(1)
 
 
-def score_picture(task: Task, image: np.ndarray, pipeline: EmotionPipeline) -> ScoredPicture:
+def score_picture(task: Task, image: np.ndarray, pipeline: EmotionPipeline, notes: Sequence[str] = ()) -> ScoredPicture:
     """Run a picture through a pipeline.
 
     Args:
         task: what is asked for.
         image: the picture, (H, W, 3) uint8 RGB.
         pipeline: finds and classifies the faces.
+        notes: sentences about what was not read of the file.
     """
     height, width = image.shape[:2]
-    return ScoredPicture(task.path, width, height, pipeline(image), image if task.wants_image else None)
+    return ScoredPicture(task.path, width, height, pipeline(image), image if task.wants_image else None, tuple(notes))
 
 
 def in_order(

@@ -113,7 +113,7 @@ def test_conversion_by_strips_changes_no_pixel(monkeypatch):
     ]
     transparent = Image.fromarray(np.dstack([noise(50, 40), noise(50, 40)[..., 0]]))
     pictures += [transparent, transparent.convert("LA"), transparent.convert("PA")]
-    pictures.append(Image.fromarray((noise(50, 40)[..., 0].astype(np.uint16) * 200)))
+    pictures.append(Image.fromarray(noise(50, 40)[..., 0].astype(np.uint16) * 200))
     palette = Image.fromarray(noise(50, 40)).quantize(16)
     palette.info["transparency"] = 3
     pictures.append(palette)

@@ -5,7 +5,7 @@ import pytest
 
 from ferlib.errors import FerlibError
 from ferlib.scoring import tables
-from ferlib.scoring.tables import CSV_COLUMNS, rows_of, write_csv, write_parquet
+from ferlib.scoring.tables import CSV_COLUMNS, rows_of, spreadsheet_cell, write_csv, write_parquet
 
 
 @pytest.fixture
@@ -43,8 +43,24 @@ def test_a_name_that_is_no_text_goes_into_both(make, tmp_path):
     rows = list(rows_of("\udcff.png", [make.face()]))
     write_csv(tmp_path / "a.csv", rows)
     write_parquet(tmp_path / "a.parquet", rows)
-    assert b"\xff.png" in (tmp_path / "a.csv").read_bytes()
-    assert parquet.read_table(tmp_path / "a.parquet").column("source").to_pylist() == ["\N{REPLACEMENT CHARACTER}.png"]
+    assert "\\xff.png" in (tmp_path / "a.csv").read_text(encoding="utf-8")
+    assert parquet.read_table(tmp_path / "a.parquet").column("source").to_pylist() == ["\\xff.png"]
+
+
+@pytest.mark.parametrize("first", "=+-@\t\r\n")
+def test_a_name_like_a_formula_is_escaped(make, tmp_path, first):
+    name = f"{first}cmd|' /C calc'!A0.png"
+    write_csv(tmp_path / "a.csv", rows_of(name, [make.face()]))
+    with open(tmp_path / "a.csv", encoding="utf-8", newline="") as handle:
+        _, row = csv.reader(handle)
+    assert row[0] == f"'{name}"
+    assert spreadsheet_cell("photo =1.png") == "photo =1.png"
+
+
+def test_a_byte_order_mark_stands_there_only_when_asked_for(make, tmp_path):
+    write_csv(tmp_path / "a.csv", rows_of("a.png", [make.face()]), bom=True)
+    write_csv(tmp_path / "b.csv", rows_of("a.png", [make.face()]))
+    assert (tmp_path / "a.csv").read_bytes() == b"\xef\xbb\xbf" + (tmp_path / "b.csv").read_bytes()
 
 
 def test_rows_are_fetched_while_they_are_written(rows, tmp_path, monkeypatch):
