@@ -171,7 +171,7 @@ class EmotionPipeline:
         """
         if not isinstance(image, np.ndarray):
             image = load_picture(image)
-        return self.classify(image, self.detector(image))
+        return self.classify(image, self.detector.search(image))
 
     def identity(self) -> dict[str, Any]:
         """Collect everything besides the picture that the answers depend on, JSON-ready.
@@ -271,7 +271,7 @@ def load_pipeline(
         threads: of the classifier and of the detector; None: as many as each takes by itself.
         min_face_size: smallest face that is searched for, pixels; smaller is slower.
         thresholds: least probability of a face after each of the detector's three stages, 0..1.
-        max_side: pictures with a longer side are scaled down to it for the search, pixels.
+        max_side: pictures with a longer side are searched in a copy of this side, pixels, and then in tiles.
         device: where the detector's nets run, see `FaceDetector`.
         crop: how a face is cut out; None for the framing of FER2013.
         question: how the classifier reads a face, as `load_classifier` takes it.

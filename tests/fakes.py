@@ -92,6 +92,9 @@ class FakeDetector:
             raise self.error
         return [made_face(box) for box in self.boxes]  # a Face has what a Detection has
 
+    def search(self, image, min_face_size=None):
+        return self(image, min_face_size)
+
     def refine(self, image, detections):
         self.refined += 1
         return [made_face(box) for box in self.boxes[: len(detections)]]

@@ -71,7 +71,7 @@ def read_faces(pipeline: EmotionPipeline, image: np.ndarray, settings: LiveSetti
     """
     settings.check()
     with pipeline.lock:
-        detections = pipeline.detector(image, settings.min_face_size)
+        detections = pipeline.detector.search(image, settings.min_face_size)
         crops = equalise(pipeline.crops(image, detections), settings.equalise)
         faces = pipeline.classify_crops(detections, crops)
     return with_threshold(faces, settings.threshold)

@@ -4,11 +4,10 @@ The folders' names are mapped to our emotions (`labels.emotion_of_folder`); numb
 set whose numbering they follow. Folders without a counterpart are reported and left out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -17,7 +16,7 @@ from ferlib.errors import FerlibError
 from ferlib.evaluation.scores import score_predictions
 from ferlib.faces.pictures import find_pictures, load_picture
 from ferlib.format import share_with_interval
-from ferlib.models.preprocessing import FACE_SIZE
+from ferlib.models.preprocessing import FACE_SIZE, to_grey
 
 NUMBERED = {
     "rafdb": {"1": "surprise", "2": "fear", "3": "disgust", "4": "happy", "5": "sad", "6": "angry", "7": "neutral"},
@@ -28,7 +27,7 @@ NUMBERED = {
 """Emotions of numbered folders, from each data set's own documentation."""
 
 _BATCH_PICTURES = 256
-_SIDE = 112  # pixels; pictures are resized to it before the preprocessing, which makes them smaller
+_BATCH_PIXELS = 50_000_000  # a batch ends behind the picture that reaches it
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +95,9 @@ def evaluate_tree(
 
     Args:
         tree: pictures and their classes, from `find_classes`.
-        predict: (N, S, S, 3) uint8 RGB or (N, S, S) grey faces -> (N, 8) probabilities.
+        predict: (N, H, W) uint8 grey faces -> (N, 8) probabilities; it scales the faces itself.
         find: picture -> its face as the live path crops it, or None where there is none. None for pictures that are
-            faces already, which are only resized.
+            faces already, which are given to `predict` pixel by pixel.
 
     Returns:
         The report, the tree without unreadable pictures, and its (N, 8) probabilities. The JSON-ready report has
@@ -112,19 +111,11 @@ def evaluate_tree(
     unreadable: dict[int, str] = {}
     probabilities = np.zeros((len(tree.files), len(EMOTIONS)), np.float32)
     missed = np.ones(len(tree.files), bool)
-    starts = range(0, len(tree.files), _BATCH_PICTURES)
-    for start in tqdm(starts, unit="batch", leave=False, disable=None):  # None: only where a terminal shows it
-        faces: list[np.ndarray | None] = []
-        for number, path in enumerate(tree.files[start : start + _BATCH_PICTURES], start):
-            try:
-                faces.append(_load_face(path, find))
-            except FerlibError as error:
-                unreadable[number] = str(error)
-                faces.append(None)
-        detected = [start + offset for offset, face in enumerate(faces) if face is not None]
-        if detected:
-            probabilities[detected] = predict(np.stack([face for face in faces if face is not None]))
-            missed[detected] = False
+    for faces in _batches(tree.files, find, unreadable):
+        for shape in dict.fromkeys(face.shape for face in faces.values()):
+            numbers = [number for number, face in faces.items() if face.shape == shape]
+            probabilities[numbers] = predict(np.stack([faces[number] for number in numbers]))
+            missed[numbers] = False
     if len(unreadable) == len(tree.files):
         raise FerlibError(f"no picture of the tree can be read; the first one: {unreadable[0]}")
     readable = ~np.isin(np.arange(len(tree.files)), list(unreadable))
@@ -191,7 +182,7 @@ def _largest_face_finder() -> Callable[[np.ndarray], np.ndarray | None]:
     detector = FaceDetector()
 
     def largest(picture: np.ndarray) -> np.ndarray | None:
-        detections = detector(picture)
+        detections = detector.search(picture)
         if not detections:
             return None
         areas = [(face.box[2] - face.box[0]) * (face.box[3] - face.box[1]) for face in detections]
@@ -200,9 +191,28 @@ def _largest_face_finder() -> Callable[[np.ndarray], np.ndarray | None]:
     return largest
 
 
+def _batches(
+    files: list[Path], find: Callable[[np.ndarray], np.ndarray | None] | None, unreadable: dict[int, str]
+) -> Iterator[dict[int, np.ndarray]]:
+    """Grey faces by the number of their picture, some pictures at a time; sentences go into `unreadable`."""
+    faces: dict[int, np.ndarray] = {}
+    for number, path in enumerate(tqdm(files, unit="picture", leave=False, disable=None)):  # None: on terminals alone
+        try:
+            face = _load_face(path, find)
+        except FerlibError as error:
+            unreadable[number] = str(error)
+            continue
+        if face is not None:
+            faces[number] = face
+        if len(faces) >= _BATCH_PICTURES or sum(face.size for face in faces.values()) >= _BATCH_PIXELS:
+            yield faces
+            faces = {}
+    yield faces
+
+
 def _load_face(path: Path, find: Callable[[np.ndarray], np.ndarray | None] | None) -> np.ndarray | None:
-    picture = load_picture(path)
-    return cv2.resize(picture, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) if find is None else find(picture)
+    picture = load_picture(path, lambda _: None)
+    return to_grey(picture[None])[0] if find is None else find(picture)
 
 
 def _emotion_of(folder: str, numbering: str | None) -> str | None:

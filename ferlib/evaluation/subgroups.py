@@ -1,5 +1,6 @@
 """Scores of groups of images, by any column of a table that the user supplies, and the gap between them."""
 
+from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,7 +22,8 @@ def read_groups(path: str | Path, column: str, ids: np.ndarray) -> np.ndarray:
     Args:
         path: a CSV file with a column ``id`` and the column `column`.
         column: name of a column, for example ``age``; its values are read as text.
-        ids: (N,) image names; the table's ``id`` is an image name, with or without its folders and suffix.
+        ids: (N,) image names; the table's ``id`` is an image name, with or without its folders and suffix, as FER+ and
+            this package write it. A name that fits several images or rows only without its folders fits none.
 
     Returns:
         (N,) group of each image, "" where the table does not name it.
@@ -42,8 +44,19 @@ def read_groups(path: str | Path, column: str, ids: np.ndarray) -> np.ndarray:
     if table["id"].duplicated().any():
         raise FerlibError(f"{path.name} names {table['id'][table['id'].duplicated()].iloc[0]!r} twice; keep one row.")
     group_of = dict(zip(table["id"], table[column], strict=True))
+    stems = Counter(map(_stem, group_of))  # FER+ calls fer0000000 by its file, fer0000000.png
+    group_of_stem = {_stem(name): group for name, group in group_of.items() if stems[_stem(name)] == 1}
+    ids = np.asarray(ids)
+    without_folders = Counter(map(_stem, ids.tolist()))
     groups = np.array(
-        [group_of.get(name) or group_of.get(_stem(name)) or "" for name in np.asarray(ids).tolist()], object
+        [
+            group_of.get(name)
+            or group_of.get(_stem(name))
+            or (group_of_stem.get(_stem(name)) if without_folders[_stem(name)] == 1 else "")
+            or ""
+            for name in ids.tolist()
+        ],
+        object,
     )
     if not (groups != "").any():
         raise FerlibError(f"{path.name} names none of the images; its ids should look like {str(ids[0])!r}.")

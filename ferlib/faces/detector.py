@@ -1,6 +1,6 @@
 """Face detection: MTCNN for pictures of any size and shape, and the same faces again in the next frame."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from ferlib.errors import FerlibError
 from ferlib.faces.mtcnn.cascade import Faces, as_squares, nms_contained
 from ferlib.faces.mtcnn.engines import EngineName, open_engine
 from ferlib.faces.pictures import check_picture
+from ferlib.faces.tiles import FinerCopy, belongs_to_tile, cut_into_tiles, new_faces, plan_copies, turn_back
 from ferlib.parallel import cores
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ MAX_SIDE = 1920  # pixels; a larger picture is scaled down to this before the se
 _BORDERED_SIDE = 256  # pixels; a picture with a shorter side of at most this may be one tightly cut face
 _BORDER = 0.25  # width of the border, as a share of the shorter side
 _BORDER_GREY = 127  # MTCNN normalises with (x - 127.5) / 128, so this is its zero
+_TURNED_PROBABILITY = 0.95  # least probability of a face in a picture that was turned for the search
 _MAX_OVERLAP = 0.7  # share of the smaller of two boxes that the larger one covers, above which they are one face
 
 
@@ -53,8 +55,8 @@ class FaceDetector:
             more true ones.
         device: where the nets run. They cannot be moved later, and on Apple's MPS they fail, so leave them on the CPU
             there.
-        max_side: pictures with a longer side are scaled down to it for the search, pixels; `min_face_size` then counts
-            in the smaller picture.
+        max_side: pictures with a longer side are scaled down to it, pixels. In a call `min_face_size` then counts in
+            the smaller picture; `search` goes on in tiles of this size.
         engine: "onnx", our cascade on ONNX Runtime; "torch", facenet-pytorch itself, which finds the same boxes in
             about four times the time; None for the fastest that the device has.
         threads: threads of "onnx", at most the cores that there are.
@@ -100,8 +102,9 @@ class FaceDetector:
         return self._engine.name
 
     def __call__(self, image: np.ndarray, min_face_size: int | None = None) -> list[Detection]:
-        """Find all faces of a picture.
+        """Find the faces of a frame, or of a picture where time counts.
 
+        `search` takes longer and finds more: in a picture above `max_side` small faces, too, and faces on their side.
         The order of the channels cannot be checked: a BGR picture (OpenCV's order) is accepted and finds worse.
 
         Args:
@@ -117,13 +120,79 @@ class FaceDetector:
         check_picture(image)
         smallest = self.min_face_size if min_face_size is None else _check_face_size(min_face_size)
         small, scale = _scale_down(image, self.max_side)
-        small, border = _add_border(small)
-        if min(small.shape[:2]) <= smallest:  # MTCNN would have no scale to search, and raises
+        return _from_left(self._detect(small, smallest, image.shape, scale))
+
+    def search(self, image: np.ndarray, min_face_size: int | None = None) -> list[Detection]:
+        """Find all faces of a picture, down to the smallest size in its own pixels.
+
+        The picture is searched as a whole, as a call does it, and those faces stay as they are. A picture above
+        `max_side` is then searched in tiles for smaller ones. Where no face has a probability of 0.95, the picture is
+        turned by 90, 270 and 180 degrees, and the turn with the most probable face counts if that one has it.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            min_face_size: replaces the detector's own for this picture, pixels.
+
+        Returns:
+            The faces from left to right; an empty list when there is none.
+
+        Raises:
+            FerlibError: another shape or type.
+        """
+        detections = self(image, min_face_size)
+        smallest = self.min_face_size if min_face_size is None else min_face_size
+        for finer in plan_copies(max(image.shape[:2]), self.max_side, smallest):
+            known = np.array([detection.box for detection in detections]).reshape(-1, 4)
+            smaller = self._search_tiles(image, smallest, finer)
+            boxes = np.array([detection.box for detection in smaller]).reshape(-1, 4)
+            scores = np.array([detection.confidence for detection in smaller])
+            detections = detections + [smaller[index] for index in new_faces(known, boxes, scores)]
+        if all(detection.confidence < _TURNED_PROBABILITY for detection in detections):
+            detections = self._search_turned(image, smallest) or detections
+        return _from_left(detections)
+
+    def _detect(
+        self, part: np.ndarray, smallest: int, shape: tuple[int, ...], scale: np.ndarray
+    ) -> list[Detection | None]:
+        """Faces of a part of a picture, or of a copy, as `_detections` gives them for `shape` and `scale`."""
+        framed, border = _add_border(part)
+        if min(framed.shape[:2]) <= smallest:  # MTCNN would have no scale to search, and raises
             return []
         with self._lock:
-            faces = self._engine.detect(small, smallest)
-        detections = _detections(faces, image.shape, scale, border)
-        return sorted(filter(None, detections), key=lambda d: (d.box[0] + d.box[2], d.box[1]))
+            faces = self._engine.detect(framed, smallest)
+        return _detections(faces, shape, scale, border)
+
+    def _search_tiles(self, image: np.ndarray, smallest: int, finer: FinerCopy) -> list[Detection]:
+        """Faces that are new in a finer copy, one by one tile, perhaps several times."""
+        copy, scale = _scale_down(image, round(finer.factor * max(image.shape[:2])))
+        detections: list[Detection] = []
+        for tile in cut_into_tiles(*copy.shape[:2], self.max_side, finer.max_face_size):
+            x1, y1, x2, y2 = tile
+            part = copy[y1:y2, x1:x2]
+            faces = list(filter(None, self._detect(part, smallest, part.shape, np.ones(2))))
+            boxes = np.array([face.box for face in faces]).reshape(-1, 4)
+            counts = belongs_to_tile(boxes, tile, copy.shape, finer.max_face_size)
+            detections += [
+                _moved(face, lambda points, corner=(x1, y1): (points + corner) / scale)
+                for face, does_count in zip(faces, counts, strict=True)
+                if does_count
+            ]
+        return detections
+
+    def _search_turned(self, image: np.ndarray, smallest: int) -> list[Detection]:
+        """Faces of the picture's copy in the turn that shows the most probable one."""
+        small, scale = _scale_down(image, self.max_side)
+        best: list[Detection] = []
+        for quarters in (1, 3, 2):
+            turned = np.ascontiguousarray(np.rot90(small, quarters))
+            faces = filter(None, self._detect(turned, smallest, turned.shape, np.ones(2)))
+            sure = [
+                _moved(face, lambda points, quarters=quarters: turn_back(points, quarters, small.shape) / scale)
+                for face in faces
+                if face.confidence >= _TURNED_PROBABILITY
+            ]
+            best = max(best, sure, key=lambda turn: max((face.confidence for face in turn), default=0.0))
+        return best
 
     def refine(self, image: np.ndarray, detections: Sequence[Detection]) -> list[Detection | None]:
         """Find the faces of the previous frame in this one, by MTCNN's last net alone on the old boxes.
@@ -153,6 +222,18 @@ class FaceDetector:
         refined = _detections((boxes[good], scores[good], points[good]), image.shape, np.ones(2), border)
         by_index = dict(zip(good.tolist(), refined, strict=True))
         return [by_index.get(index) for index in range(len(detections))]
+
+
+def _from_left(detections: Iterable[Detection | None]) -> list[Detection]:
+    return sorted(filter(None, detections), key=lambda d: (d.box[0] + d.box[2], d.box[1]))
+
+
+def _moved(detection: Detection, place: Callable[[np.ndarray], np.ndarray]) -> Detection:
+    """Move a face by a map of points that keeps boxes upright."""
+    corners = place(np.array(detection.box).reshape(2, 2))
+    x1, y1, x2, y2 = (float(value) for value in (*corners.min(axis=0), *corners.max(axis=0)))
+    points = place(detection.landmarks.astype(np.float64)).astype(np.float32)
+    return Detection((x1, y1, x2, y2), points, detection.confidence)
 
 
 def _detections(faces: Faces, shape: tuple[int, ...], scale: np.ndarray, border: int) -> list[Detection | None]:

@@ -14,7 +14,7 @@ from ferlib.pipeline import EmotionPipeline, Face
 from ferlib.scoring.workers import ScoredPicture
 
 ENDING = ".part.jsonl"
-_PICTURES_FORM = 1  # of the lines; a file with another number is begun afresh
+_PICTURES_FORM = 2  # of the lines; a file with another number is begun afresh
 _VIDEO_FORM = 3
 
 

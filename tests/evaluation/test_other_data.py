@@ -7,6 +7,7 @@ from ferlib.data.labels import EMOTIONS, INDEX
 from ferlib.errors import FerlibError
 from ferlib.evaluation import other_data
 from ferlib.evaluation.other_data import evaluate_folder, evaluate_tree, find_classes, render_tree
+from ferlib.inference.loading import load_classifier
 
 
 def save(folder, **classes):
@@ -106,6 +107,30 @@ def test_batches_do_not_change_the_result(tmp_path, monkeypatch):
     at_once, _, _ = evaluate_tree(tree, reads("happy", "sad", "happy", "sad", "happy"), None)
     monkeypatch.setattr(other_data, "_BATCH_PICTURES", 2)
     assert evaluate_tree(tree, reads("happy", "sad", "happy", "sad", "happy"), None)[0] == at_once
+
+
+@pytest.mark.parametrize("size", [(48, 48), (30, 41), (130, 130), (150, 112)])
+def test_the_pixels_reach_the_classifier_as_they_are(tmp_path, tiny_checkpoint, size):
+    """As `predict_proba` reads them, whatever their size."""
+    (tmp_path / "faces" / "happy").mkdir(parents=True)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8)
+    for number, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / "faces" / "happy" / f"{number}.png")
+    classifier = load_classifier("tiny", engine="torch")
+    _, _, probabilities = evaluate_folder(tmp_path / "faces", "tiny")
+    np.testing.assert_array_equal(probabilities, classifier.predict_proba(pictures))
+
+
+def test_pictures_of_several_sizes_keep_their_order(tmp_path):
+    (tmp_path / "happy").mkdir()
+    for number, side in enumerate((20, 30, 20, 30, 40)):
+        Image.new("L", (side, side), number).save(tmp_path / "happy" / f"{number}.png")
+
+    def predict(faces):
+        return np.eye(8, dtype=np.float32)[faces[:, 0, 0]]
+
+    _, _, probabilities = evaluate_tree(find_classes(tmp_path), predict, None)
+    assert probabilities.argmax(axis=1).tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.slow

@@ -14,6 +14,18 @@ def test_groups_are_found_by_name_or_by_stem(tmp_path):
     ]
 
 
+def test_groups_are_found_by_the_names_of_ferplus(tmp_path):
+    (tmp_path / "g.csv").write_text("id,age\nfer0000000.png,young\nFER2013Valid/fer0000001.png,old\n")
+    groups = read_groups(tmp_path / "g.csv", "age", np.array(["fer0000000", "fer0000001", "fer0000002"]))
+    assert groups.tolist() == ["young", "old", ""]
+
+
+def test_a_name_that_fits_two_images_or_rows_fits_none(tmp_path):
+    (tmp_path / "g.csv").write_text("id,age\na/1.png,young\nb/1.png,old\nx/2.png,young\n3.png,old\n")
+    names = np.array(["c/1.png", "happy/2.png", "sad/2.png", "3"])
+    assert read_groups(tmp_path / "g.csv", "age", names).tolist() == ["", "", "", "old"]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
