@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from ferlib import paths
-from ferlib.data.label_files import readable
+from ferlib.data.label_files import other_separator, readable
 from ferlib.data.labels import MEANT_EMOTIONS, MEANT_INDEX
 from ferlib.data.readers import SPLITS
 from ferlib.data.rows import Rows
@@ -68,6 +68,7 @@ def read_emotions(path: Path) -> dict[str, tuple[str, int]]:
         reader = csv.DictReader(handle)
         lacking = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
         if lacking:
+            other_separator(reader.fieldnames, path.name)
             raise FerlibError(
                 f"{path.name} lacks the column(s) {', '.join(lacking)}; give it the columns {', '.join(COLUMNS)}."
             )

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ferlib.data.label_files import USAGE, Entry, readable
+from ferlib.data.label_files import USAGE, Entry, other_separator, readable
 from ferlib.data.labels import KAGGLE_EMOTIONS, MEANT_INDEX
+from ferlib.data.row_order import check_agreement
 from ferlib.errors import FerlibError
 
 IMAGE_SIZE = 48
@@ -36,6 +37,7 @@ def read_rows(path: Path) -> Iterator[tuple[str, str, str | None]]:
     with readable(path.name), open(path, newline="", encoding="utf-8-sig") as handle:
         reader = csv.DictReader(handle, skipinitialspace=True)
         if "pixels" not in (reader.fieldnames or []):
+            other_separator(reader.fieldnames, path.name)
             raise FerlibError(f"{path.name} lacks the column pixels; get the file from Kaggle again.")
         for row in reader:
             yield row.get("emotion") or "", row["pixels"] or "", row.get("Usage")
@@ -52,7 +54,7 @@ def read_matched(path: Path, entries: list[Entry]) -> list[tuple[str, str]]:
         ``(emotion, pixels)`` of each row as text, for `to_meant` and `to_image`.
 
     Raises:
-        FerlibError: another number of rows, or a row of another split.
+        FerlibError: another number of rows, a row of another split, or labels that do not agree with the votes.
     """
     rows = list(read_rows(path))
     if len(rows) != len(entries):
@@ -66,6 +68,7 @@ def read_matched(path: Path, entries: list[Entry]) -> list[tuple[str, str]]:
                 f"{path.name}, line {entry.row + 2} is {usage!r} but fer2013new.csv has {entry.split} there, and the "
                 "two go together row by row; get both files again."
             )
+    check_agreement([emotion for emotion, _, _ in rows], entries, path.name)
     return [(emotion, pixels) for emotion, pixels, _ in rows]
 
 

@@ -84,6 +84,7 @@ def parse_label_csv(text: str, where: str) -> dict[str, np.ndarray]:
         if not row:
             continue
         if len(row) != 12:
+            other_separator(row, where)
             raise FerlibError(
                 f"{where}, line {number}: {len(row)} columns instead of 12 (name, box, ten votes); get the file again."
             )
@@ -108,8 +109,28 @@ def read_fer2013new(path: Path) -> list[Entry]:
         reader = csv.DictReader(handle)
         lacking = [name for name in ("Usage", "Image name", *VOTE_COLUMNS) if name not in (reader.fieldnames or [])]
         if lacking:
+            other_separator(reader.fieldnames, path.name)
             raise FerlibError(f"{path.name} lacks the column(s) {', '.join(lacking)}; run 'ferlib data fetch'.")
         return [_entry(row, number, path.name) for number, row in enumerate(reader)]
+
+
+def other_separator(header: Sequence[str] | None, where: str) -> None:
+    """Refuse a table whose columns are not separated by commas.
+
+    Args:
+        header: fields of a line, as a reader of commas splits it.
+        where: name of the file, and perhaps the line.
+
+    Raises:
+        FerlibError: the line is one field with semicolons or tabs.
+    """
+    line = "".join(header or [])
+    for character, name in ((";", "semicolons"), ("\t", "tabs")):
+        if line.count(character) > len(header or []):
+            raise FerlibError(
+                f"{where} is separated by {name}, as some spreadsheets save tables, instead of by commas; get the "
+                "original file again."
+            )
 
 
 def by_name(entries: list[Entry]) -> tuple[dict[str, Entry], int]:

@@ -15,22 +15,20 @@ Kaggle's csv and class folders also have FER2013's own label of an image: its co
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ferlib.data import kaggle_csv, label_files
-from ferlib.data.labels import COLUMN_OF_EMOTION, INDEX, MEANT_INDEX, emotion_of_folder
+from ferlib.data import kaggle_csv, label_files, row_order
+from ferlib.data.forms import OFFICIAL_FOLDERS, class_folders, known_form, what_lies_there
+from ferlib.data.labels import COLUMN_OF_EMOTION, INDEX, MEANT_INDEX
 from ferlib.data.rows import Rows, decode_grey, is_image
 from ferlib.errors import FerlibError
 
 SPLITS = ("train", "valid", "test")
-OFFICIAL_FOLDERS = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
-_SPLIT_NAMES = {
-    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid",
-    "publictest": "valid", "test": "test", "testing": "test", "privatetest": "test",
-}  # fmt: skip
+# Kaggle's copy by classes has train and test alone.
+_SPLIT_ADVICE = {"valid": "; move a tenth of each class from train/ to a folder valid/, since choices need it"}
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".webp"}
 
 
@@ -46,17 +44,12 @@ def detect_form(root: Path) -> str:
     Raises:
         FerlibError: the folder holds none of the forms, which the sentence lists.
     """
-    if all((root / name).is_dir() for name in OFFICIAL_FOLDERS.values()):
-        return "official folders"
-    if all((root / f"{name}.zip").is_file() for name in OFFICIAL_FOLDERS.values()):
-        return "official zips"
-    if (root / "fer2013.csv").is_file():
-        return "kaggle csv"
-    if any(True for _ in _class_folders(root)):
-        return "class folders"
+    form = known_form(root)
+    if form is not None:
+        return form
     raise FerlibError(
-        f"{root.name!r} holds no known form of FER2013+; expected FER2013Train/Valid/Test as folders or zips, "
-        "fer2013.csv with fer2013new.csv, or train/valid/test with one folder a class."
+        f"{root.name!r} holds no known form of FER2013+{what_lies_there(root)}; expected FER2013Train/Valid/Test as "
+        "folders or zips, fer2013.csv with fer2013new.csv, or train/valid/test with one folder a class."
     )
 
 
@@ -106,7 +99,7 @@ def source_files(root: Path, form: str, labels: str) -> list[Path]:
     elif form == "kaggle csv":
         files = [root / "fer2013.csv", *(label_paths if labels == "label.csv" else [])]
     else:
-        files = [path for _, _, folder in _class_folders(root) for path in folder.iterdir()]
+        files = [path for _, _, folder in class_folders(root) for path in folder.iterdir()]
     return sorted(path for path in {*files, *extra} if path.is_file())
 
 
@@ -133,7 +126,7 @@ def read(root: Path, form: str, labels: str) -> Rows:
 
 def _read_official(root: Path, labels: str, images_of) -> Rows:
     rows = Rows(labels=labels)
-    entries = label_files.read_fer2013new(root / "fer2013new.csv") if labels == "fer2013new.csv" else None
+    entries = _read_fer2013new(root) if labels == "fer2013new.csv" else None
     named, repeats = label_files.by_name(entries or [])
     if repeats:
         rows.problems.append(f"fer2013new.csv: {repeats} rows repeat an image name (the misplaced ones are left out)")
@@ -172,11 +165,13 @@ def _zip_images(root: Path, folder: str) -> tuple[dict[str, bytes], str | None]:
     """Image bytes by file name, and the text of the label file inside the zip, if any."""
     path = root / f"{folder}.zip"
     images: dict[str, bytes] = {}
+    names: list[str] = []
     labels = None
     try:
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
                 name = PurePosixPath(info.filename.replace("\\", "/"))
+                names.append(name.name)
                 if name.is_absolute() or ".." in name.parts:
                     raise FerlibError(f"{path.name} holds the unsafe name {info.filename!r}; get the file again.")
                 if name.name == "label.csv":
@@ -186,12 +181,24 @@ def _zip_images(root: Path, folder: str) -> tuple[dict[str, bytes], str | None]:
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeDecodeError, RuntimeError) as error:
         # RuntimeError: encrypted, or an unknown way of packing (NotImplementedError)
         raise FerlibError(f"{path.name} is damaged ({error}); get the file again.") from error
+    _check_suffixes(images, names, path.name)
     return images, labels
+
+
+def _check_suffixes(images: dict[str, bytes], names: Iterable[str], where: str) -> None:
+    """Refuse a folder whose images are all of another format than the label files name."""
+    others = [name for name in names if is_image(Path(name), _IMAGE_SUFFIXES - {".png"})]
+    if others and not images:
+        raise FerlibError(
+            f"{where} holds {PurePosixPath(others[0]).suffix} images (first: {others[0]}), but FER+ labels .png files, "
+            "and JPEG changes the pixels; get the original images."
+        )
 
 
 def _folder_images(root: Path, folder: str) -> tuple[dict[str, bytes], str | None]:
     path = root / folder
     images = {file.name: file.read_bytes() for file in path.iterdir() if is_image(file, {".png"})}
+    _check_suffixes(images, (file.name for file in path.iterdir()), folder)
     labels = path / "label.csv"
     with label_files.readable(f"{folder}/label.csv"):
         return images, labels.read_text(encoding="utf-8-sig") if labels.is_file() else None
@@ -210,7 +217,7 @@ def _read_kaggle(root: Path, labels: str) -> Rows:
     Votes and split come by that name from the ``label.csv`` files when `labels` asks for them and they are there.
     """
     rows = Rows(labels=labels)
-    entries = label_files.read_fer2013new(root / "fer2013new.csv")
+    entries = _read_fer2013new(root)
     named, repeats = label_files.by_name(entries)
     labelled = {name: (entry.votes, entry.split) for name, entry in named.items()}
     if labels == "label.csv":
@@ -236,6 +243,12 @@ def _read_kaggle(root: Path, labels: str) -> Rows:
     return rows
 
 
+def _read_fer2013new(root: Path) -> list[label_files.Entry]:
+    entries = label_files.read_fer2013new(root / "fer2013new.csv")
+    row_order.check_order(entries, "fer2013new.csv")
+    return entries
+
+
 def _official_labels(root: Path, rows: Rows) -> dict[str, tuple[np.ndarray, str]] | None:
     """Votes and split by image name from the three ``label.csv`` files; None, and a problem, when a file is absent."""
     files = {split: root / f"{folder}.label.csv" for split, folder in OFFICIAL_FOLDERS.items()}
@@ -251,26 +264,16 @@ def _official_labels(root: Path, rows: Rows) -> dict[str, tuple[np.ndarray, str]
     return {name: (votes, split) for split, by_name in votes_by_split.items() for name, votes in by_name.items()}
 
 
-def _class_folders(root: Path) -> Iterator[tuple[str, str, Path]]:
-    """Yield (split, emotion, folder) of a tree with one folder a class, sorted."""
-    for split_folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        split = _SPLIT_NAMES.get("".join(filter(str.isalpha, split_folder.name.lower())))
-        for folder in sorted(path for path in split_folder.iterdir() if path.is_dir()):
-            emotion = emotion_of_folder(folder.name)
-            if split and emotion:
-                yield split, emotion, folder
-
-
 def _read_class_folders(root: Path) -> Rows:
     rows = Rows()
-    for split, emotion, folder in _class_folders(root):
+    for split, emotion, folder in class_folders(root):
         votes = np.zeros(10, dtype=np.uint8)
         votes[COLUMN_OF_EMOTION[INDEX[emotion]]] = 10
         for path in sorted(folder.iterdir()):
             if is_image(path, _IMAGE_SUFFIXES):
                 name = f"{split}/{emotion}/{path.stem}"
-                image = decode_grey(path.read_bytes(), path.name, rows)
+                image = decode_grey(path.read_bytes(), path.relative_to(root).as_posix(), rows)
                 rows.add(name, image, votes, split, MEANT_INDEX.get(emotion, -1))
     absent = [split for split in SPLITS if split not in rows.splits]
-    rows.problems += [f"no images for the split {split}" for split in absent]
+    rows.problems += [f"no images for the split {split}{_SPLIT_ADVICE.get(split, '')}" for split in absent]
     return rows

@@ -126,8 +126,9 @@ class FaceDetector:
         """Find all faces of a picture, down to the smallest size in its own pixels.
 
         The picture is searched as a whole, as a call does it, and those faces stay as they are. A picture above
-        `max_side` is then searched in tiles for smaller ones. Where no face has a probability of 0.95, the picture is
-        turned by 90, 270 and 180 degrees, and the turn with the most probable face counts if that one has it.
+        `max_side` is then searched in tiles for smaller ones, which takes the longer the smaller they may be. Where no
+        face has a probability of 0.95, the picture is turned by 90, 270 and 180 degrees, and the turn with the most
+        probable face counts if that one has it.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -139,16 +140,19 @@ class FaceDetector:
         Raises:
             FerlibError: another shape or type.
         """
-        detections = self(image, min_face_size)
-        smallest = self.min_face_size if min_face_size is None else min_face_size
-        for finer in plan_copies(max(image.shape[:2]), self.max_side, smallest):
+        check_picture(image)
+        smallest = self.min_face_size if min_face_size is None else _check_face_size(min_face_size)
+        searched_size, longer_side = min(smallest, MIN_FACE_SIZE), max(image.shape[:2])
+        in_copy = max(searched_size, round(smallest * min(1.0, self.max_side / longer_side)))
+        detections = self(image, in_copy)
+        for finer in plan_copies(longer_side, self.max_side, smallest, searched_size):
             known = np.array([detection.box for detection in detections]).reshape(-1, 4)
-            smaller = self._search_tiles(image, smallest, finer)
+            smaller = self._search_tiles(image, searched_size, finer)
             boxes = np.array([detection.box for detection in smaller]).reshape(-1, 4)
             scores = np.array([detection.confidence for detection in smaller])
             detections = detections + [smaller[index] for index in new_faces(known, boxes, scores)]
         if all(detection.confidence < _TURNED_PROBABILITY for detection in detections):
-            detections = self._search_turned(image, smallest) or detections
+            detections = self._search_turned(image, in_copy) or detections
         return _from_left(detections)
 
     def _detect(

@@ -29,21 +29,24 @@ class FinerCopy:
     max_face_size: float
 
 
-def plan_copies(longer_side: int, max_side: int, min_face_size: int) -> list[FinerCopy]:
+def plan_copies(longer_side: int, max_side: int, min_face_size: int, searched_size: int) -> list[FinerCopy]:
     """Plan the finer copies of a picture whose copy of `max_side` was searched as a whole.
 
     Args:
         longer_side: of the picture, pixels.
         max_side: longer side of the first copy, pixels.
-        min_face_size: smallest face that is searched for, pixels.
+        min_face_size: smallest face that is searched for, pixels of the picture.
+        searched_size: smallest face that is searched for in each copy, pixels of the copy.
 
     Returns:
-        The copies, the coarsest first; none for a picture that is no larger than the first copy.
+        The copies, the coarsest first, up to the one where the smallest face has `searched_size`; none when the first
+        copy is that fine.
     """
     copies, factor = [], max_side / longer_side
-    while factor < 1:
-        finer = min(1.0, _STEP * factor)
-        copies.append(FinerCopy(finer, _REACH * min_face_size * finer / factor))
+    finest = min(1.0, searched_size / min_face_size)
+    while factor < finest:
+        finer = min(finest, _STEP * factor)
+        copies.append(FinerCopy(finer, _REACH * searched_size * finer / factor))
         factor = finer
     return copies
 

@@ -91,6 +91,12 @@ def test_the_table_has_a_row_a_face_of_each_picture(fakes):
     assert {row[CSV_COLUMNS.index("sure")] for row in rows[1:]} == {"0"}
 
 
+def test_a_name_like_a_formula_is_escaped_in_the_table(fakes):
+    result = reading.read_picture(fakes, picture(), "=HYPERLINK(1).jpg", LiveSettings())
+    rows = list(csv.reader(io.StringIO(reading.faces_as_csv([result], 0.9))))
+    assert rows[1][0] == "'=HYPERLINK(1).jpg"
+
+
 def test_the_whole_picture_as_png(make):
     with Image.open(io.BytesIO(reading.annotated_png(picture(), [make.face()], 0.5))) as drawn:
         assert (drawn.format, drawn.size) == ("PNG", (400, 300))

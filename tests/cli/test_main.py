@@ -102,6 +102,27 @@ def test_predict_json_of_the_shipped_model(ferlib, photo, tmp_path):
     assert (tmp_path / "out" / "photo.annotated.png").is_file()
 
 
+def test_predict_strict_and_with_a_byte_order_mark(ferlib, photo, tmp_path):
+    folder, table = tmp_path / "phone", tmp_path / "out.csv"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(photo.read_bytes())
+    (folder / "b.HEIC").touch()
+    status, out, err = ferlib("predict", folder, "--csv", table, "--bom")
+    assert (status, err) == (0, f"ferlib: left out of {folder}: 1 HEIC photo (export as JPEG).\n")
+    assert table.read_bytes().startswith(b"\xef\xbb\xbfsource,")
+    status, again, err = ferlib("predict", folder, "--quiet", "--strict")
+    assert (status, again) == (1, "")
+    assert "1 HEIC photo" in err
+    assert "happy" in out
+
+
+def test_an_error_of_a_name_with_control_characters_is_safe(ferlib, tmp_path):
+    status, _, err = ferlib("evaluate", "--folder", tmp_path / "a\x1b[2Jb")
+    assert status == 1
+    assert "a\\x1b[2Jb" in err
+    assert "\x1b" not in err
+
+
 def test_predict_says_what_is_wrong_and_does_the_rest(ferlib, photo, tmp_path):
     (tmp_path / "empty.jpg").touch()
     status, out, err = ferlib("predict", tmp_path / "empty.jpg", photo)

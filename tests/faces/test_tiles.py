@@ -50,6 +50,17 @@ def test_a_picture_that_needs_no_tiles_gives_the_same_faces_to_the_last_digit(de
         np.testing.assert_array_equal(called.landmarks, searched.landmarks)
 
 
+def test_a_larger_smallest_size_is_searched_in_the_copy_alone(photo, monkeypatch):
+    picture, detector, sizes = crowd(photo, 600, 1200, [(300, 300)], 200), FaceDetector(max_side=400), []
+    call = FaceDetector.__call__
+    monkeypatch.setattr(
+        FaceDetector, "__call__", lambda self, image, size: sizes.append(size) or call(self, image, size)
+    )
+    (detection,) = detector.search(picture, 120)
+    assert sizes == [40]
+    assert 140 < detection.box[2] - detection.box[0] < 260
+
+
 def test_faces_of_the_whole_picture_stay_as_they_are(photo):
     detector, large = FaceDetector(max_side=300), cv2.resize(photo, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     assert [d.box for d in detector.search(large)] == [d.box for d in detector(large)]
@@ -71,7 +82,7 @@ def test_a_face_on_its_side_or_head_is_found_and_cut_out_upright(detector, photo
     assert detection.confidence > 0.99
     assert min(detection.box) >= 0
     assert detection.box[2] <= turned.shape[1]
-    back = turn_back(np.array(detection.box).reshape(2, 2), 4 - quarters, turned.shape)
+    back = turn_back(np.array(detection.box).reshape(2, 2), quarters, photo.shape)
     np.testing.assert_allclose(np.concatenate([back.min(0), back.max(0)]), upright.box, atol=1)
     _, _, turn = crop_square(detection, CropSpec(free_roll=0))
     assert abs(abs(np.degrees(turn)) - (180 if quarters == 2 else 90)) < 15
@@ -83,10 +94,15 @@ def test_pictures_without_a_face_have_none_in_any_turn(detector):
 
 
 def test_copies_end_at_the_pictures_own_pixels():
-    assert plan_copies(1920, 1920, 40) == []
-    assert [copy.factor for copy in plan_copies(6000, 1920, 40)] == [1.0]
-    assert [round(copy.factor, 3) for copy in plan_copies(20_000, 1920, 40)] == [0.384, 1.0]
-    assert plan_copies(6000, 1920, 40)[0].max_face_size == pytest.approx(1.5 * 40 * 6000 / 1920)
+    assert plan_copies(1920, 1920, 40, 40) == []
+    assert [copy.factor for copy in plan_copies(6000, 1920, 40, 40)] == [1.0]
+    assert [round(copy.factor, 3) for copy in plan_copies(20_000, 1920, 40, 40)] == [0.384, 1.0]
+    assert plan_copies(6000, 1920, 40, 40)[0].max_face_size == pytest.approx(1.5 * 40 * 6000 / 1920)
+
+
+def test_copies_are_no_finer_than_the_smallest_face_needs():
+    assert plan_copies(6000, 1920, 125, 40) == []
+    assert [copy.factor for copy in plan_copies(6000, 1920, 80, 40)] == [0.5]
 
 
 @pytest.mark.parametrize("length", [300, 301, 599, 1000, 4321])
