@@ -37,12 +37,14 @@ class Reading:
         size: width and height of the upright picture, pixels.
         preview: (H, W, 3) uint8 RGB, no side longer than `PREVIEW_SIDE`.
         faces: from left to right; coordinates are pixels of the upright picture.
+        notes: sentences about what was not read of the file.
     """
 
     name: str
     size: tuple[int, int]
     preview: np.ndarray
     faces: list[Face]
+    notes: tuple[str, ...] = ()
 
     def drawn(self, threshold: float) -> np.ndarray:
         """Draw boxes and labels on the small copy, several faces numbered.
@@ -106,7 +108,9 @@ def read_upload(pipeline: EmotionPipeline, data: bytes, name: str, settings: Liv
     if len(data) > HEAVIEST_UPLOAD:
         limit = f"{HEAVIEST_UPLOAD / 1e6:.0f} MB is the most for one picture"
         raise FerlibError(f"{name} has {len(data) / 1e6:.0f} MB, and {limit}; scale it down first.")
-    return read_picture(pipeline, decode_picture(data, name, LARGEST_UPLOAD), name, settings)
+    notes: list[str] = []
+    image = decode_picture(data, name, LARGEST_UPLOAD, notes.append)
+    return replace(read_picture(pipeline, image, name, settings), notes=tuple(notes))
 
 
 def with_threshold(faces: Sequence[Face], threshold: float) -> list[Face]:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from ferlib.data.labels import EMOTIONS, INDEX, emotion_of_folder
 from ferlib.errors import FerlibError
 from ferlib.evaluation.scores import score_predictions
+from ferlib.faces.left_out import LeftOut
 from ferlib.faces.pictures import find_pictures, load_picture
 from ferlib.format import share_with_interval
 from ferlib.models.preprocessing import FACE_SIZE, to_grey
@@ -39,12 +40,14 @@ class ClassTree:
         ids: (N,) paths relative to the tree, with forward slashes.
         labels: (N,) class indices.
         left_out: number of pictures in each folder that names none of our emotions.
+        other_files: files that are left out because they are no pictures that can be read, "" for none.
     """
 
     files: list[Path]
     ids: np.ndarray
     labels: np.ndarray
     left_out: dict[str, int]
+    other_files: str = ""
 
     def select(self, mask: np.ndarray) -> "ClassTree":
         """Select pictures by a (N,) bool mask."""
@@ -69,7 +72,8 @@ def find_classes(folder: Path, numbering: str | None = None) -> ClassTree:
     files: list[Path] = []
     labels: list[int] = []
     left_out: dict[str, int] = {}
-    for path in find_pictures(folder):
+    others = LeftOut()
+    for path in find_pictures(folder, left_out=others):
         above = path.relative_to(folder).parts[:-1]
         emotion = next(filter(None, (_emotion_of(name, numbering) for name in reversed(above))), None)
         if emotion is None:
@@ -83,7 +87,7 @@ def find_classes(folder: Path, numbering: str | None = None) -> ClassTree:
         advice = f"say --numbering {'|'.join(NUMBERED)}" if numbered else f"name them like {', '.join(EMOTIONS[:3])}"
         raise FerlibError(f"no folder in {folder.name!r} names an emotion; {advice}.")
     ids = np.array([path.relative_to(folder).as_posix() for path in files])
-    return ClassTree(files, ids, np.array(labels, np.int64), left_out)
+    return ClassTree(files, ids, np.array(labels, np.int64), left_out, others.summary())
 
 
 def evaluate_tree(
@@ -103,7 +107,7 @@ def evaluate_tree(
         The report, the tree without unreadable pictures, and its (N, 8) probabilities. The JSON-ready report has
         ``n``, the ``classes`` present, `Scores.to_dict` under ``eight`` (all eight emotions allowed) and ``present``
         (the probabilities of absent emotions set to zero), the number of faces ``not_found``, the folders
-        ``left_out``, and a sentence for each picture that is ``unreadable``.
+        ``left_out``, the ``other_files`` that are no pictures, and a sentence for each picture that is ``unreadable``.
 
     Raises:
         FerlibError: no picture can be read.
@@ -124,7 +128,7 @@ def evaluate_tree(
     allowed = np.isin(np.arange(len(EMOTIONS)), present)
     report = {
         "n": len(tree.files), "classes": [EMOTIONS[index] for index in present], "not_found": int(missed.sum()),
-        "left_out": tree.left_out, "unreadable": list(unreadable.values()),
+        "left_out": tree.left_out, "other_files": tree.other_files, "unreadable": list(unreadable.values()),
         "eight": score_predictions(_miss(probabilities, tree.labels, missed), tree.labels).to_dict(),
         "present": score_predictions(_miss(probabilities * allowed, tree.labels, missed), tree.labels).to_dict(),
     }  # fmt: skip
@@ -147,6 +151,8 @@ def render_tree(report: dict) -> str:
     if report["left_out"]:
         folders = ", ".join(f"{folder} ({count:,})" for folder, count in report["left_out"].items())
         lines.append(f"  left out, no emotion of ours: {folders}")
+    if report["other_files"]:
+        lines.append(f"  left out, no picture that can be read: {report['other_files']}")
     return "\n".join(lines)
 
 

@@ -35,6 +35,7 @@ class Reason(Enum):
     LINK = ("link to a folder", "links to folders", "name the folder itself", True)
     HIDDEN = ("hidden picture", "hidden pictures", "rename", True)
     UNNAMED = ("picture or video without a suffix of one", "pictures or videos without a suffix of one", "rename", True)
+    REPEATED = ("link to a picture that is read", "links to pictures that are read", "", False)
     DRAWN = ("picture drawn by ferlib", "pictures drawn by ferlib", "", False)
     OTHER = ("file of another kind", "files of other kinds", "", False)
 

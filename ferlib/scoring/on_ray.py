@@ -14,6 +14,7 @@ went away.
 """
 
 import os
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ferlib.errors import FerlibError
+from ferlib.faces.left_out import LeftOut
 from ferlib.faces.pictures import find_pictures
 from ferlib.packages import need
 from ferlib.pipeline import load_pipeline
@@ -85,7 +87,11 @@ def score_on_ray(
         raise FerlibError(f"{target} is no empty folder; name a new one for the rows.")
     ray = need("ray", "Scoring on several machines", "ray")
     need_pyarrow()
-    pictures = list(dict.fromkeys(str(picture.resolve()) for path in paths for picture in find_pictures(path)))
+    left_out = LeftOut()
+    folders = (find_pictures(path, left_out=left_out) for path in paths)
+    pictures = list(dict.fromkeys(str(picture.resolve()) for folder in folders for picture in folder))
+    if left_out:
+        warnings.warn(f"left out of the folders: {left_out.summary()}", stacklevel=2)
     started_here = not ray.is_initialized()
     if started_here:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report each start to its makers

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ferlib.annotate.boxes import annotate
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
-from ferlib.faces.left_out import LeftOut
+from ferlib.faces.left_out import LeftOut, Reason
 from ferlib.faces.pictures import ANNOTATED, find_pictures
 from ferlib.files import atomic_path
 from ferlib.pipeline import EmotionPipeline, Face
@@ -155,7 +155,9 @@ def _gather(paths: Iterable[str | Path], failures: Failures, left_out: dict[str,
         with failures.of(Path(path)):
             counts = LeftOut()
             for picture in find_pictures(path, lambda error: failures.tell(str(error)), counts):
-                by_resolved_path.setdefault(picture.resolve(), picture)
+                known = by_resolved_path.setdefault(picture.resolve(), picture)
+                if known != picture and picture.is_symlink():
+                    counts.add(Reason.REPEATED)
             left_out[str(path)] = counts
     return list(by_resolved_path.values())
 

@@ -41,6 +41,14 @@ def test_an_upload_becomes_a_reading(fakes):
     assert fakes.detector.least == 50
 
 
+def test_an_animation_says_that_its_first_frame_is_read(fakes):
+    data, frames = io.BytesIO(), [Image.new("RGB", (300, 200), colour) for colour in ("red", "blue")]
+    frames[0].save(data, "GIF", save_all=True, append_images=frames[1:])
+    result = reading.read_upload(fakes, data.getvalue(), "a.gif", LiveSettings())
+    assert result.notes == ("a.gif has several frames; only the first one is read.",)
+    assert reading.read_upload(fakes, jpeg(picture()), "a.jpg", LiveSettings()).notes == ()
+
+
 def test_a_large_picture_is_kept_small_and_drawn_where_its_faces_are(fakes):
     result = reading.read_picture(fakes, picture(5600, 4200), "big.jpg", LiveSettings())
     assert result.size == (5600, 4200)

@@ -40,6 +40,15 @@ def test_class_names_are_mapped_at_any_depth_and_strangers_named(tmp_path):
     assert tree.left_out == {"calm": 2}
 
 
+def test_files_that_are_no_pictures_are_named(tmp_path):
+    save(tmp_path, happy=("happy", 2))
+    (tmp_path / "happy" / "a.HEIC").touch()
+    (tmp_path / "happy" / "b.mov").touch()
+    report, _, _ = evaluate_tree(find_classes(tmp_path), reads("happy", "sad"), None)
+    assert report["other_files"] == "1 HEIC photo (export as JPEG), 1 video (give each alone)"
+    assert report["other_files"] in render_tree({"model": "m", "folder": "f", **report})
+
+
 def test_numbered_folders_follow_the_named_data_set(tmp_path):
     save(tmp_path, **{"1": ("surprise", 1), "7": ("neutral", 1)})
     assert [EMOTIONS[label] for label in find_classes(tmp_path, "rafdb").labels] == ["surprise", "neutral"]

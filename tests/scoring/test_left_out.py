@@ -61,12 +61,19 @@ def test_links_hidden_and_other_files(pipeline, tmp_path):
     Image.new("RGB", (120, 100)).save(folder / ".b.png")
     (folder / "link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (tmp_path / "elsewhere").mkdir()
+    (folder / "c.png").symlink_to(folder / "a.png")
     (folder / "table.xlsx").write_bytes(b"PK")
     (folder / "a.annotated.png").write_bytes(b"")
     (folder / "rows.csv").write_text("")
     status, _, err = run([folder], pipeline)
     assert status == 0
-    for part in ("1 link to a folder", "1 hidden picture", "1 picture drawn by ferlib", "1 file of another kind"):
+    for part in (
+        "1 link to a folder",
+        "1 hidden picture",
+        "1 link to a picture that is read",
+        "1 picture drawn by ferlib",
+        "1 file of another kind",
+    ):
         assert part in err
 
 

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -161,8 +162,8 @@ def _upload(data: bytes, name: str, pipeline: EmotionPipeline, settings: LiveSet
     except FerlibError as error:
         st.error(_plain(str(error)))
         return None
-    faces = reading.faces
-    _show(reading, settings, lambda: annotated_png(decode_picture(data, name), faces, settings.threshold), number)
+    faces, picture = reading.faces, partial(decode_picture, data, name, note=lambda _: None)
+    _show(reading, settings, lambda: annotated_png(picture(), faces, settings.threshold), number)
     return reading
 
 
@@ -186,6 +187,8 @@ def _show(reading: Reading, settings: LiveSettings, full_size_png: Callable[[], 
         drawn = reading.drawn(settings.threshold)
         st.image(encode_jpeg(drawn, PREVIEW_SIDE, 90), width="stretch" if drawn.shape[1] > 480 else "content")
         st.caption(f"{_plain(reading.name)}, {reading.size[0]} x {reading.size[1]} pixels")
+        for note in reading.notes:
+            st.caption(_plain(note))
     with faces:
         if not reading.faces:
             st.info("No face was found. Try a smaller “smallest face”, or a picture in which faces look ahead.")
