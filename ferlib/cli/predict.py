@@ -51,9 +51,8 @@ def predict_command(
     """Find the faces in pictures, or in one video, and say which emotion each shows.
 
     Examples: `ferlib predict photo.jpg`, `ferlib predict holiday/ --csv faces.csv --annotate out/`,
-    `ferlib predict *.png --json`, `ferlib predict clip.mp4 --csv rows.csv --annotate out/`. A picture that cannot be
-    read is named and left out, and the exit status is 1; a last line says what else of a folder is left out. An
-    interrupted run that writes a table goes on where it stopped when the same command is given again.
+    `ferlib predict *.png --json`, `ferlib predict clip.mp4 --csv rows.csv --annotate out/`. What cannot be read is
+    named, and the exit status is 1; a last line says what is left out. An interrupted run goes on when it is repeated.
     """
     from ferlib.live.video_source import is_video
     from ferlib.parallel import cores

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -56,8 +56,7 @@ def predict_paths(
     Args:
         paths: pictures, or folders of pictures.
         pipeline: finds and classifies the faces.
-        as_json: print JSON instead of text, a line a picture: ``source``, ``width``, ``height`` and ``faces``, each
-            as `Face.to_dict` gives it.
+        as_json: print a line of JSON for each picture: ``source``, ``width``, ``height``, ``faces`` (`Face.to_dict`).
         csv: a file for the rows, `tables.CSV_COLUMNS`; it is written whole or not at all, as are the files below.
         parquet: a file for the same rows as Parquet.
         annotate_dir: a folder for ``<stem>.annotated.png`` of each picture.
@@ -78,30 +77,38 @@ def predict_paths(
     out, err = out or sys.stdout, err or sys.stderr
     failures = Failures(err, remarks)
     left_out: dict[str, LeftOut] = {}
-    if not (pictures := _gather(paths, failures, left_out)):  # a table that is there stays as it is
-        return failures.status
+    if not (pictures := _gather(paths, failures, left_out)):
+        return failures.status  # a table that is there stays as it is
     tables = _tables(csv, parquet, bom)
-    _check_targets(pictures, [target for target, _ in tables], annotate_dir)
-    targets = _annotated_targets(pictures, Path(annotate_dir)) if annotate_dir is not None else {}
-    log = PictureLog(tables[0][0], pipeline) if tables else None
-    bar = {"total": len(pictures), "unit": "picture", "leave": False}
+    targets = _plan_targets(pictures, [target for target, _ in tables], annotate_dir)
+    bar = {"file": err, "total": len(pictures), "unit": "picture", "leave": False}
     bar["disable"] = not (progress and len(pictures) > 1 and err.isatty())
-    results = in_order(_tasks(pictures, targets, log), workers or ThreadWorkers([pipeline]))
-    finished = False
-    try:
+    with _picture_log(tables, pictures, pipeline, failures) as log:
+        results = in_order(_tasks(pictures, targets, log), workers or ThreadWorkers([pipeline]))
         with closing(results):
-            for scored in _logged_results(tqdm(results, file=err, **bar), log, failures):
-                with failures.of(scored.source):
-                    _deliver(scored, out, as_json, targets)
-                for note in scored.notes:
-                    failures.remark(note)
-        finished = True
+            for scored in _logged_results(tqdm(results, **bar), log, failures):
+                _deliver(scored, out, as_json, targets, failures)
         _tell_left_out(left_out, failures, strict)
-    finally:  # also when the reader of `out` went away, as with "| head", or on Ctrl-C: what was done is kept
-        if log is not None:
-            finished &= _write_tables(tables, pictures, log, failures)
-            log.close(finished=finished)
     return failures.status
+
+
+@contextmanager
+def _picture_log(
+    tables: Sequence[tuple[Path, TableWriter]], pictures: Sequence[Path], pipeline: EmotionPipeline, failures: Failures
+) -> Iterator[PictureLog | None]:
+    """Open the log where tables are asked for, and write them at the end.
+
+    They are written also when the reader of the output went away, as with "| head", or on Ctrl-C: what is done stays.
+    """
+    if not tables:
+        yield None
+        return
+    log, finished = PictureLog(tables[0][0], pipeline), False
+    try:
+        yield log
+        finished = True
+    finally:
+        log.close(finished=_write_tables(tables, pictures, log, failures) and finished)
 
 
 def _tables(csv: str | Path | None, parquet: str | Path | None, bom: bool) -> list[tuple[Path, TableWriter]]:
@@ -130,11 +137,14 @@ def _logged_results(
             yield result.result()
 
 
-def _deliver(scored: ScoredPicture, out: TextIO, as_json: bool, targets: dict[Path, Path]) -> None:
-    """Print a result, and draw it when the picture came with it."""
-    print_line(out, _json_line(scored) if as_json else _description(scored, bar_character(out)))
-    if scored.image is not None:
-        write_png(targets[scored.source], annotate(scored.image, scored.faces))
+def _deliver(scored: ScoredPicture, out: TextIO, as_json: bool, targets: dict[Path, Path], failures: Failures) -> None:
+    """Print a result, draw it when the picture came with it, and say what was not read of the file."""
+    with failures.of(scored.source):
+        print_line(out, _json_line(scored) if as_json else _description(scored, bar_character(out)))
+        if scored.image is not None:
+            write_png(targets[scored.source], annotate(scored.image, scored.faces))
+    for note in scored.notes:
+        failures.remark(note)
 
 
 def _write_tables(
@@ -170,8 +180,10 @@ def _tell_left_out(left_out: dict[str, LeftOut], failures: Failures, strict: boo
             say(f"left out of {folder}: {counts.summary()}.")
 
 
-def _check_targets(pictures: Sequence[Path], tables: Sequence[Path], annotate_dir: str | Path | None) -> None:
-    """FerlibError, before any work is done, for outputs that cannot be what they are named as."""
+def _plan_targets(
+    pictures: Sequence[Path], tables: Sequence[Path], annotate_dir: str | Path | None
+) -> dict[Path, Path]:
+    """The annotated file of each picture; FerlibError for outputs that cannot be what they are named as."""
     for target in tables:
         if target.resolve() in {path.resolve() for path in pictures}:
             raise FerlibError(f"{target} is one of the pictures; name another file for the table.")
@@ -180,6 +192,7 @@ def _check_targets(pictures: Sequence[Path], tables: Sequence[Path], annotate_di
             raise FerlibError(f"{target} is {kind}; name a file for the table.")
     if annotate_dir is not None and Path(annotate_dir).exists() and not Path(annotate_dir).is_dir():
         raise FerlibError(f"{annotate_dir} is a file; name a folder for the annotated pictures.")
+    return _annotated_targets(pictures, Path(annotate_dir)) if annotate_dir is not None else {}
 
 
 def bar_character(stream: TextIO) -> str:
