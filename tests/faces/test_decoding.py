@@ -1,6 +1,7 @@
 """Whatever a file holds, decoding gives a picture or one sentence, within a budget of memory and of time."""
 
 import io
+import random
 import struct
 import time
 import zlib
@@ -201,3 +202,46 @@ def test_an_address_keeps_its_slashes(address):
 def test_the_content_of_unknown_bytes_is_not_guessed():
     assert describe_content(b"hello") is None
     assert describe_content(b"") is None
+
+
+def seeds_of_mutants():
+    """Small pictures in every format that is read, animated ones and rare modes among them."""
+    picture = Image.fromarray(noise(40, 50))
+    several = {"save_all": True, "append_images": [picture.rotate(9)]}
+    grey = Image.fromarray(noise(40, 50)[..., 0].astype(np.uint16) * 9)
+    return [
+        *(encoded(picture, form) for form in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "AVIF", "TIFF", "JPEG2000", "PPM")),
+        *(encoded(picture, form, **several) for form in ("GIF", "WEBP", "PNG", "TIFF", "MPO")),
+        encoded(picture, "JPEG", progressive=True),
+        encoded(picture.quantize(16), "PNG"),
+        encoded(grey, "PNG"),
+        encoded(picture.convert("F"), "TIFF", compression="tiff_adobe_deflate"),
+        encoded(picture.convert("CMYK"), "TIFF", compression="tiff_lzw"),
+    ]
+
+
+def mutated(data, source):
+    """The data with some bytes changed, overwritten or taken away, most of them in the header."""
+    data = bytearray(data)
+    for _ in range(source.choice((1, 1, 2, 5, 20))):
+        place = source.randrange(len(data) if source.random() < 0.5 else min(len(data), 120))
+        match source.randrange(3):
+            case 0:
+                data[place] ^= 1 << source.randrange(8)
+            case 1:
+                data[place : place + 4] = source.choice((b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff"))
+            case 2:
+                del data[place : place + source.randrange(1, 9)]
+        data = data or bytearray(b"x")
+    return bytes(data)
+
+
+def test_mutated_pictures_are_read_or_refused_in_one_sentence():
+    source, seeds, start, refusals = random.Random(0), seeds_of_mutants(), time.perf_counter(), 0
+    for _ in range(1000):
+        try:
+            assert decode_picture(mutated(source.choice(seeds), source), "x.jpg", note=lambda _: None).ndim == 3
+        except FerlibError as error:
+            refusals += str(error).startswith("x.jpg ") and str(error).count("\n") == 0  # noqa: PT017 - either is right
+    assert 100 < refusals < 1000
+    assert time.perf_counter() - start < 60

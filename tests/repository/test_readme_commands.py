@@ -177,6 +177,7 @@ RUNS = {
     "source .venv/bin/activate": lambda c, desk: activates(c, desk),
     "ferlib predict photo.jpg": lambda c, desk: writes(c),
     "ferlib predict holiday/ --csv faces.csv --annotate out/": lambda c, desk: writes(c, "faces.csv", "out/*.png"),
+    "ferlib predict holiday/ --strict": lambda c, desk: writes(c),
     "ferlib predict holiday/ --parquet faces.parquet": lambda c, desk: writes(c, "faces.parquet"),
     "ferlib predict photo.jpg --json": lambda c, desk: writes(c),
     "ferlib predict clip.mp4 --csv rows.csv --annotate out/": lambda c, desk: predicts_a_video(c, desk),
