@@ -255,7 +255,7 @@ def _wide_rgb(image: Image.Image, file: File) -> np.ndarray | None:
 
     Pillow keeps the upper 8 bits, which are nearly black when only the lower 10, 12 or 14 are in use.
     """
-    if max(high for _, high in image.getextrema()) > 63:
+    if np.max(image.getextrema()) > 63:
         return None
     data = np.frombuffer(file.getbuffer(), np.uint8) if isinstance(file, BytesIO) else np.fromfile(file, np.uint8)
     colours = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
