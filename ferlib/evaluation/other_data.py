@@ -18,6 +18,7 @@ from ferlib.faces.left_out import LeftOut
 from ferlib.faces.pictures import find_pictures, load_picture
 from ferlib.format import share_with_interval
 from ferlib.models.preprocessing import FACE_SIZE, to_grey
+from ferlib.text import printable
 
 NUMBERED = {
     "rafdb": {"1": "surprise", "2": "fear", "3": "disgust", "4": "happy", "5": "sad", "6": "angry", "7": "neutral"},
@@ -153,7 +154,7 @@ def render_tree(report: dict) -> str:
         lines.append(f"  left out, no emotion of ours: {folders}")
     if report["other_files"]:
         lines.append(f"  left out, no picture that can be read: {report['other_files']}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def evaluate_folder(

@@ -11,6 +11,7 @@ from ferlib.errors import FerlibError
 from ferlib.evaluation.metrics import RESAMPLES
 from ferlib.evaluation.scores import score_predictions
 from ferlib.format import percent, share_with_interval
+from ferlib.text import printable
 
 MIN_GROUP_IMAGES = 30
 """Least number of images of a group that counts for the gap; with fewer, chance alone would decide it."""
@@ -127,7 +128,7 @@ def render_groups(result: dict, column: str) -> str:
         )
     if result["without_group"]:
         lines.append(f"    {result['without_group']:,} labelled images have no group")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _stem(name: str) -> str:

@@ -49,6 +49,14 @@ def test_files_that_are_no_pictures_are_named(tmp_path):
     assert report["other_files"] in render_tree({"model": "m", "folder": "f", **report})
 
 
+def test_control_characters_of_folders_never_reach_the_terminal(tmp_path):
+    tree = find_classes(save(tmp_path, **{"happy": ("happy", 2), "a\x1b[2J\nb": ("sad", 1)}))
+    report, _, _ = evaluate_tree(tree, reads("happy", "happy"), None)
+    text = render_tree({"model": "m", "folder": "f\x07", **report})
+    assert "a\\x1b[2J\\nb (1)" in text
+    assert not set(text) & {"\x1b", "\x07"}
+
+
 def test_numbered_folders_follow_the_named_data_set(tmp_path):
     save(tmp_path, **{"1": ("surprise", 1), "7": ("neutral", 1)})
     assert [EMOTIONS[label] for label in find_classes(tmp_path, "rafdb").labels] == ["surprise", "neutral"]
