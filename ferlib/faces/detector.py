@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -170,14 +171,14 @@ class FaceDetector:
         """Faces that are new in a finer copy, one by one tile, perhaps several times."""
         copy, scale = _scale_down(image, round(finer.factor * max(image.shape[:2])))
         detections: list[Detection] = []
-        for tile in cut_into_tiles(*copy.shape[:2], self.max_side, finer.max_face_size):
+        for tile in cut_into_tiles(copy.shape[0], copy.shape[1], self.max_side, finer.max_face_size):
             x1, y1, x2, y2 = tile
             part = copy[y1:y2, x1:x2]
             faces = list(filter(None, self._detect(part, smallest, part.shape, np.ones(2))))
             boxes = np.array([face.box for face in faces]).reshape(-1, 4)
             counts = belongs_to_tile(boxes, tile, copy.shape, finer.max_face_size)
             detections += [
-                _moved(face, lambda points, corner=(x1, y1): (points + corner) / scale)
+                _moved(face, partial(_out_of_tile, corner=np.array([x1, y1]), scale=scale))
                 for face, does_count in zip(faces, counts, strict=True)
                 if does_count
             ]
@@ -191,7 +192,7 @@ class FaceDetector:
             turned = np.ascontiguousarray(np.rot90(small, quarters))
             faces = filter(None, self._detect(turned, smallest, turned.shape, np.ones(2)))
             sure = [
-                _moved(face, lambda points, quarters=quarters: turn_back(points, quarters, small.shape) / scale)
+                _moved(face, partial(_out_of_turn, quarters=quarters, shape=small.shape, scale=scale))
                 for face in faces
                 if face.confidence >= _TURNED_PROBABILITY
             ]
@@ -238,6 +239,14 @@ def _moved(detection: Detection, place: Callable[[np.ndarray], np.ndarray]) -> D
     x1, y1, x2, y2 = (float(value) for value in (*corners.min(axis=0), *corners.max(axis=0)))
     points = place(detection.landmarks.astype(np.float64)).astype(np.float32)
     return Detection((x1, y1, x2, y2), points, detection.confidence)
+
+
+def _out_of_tile(points: np.ndarray, corner: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    return (points + corner) / scale
+
+
+def _out_of_turn(points: np.ndarray, quarters: int, shape: tuple[int, ...], scale: np.ndarray) -> np.ndarray:
+    return turn_back(points, quarters, shape) / scale
 
 
 def _detections(faces: Faces, shape: tuple[int, ...], scale: np.ndarray, border: int) -> list[Detection | None]:
