@@ -21,7 +21,6 @@ from ferlib.cli.predict import predict_command
 from ferlib.cli.study import figures_command, notebooks_command, study_command
 from ferlib.cli.train import publish_command, train_command
 from ferlib.errors import FerlibError
-from ferlib.text import printable
 
 EPILOG = """
 \b
@@ -103,7 +102,7 @@ def main() -> None:
     try:
         app()
     except FerlibError as error:
-        print(printable(f"ferlib: {error}"), file=sys.stderr)
+        _complain(str(error))
         sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at the end
@@ -114,5 +113,12 @@ def main() -> None:
             sentence = f"{error.filename} cannot be used ({reason}); check the name and your rights"
         else:
             sentence = f"the system says: {reason}"
-        print(printable(f"ferlib: {sentence}."), file=sys.stderr)
+        _complain(f"{sentence}.")
         sys.exit(1)
+
+
+def _complain(sentence: str) -> None:
+    """Print the sentence of an error; names in it may hold what a terminal would obey."""
+    from ferlib.text import printable
+
+    print(printable(f"ferlib: {sentence}"), file=sys.stderr)
