@@ -1,5 +1,8 @@
 """Fakes of classifier, detector, pipeline and source, and small videos of the public-domain photo."""
 
+from fractions import Fraction
+
+import av
 import cv2
 import numpy as np
 
@@ -9,6 +12,12 @@ from ferlib.live.frames import Frame
 from ferlib.models.questions import Answers, blend, widen_meant
 from ferlib.pipeline import Face
 from ferlib.samples.streams import made_face
+
+KINDS = {
+    ".avi": "avi", ".mp4": "mp4", ".mkv": "matroska", ".webm": "webm", ".mpg": "mpeg", ".vob": "vob", ".ts": "mpegts",
+    ".mts": "mpegts", ".asf": "asf", ".h264": "h264", ".av1": "obu", ".mov": "mov", ".flv": "flv",
+}  # fmt: skip
+"""FFmpeg's name of the container for each suffix."""
 
 
 class FakeClassifier:
@@ -66,16 +75,33 @@ def moving(photo, count, step=3):
         yield picture
 
 
-def write_video(path, pictures, rate=10.0, code=None):
-    """Write a video with OpenCV's own encoder, and return its path."""
-    code = code or {".avi": "MJPG", ".mp4": "mp4v", ".mkv": "MJPG"}[path.suffix]
-    writer = None
-    for picture in pictures:
-        writer = writer or cv2.VideoWriter(
-            str(path), cv2.VideoWriter_fourcc(*code), rate, (picture.shape[1], picture.shape[0])
-        )
-        writer.write(np.ascontiguousarray(picture[..., ::-1]))
-    writer.release()
+def write_video(path, pictures, rate=10.0, code=None, times=None, **options):
+    """Write a video with PyAV, its frames at `times` (seconds) where they are given, and return its path.
+
+    Options: size of the stream, pixel aspect, `rotation`, container `kind` and the encoder's own options.
+    """
+    suffix = path.suffix.lower()
+    code = code or {".avi": "mjpeg", ".mp4": "libx264", ".mkv": "mjpeg", ".mpg": "mpeg2video"}[suffix]
+    aspect, rotation, kind = options.pop("aspect", None), options.pop("rotation", None), options.pop("kind", None)
+    pictures = iter(pictures)
+    first = next(pictures)
+    base = Fraction(1, 1000) if times is not None else 1 / Fraction(rate).limit_denominator(10_000)
+    with open(path, "w+b") as handle, av.open(handle, "w", format=kind or KINDS[suffix]) as container:
+        stream = container.add_stream(code, rate=Fraction(rate).limit_denominator(10_000), options=options)
+        stream.width, stream.height = first.shape[1], first.shape[0]
+        stream.pix_fmt = "yuvj420p" if code == "mjpeg" else "yuv420p"
+        stream.codec_context.time_base = base
+        if code == "mjpeg":
+            stream.codec_context.qscale, stream.codec_context.global_quality = True, 2 * 118
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
+        if rotation is not None:
+            stream.set_display_rotation(rotation)
+        for index, picture in enumerate([first, *pictures]):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts, frame.time_base = index if times is None else round(1000 * times[index]), base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
     return path
 
 

@@ -18,6 +18,8 @@ from ferlib.pipeline import Face
 _MIN_SIMILARITY = 0.25  # of 0..1; below it two faces are not the same one
 _OVERLAP_SHARE = 0.5  # of the similarity; the rest is the landmarks'
 _LANDMARK_REACH = 0.5  # mean distance, in face sizes, at which landmarks are 1/e similar
+_SPARSE = 0.5  # seconds from one frame to the next; the farther they lie apart, the farther a face may have moved
+_WIDEST_REACH = 4.0  # times the reach at most
 _SPEED_GAIN = 0.5  # share of a new speed that is believed at once
 _LONGEST_STEP = 1.5  # seconds over which a face's speed is trusted
 
@@ -65,6 +67,7 @@ class _Track:
     box: np.ndarray  # x1, y1, x2, y2 when last seen
     landmarks: np.ndarray  # (5, 2) when last seen
     smoother: LabelSmoother
+    missed: int = 0  # frames since it was last seen
     speed: np.ndarray = field(default_factory=lambda: np.zeros(2))  # pixels a second
 
     def offset(self, time: float) -> np.ndarray:
@@ -76,7 +79,7 @@ class _Track:
         if elapsed > 0:
             new_speed = (_centre(box) - _centre(self.box)) / elapsed
             self.speed = (1 - _SPEED_GAIN) * self.speed + _SPEED_GAIN * new_speed
-        self.box, self.landmarks, self.seen = box, landmarks, time
+        self.box, self.landmarks, self.seen, self.missed = box, landmarks, time, 0
 
 
 class Tracker:
@@ -86,15 +89,24 @@ class Tracker:
         patience: seconds that a face may be hidden before its track ends.
         time_constant: time constant of the probabilities, seconds; see `LabelSmoother`. May be changed while it runs.
         margin: probability by which a new label must lead.
+        patience_frames: frames in which a face may be missed before its track ends, however much time lies between
+            them, as in a time lapse; None leaves it to `patience` alone.
 
     Raises:
         FerlibError: a value is negative.
     """
 
-    def __init__(self, patience: float = 1.5, time_constant: float = TIME_CONSTANT, margin: float = MARGIN):
+    def __init__(
+        self,
+        patience: float = 1.5,
+        time_constant: float = TIME_CONSTANT,
+        margin: float = MARGIN,
+        patience_frames: int | None = None,
+    ):
         if not patience >= 0:
             raise FerlibError(f"patience must be 0 seconds or more, not {patience}.")
         self.patience = patience
+        self._patience_frames = -1 if patience_frames is None else patience_frames
         self._margin = margin
         self._time_constant = LabelSmoother(time_constant, margin).time_constant
         self._tracks: list[_Track] = []
@@ -130,21 +142,29 @@ class Tracker:
             time: seconds on the stream's own clock; a time before the last one counts as the same moment.
             size: width and height of the frame; with it, a track whose face has left through the border ends at once.
         """
-        time = self._time = max(time, self._time)
-        self._tracks = [track for track in self._tracks if time - track.seen <= self.patience]
+        before, self._time = self._time, max(time, self._time)
+        time = self._time
+        self._tracks = [
+            track
+            for track in self._tracks
+            if time - track.seen <= self.patience or track.missed <= self._patience_frames
+        ]
+        reach = _LANDMARK_REACH * min(max(1.0, (time - before) / _SPARSE), _WIDEST_REACH) if self._tracks else 0.0
         boxes = [np.asarray(face.box, np.float64) for face in faces]
-        matched = self._match(boxes, faces, time)
+        matched = self._match(boxes, faces, time, reach)
+        for track in self._tracks:
+            track.missed += 1
         tracked_faces = [self._follow(matched.get(i), boxes[i], face, time) for i, face in enumerate(faces)]
         if size is not None:
             self._tracks = [t for t in self._tracks if t.seen == time or not _has_left(t, time, size)]
         return tracked_faces
 
-    def _match(self, boxes: list[np.ndarray], faces: Sequence[Face], time: float) -> dict[int, _Track]:
+    def _match(self, boxes: list[np.ndarray], faces: Sequence[Face], time: float, reach: float) -> dict[int, _Track]:
         """Map the index of each face that has a track to its track."""
         if not faces or not self._tracks:
             return {}
         landmarks = np.array([face.landmarks for face in faces], np.float64)
-        scores = _similarities(self._tracks, np.array(boxes), landmarks, time)
+        scores = _similarities(self._tracks, np.array(boxes), landmarks, time, reach)
         alike = np.where(scores < _MIN_SIMILARITY, 0.0, scores)
         rows, columns = np.flatnonzero(alike.any(axis=1)), np.flatnonzero(alike.any(axis=0))
         if not len(rows):
@@ -186,7 +206,9 @@ def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def _similarities(tracks: Sequence[_Track], boxes: np.ndarray, landmarks: np.ndarray, time: float) -> np.ndarray:
+def _similarities(
+    tracks: Sequence[_Track], boxes: np.ndarray, landmarks: np.ndarray, time: float, reach: float = _LANDMARK_REACH
+) -> np.ndarray:
     """Similarity of each track with each face: overlap of the boxes, mean distance of the landmarks in face sizes.
 
     Args:
@@ -194,6 +216,7 @@ def _similarities(tracks: Sequence[_Track], boxes: np.ndarray, landmarks: np.nda
         boxes: (F, 4) corners of the faces, pixels.
         landmarks: (F, 5, 2) pixels.
         time: seconds on the stream's clock.
+        reach: mean distance of the landmarks, in face sizes, at which they are 1/e similar.
 
     Returns:
         (T, F) similarities, 0..1.
@@ -204,7 +227,7 @@ def _similarities(tracks: Sequence[_Track], boxes: np.ndarray, landmarks: np.nda
     track_sizes, face_sizes = _sizes(expected)[:, None], _sizes(boxes)[None]
     distances = np.linalg.norm(expected_landmarks[:, None] - landmarks[None], axis=3).mean(2)
     distances /= (track_sizes + face_sizes) / 2
-    alike = np.exp(-distances / _LANDMARK_REACH)
+    alike = np.exp(-distances / reach)
     alike *= np.minimum(track_sizes, face_sizes) / np.maximum(track_sizes, face_sizes)
     return _OVERLAP_SHARE * overlaps(expected, boxes) + (1 - _OVERLAP_SHARE) * alike
 

@@ -1,43 +1,51 @@
 """Video files: the formats that are read, and their frames, whatever a file says of itself."""
 
-import os
-from math import isfinite
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain, starmap
 from pathlib import Path
 
-import cv2
+import av
+from av.packet import Packet
+from av.video.frame import VideoFrame
 
 from ferlib.errors import FerlibError
-from ferlib.live.frames import Frame, as_rgb
+from ferlib.live.frames import Frame
+from ferlib.live.video_decoding import Deinterlacer, OpenVideo, no_frames, open_video, picture_of
 
-_VIDEOS = "mp4 m4v mov avi mkv webm mjpeg mjpg mpg mpeg wmv 3gp flv m2ts mts ogv ts"
+_VIDEOS = (
+    "mp4 m4v mov qt avi mkv webm mjpeg mjpg mpg mpeg m2v vob wmv asf 3gp 3g2 flv m2ts mts m2t ogv ts dv mxf "
+    "h264 264 h265 265 hevc av1 obu ivf"
+)
 VIDEO_SUFFIXES = frozenset(f".{name}" for name in _VIDEOS.split())
+_LONGEST_GAP = 10.0  # seconds; a longer one in a broadcast is a new recording, as for FFmpeg's own programs
 _ASSUMED_RATE = 25.0  # frames a second of a video that does not say
-
-# FFmpeg, inside OpenCV, writes about every damaged byte on the terminal; what matters is reported by VideoSource.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
 class VideoSource:
-    """The frames of a video file in order.
+    """The frames of a video file in order, as a player shows them: whole, upright, with square pixels.
 
-    The file's own account of its length is not trusted: it is read until no frame comes any more.
+    A frame has the size that it was recorded in, which may change within a file. Its time is the file's own, in seconds
+    of the clock that a player shows; it rises from frame to frame. The file's own account of its length is not trusted:
+    it is read until no frame comes any more.
 
     Args:
         path: the file.
         every: take one frame in so many.
-        start: index of the first frame to give; those before it are passed over without decoding where possible.
+        start: index of the first frame to give; those before it are decoded and passed over.
 
     Attributes:
         path: the file.
         name: its name.
-        rate: frames a second.
+        rate: frames a second, on average.
         assumed: the file does not say its rate, and `rate` is a guess.
         claimed: frames that the file claims to hold, None when it does not say.
         seen: frames read or passed over so far.
         damaged: frames that could not be decoded so far.
 
     Raises:
-        FerlibError: the file is missing, empty, no video, or holds no frame.
+        FerlibError: the file is missing, empty, no video, holds no frame, or has frames that are too large.
     """
 
     def __init__(self, path: str | Path, every: int = 1, start: int = 0):
@@ -45,22 +53,19 @@ class VideoSource:
             raise FerlibError(f"every must be 1 or more, not {every}.")
         self.path, self.name = Path(path), Path(path).name
         self._check_file()
-        self._capture = cv2.VideoCapture(str(path))
+        self._video: OpenVideo | None = open_video(self.path)
+        self.claimed, self._claimed_seconds = self._video.claimed_frames, self._video.claimed_seconds
+        self.rate, self.assumed = _rate(self._video)
         self.seen = self.damaged = 0
-        self._every, self._time = every, float("-inf")
-        if not self._capture.isOpened() or not self._capture.grab():
+        self._every, self._start = every, start
+        self._packets, self._end, self._cut = 0, 0.0, False
+        self._clock = _Clock(self._video, self.rate)
+        frames = self._whole_frames(self._video)
+        first = list(_up_to_the_first(frames))
+        if not first or first[-1] is None:
             self.close()
-            raise FerlibError(
-                f"{path} holds no frame that can be read: it is no video, or cut short; make or copy it again."
-            )
-        self._grabbed = True
-        rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.assumed = not (isfinite(rate) and 0 < rate <= 1000)
-        self.rate = _ASSUMED_RATE if self.assumed else float(rate)
-        claimed = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.claimed = int(claimed) if isfinite(claimed) and 0 < claimed < 1e8 else None
-        while self.seen < start and self._grab():
-            self._pass_over()
+            raise no_frames(self.path)
+        self._frames = chain(first, frames)
 
     def read(self) -> Frame | None:
         """Give the next frame, None at the end.
@@ -68,28 +73,41 @@ class VideoSource:
         Raises:
             FerlibError: this frame cannot be decoded; the next call goes on.
         """
-        while self._grab():
-            index, seconds = self.seen, self._seconds()
-            if index % self._every:
-                self._pass_over()
+        for decoded in self._frames:
+            index, self.seen = self.seen, self.seen + 1
+            if index < self._start or index % self._every:
                 continue
-            self._pass_over()
-            good, picture = self._capture.retrieve()
-            if not good or picture is None:
+            if decoded is None:
                 self.damaged += 1
                 raise FerlibError(f"Frame {index} of {self.name} is damaged and was passed over.")
-            return Frame(index, seconds, as_rgb(picture))
+            return Frame(index, decoded.belongings.seconds, picture_of(decoded.frame, decoded.belongings.pixel_aspect))
         return None
 
     def close(self) -> None:
         """Close the file."""
-        self._capture.release()
-        self._grabbed = False
+        self._frames: Iterator[_Decoded | None] = iter(())
+        if self._video is not None:
+            self._video.close()
+            self._video = None
 
     @property
     def missing(self) -> int:
         """Number of frames that the file claims and that did not come, once it has been read to its end."""
-        return max(0, (self.claimed or 0) - self.seen)
+        return max(0, (self.claimed or 0) - self._packets)
+
+    @property
+    def shortfall(self) -> str | None:
+        """What the file claims to hold and does not, once it has been read to its end; None where nothing is missing.
+
+        A video of variable rate is no shorter for having fewer frames than its rate suggests: only tables of frames,
+        a written length, and a file that ends in the middle of a frame are evidence.
+        """
+        if self.missing > max(1, 0.01 * self._packets):
+            return f"claims {self.claimed} frames and gave {self._packets}"
+        length = self._claimed_seconds
+        if length is not None and self._end < length - max(0.5, 0.01 * length, 2 * self._clock.step):
+            return f"claims to last {length:.1f} seconds and ends after {self._end:.1f}"
+        return "ends in the middle of a frame" if self._cut else None
 
     def _check_file(self) -> None:
         if not self.path.is_file():
@@ -98,39 +116,130 @@ class VideoSource:
         if self.path.stat().st_size == 0:
             raise FerlibError(f"{self.path} is empty (0 bytes); copy or download it again.")
 
-    def _grab(self) -> bool:
-        """Tell whether a frame is at hand; that of the constructor is used first."""
-        self._grabbed = self._grabbed or (self._capture.isOpened() and self._capture.grab())
-        return self._grabbed
+    def _whole_frames(self, video: OpenVideo) -> Iterator["_Decoded | None"]:
+        """Deinterlaced frames with their times; None for one that cannot be decoded."""
+        deinterlacer, stream = Deinterlacer(), video.stream
+        size = stream.width, stream.height
+        for frame in self._coded_frames(video):
+            if frame is None:
+                yield from starmap(_Decoded, deinterlacer.flush())
+                yield None
+                continue
+            known = (frame.width, frame.height) == size  # otherwise the container speaks of other frames
+            aspect = stream.sample_aspect_ratio if known else stream.codec_context.sample_aspect_ratio
+            belongings = _Belongings(self._clock.seconds(frame), aspect)
+            yield from starmap(_Decoded, deinterlacer.push(frame, belongings))
+        yield from starmap(_Decoded, deinterlacer.flush())
 
-    def _pass_over(self) -> None:
-        self._grabbed = False
-        self.seen += 1
+    def _coded_frames(self, video: OpenVideo) -> Iterator[VideoFrame | None]:
+        """Frames as they are stored; None for one that cannot be decoded."""
+        try:
+            for packet in video.container.demux():
+                if packet.pts is not None and packet.time_base is not None:
+                    self._end = max(self._end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                if packet.stream_index == video.stream.index:
+                    yield from self._decode(video, packet)
+        except av.FFmpegError:
+            self._cut = True
+            yield from self._decode(video, None)
 
-    def _seconds(self) -> float:
-        """Time of the frame at hand: its own where it rises, else the one that follows from the rate."""
-        stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        usable = not self.assumed and isfinite(stamp) and stamp > self._time
-        self._time = max(stamp if usable else self.seen / self.rate, self._time)
-        return max(self._time, 0.0)
+    def _decode(self, video: OpenVideo, packet: Packet | None) -> Iterator[VideoFrame | None]:
+        """Frames that come out when a packet goes in, None for an error; the last packet is None or empty."""
+        if packet is not None and packet.size:
+            self._packets, self._cut = self._packets + 1, packet.is_corrupt
+        try:
+            yield from video.stream.decode(packet)
+        except av.EOFError:
+            return
+        except av.FFmpegError:
+            if self._cut:  # the end of a cut file is no damaged frame
+                self._packets -= 1
+            else:
+                yield None
 
 
-def open_writer(path: str | Path, code: str, rate: float, size: tuple[int, int]) -> cv2.VideoWriter:
-    """Open a video file for writing BGR frames.
+@dataclass(frozen=True)
+class _Belongings:
+    """What belongs to a frame while it is deinterlaced.
+
+    Attributes:
+        seconds: its time.
+        pixel_aspect: width of its pixels by their height.
+    """
+
+    seconds: float
+    pixel_aspect: Fraction | None
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A whole frame, not yet a picture.
+
+    Attributes:
+        frame: the frame.
+        belongings: its time and the shape of its pixels.
+    """
+
+    frame: VideoFrame
+    belongings: _Belongings
+
+
+class _Clock:
+    """Times of frames, which rise from one to the next.
 
     Args:
-        path: the file.
-        code: four letters that name the codec.
-        rate: frames a second.
-        size: width and height of the frames, pixels.
+        video: the file; where its format has no clock of its own, times count from its first frame or sound.
+        rate: frames a second, for frames without a time.
 
-    Raises:
-        FerlibError: this installation of OpenCV cannot write such a file, or not there.
+    Attributes:
+        step: seconds between the last two frames.
     """
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), rate, size)
-    if not writer.isOpened():
-        raise FerlibError(f"{Path(path).name} could not be opened as a {code} video; choose another folder or format.")
-    return writer
+
+    def __init__(self, video: OpenVideo, rate: float):
+        start = (video.container.start_time or 0) / av.time_base
+        self._origin = start if start < 0 or not video.has_clock else 0.0
+        self._jumps, self._has_times = not video.has_clock, not video.is_raw
+        self._usual_step = 1 / rate
+        self._last: float | None = None
+        self.step = 0.0
+
+    def seconds(self, frame: VideoFrame) -> float:
+        """Give the time of the next frame.
+
+        Args:
+            frame: the next frame in the order of presentation.
+        """
+        following = 0.0 if self._last is None else self._last + self._usual_step
+        time = following
+        if self._has_times and frame.pts is not None and frame.time_base is not None:
+            time = float(frame.pts * frame.time_base) - self._origin
+        if self._last is None:
+            time = max(0.0, time)
+        elif self._jumps and not 0 < time - self._last < _LONGEST_GAP:  # a new recording begins: its times go on
+            following = self._last + (self.step or self._usual_step)
+            self._origin -= following - time
+            time = following
+        elif time <= self._last:
+            time = following
+        self.step = 0.0 if self._last is None else time - self._last
+        self._last = time
+        return time
+
+
+def _up_to_the_first(frames: Iterator[_Decoded | None]) -> Iterator[_Decoded | None]:
+    """Frames up to the first that could be decoded."""
+    for frame in frames:
+        yield frame
+        if frame is not None:
+            return
+
+
+def _rate(video: OpenVideo) -> tuple[float, bool]:
+    """Frames a second, and whether they are a guess because the file does not say."""
+    stream = video.stream
+    rates = [stream.codec_context.framerate] if video.is_raw else [stream.average_rate, stream.guessed_rate]
+    rate = next((float(rate) for rate in rates if rate), 0.0)
+    return (rate, False) if rate > 0 else (_ASSUMED_RATE, True)
 
 
 def is_video(path: str | Path) -> bool:

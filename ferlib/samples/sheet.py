@@ -8,7 +8,7 @@ import numpy as np
 
 from ferlib.faces.pictures import sample_picture
 from ferlib.files import atomic_path
-from ferlib.live.video_source import open_writer
+from ferlib.live.video_writer import VideoWriter
 
 VARIANTS = ("as it is", "mirrored", "tilted", "dark", "blurred", "small")
 """Tiles of `face_sheet` in reading order."""
@@ -63,11 +63,9 @@ def write_clip(path: str | Path, seconds: float = 6.0, rate: float = 10.0) -> Pa
         seconds: length of the clip.
         rate: frames a second.
     """
-    with atomic_path(path) as temporary:
-        writer = open_writer(temporary, "MJPG" if Path(path).suffix == ".avi" else "mp4v", rate, (640, 480))
-        for frame in moving_clip(seconds, rate):
-            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-        writer.release()
+    with atomic_path(path) as temporary, VideoWriter(temporary, rate) as writer:
+        for index, frame in enumerate(moving_clip(seconds, rate)):
+            writer.write(frame, index / rate)
     return Path(path)
 
 

@@ -15,7 +15,8 @@ from ferlib.scoring.workers import ScoredPicture
 
 ENDING = ".part.jsonl"
 _PICTURES_FORM = 2  # of the lines; a file with another number is begun afresh
-_VIDEO_FORM = 3
+_VIDEO_FORM = 4
+_PATIENCE_FRAMES = 2  # that a face may be missed in where frames are seconds apart
 
 
 def progress_path(output: Path) -> Path:
@@ -204,7 +205,7 @@ class VideoLog(_ProgressFile):
         Yields:
             Index and time (seconds) of each frame, and its faces.
         """
-        tracker = Tracker(time_constant=smoothing)
+        tracker = Tracker(time_constant=smoothing, patience_frames=_PATIENCE_FRAMES)
         with open(self.path, "rb") as handle:
             next(handle)  # the header
             for text in handle:

@@ -4,16 +4,17 @@ The slow part, finding and classifying, comes first; its results go line by line
 which an interrupted run goes on. Tracks, table and annotated video are made from that file at the end, and quickly.
 """
 
+import hashlib
 import sys
 import tempfile
 from collections import Counter
 from csv import writer as csv_writer
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TextIO
 
 import cv2
-import numpy as np
 from tqdm import tqdm
 
 from ferlib.annotate.boxes import annotate
@@ -21,13 +22,16 @@ from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
 from ferlib.live import records
 from ferlib.live.following import DETECT_EVERY, FaceFollower
+from ferlib.live.frames import Frame
 from ferlib.live.smoothing import TIME_CONSTANT
-from ferlib.live.video_source import VideoSource, open_writer
+from ferlib.live.video_source import VideoSource
+from ferlib.live.video_writer import VideoWriter, read_comment
 from ferlib.pipeline import EmotionPipeline
 from ferlib.scoring.progress import VideoLog, progress_path
 from ferlib.text import table
 
 ANNOTATED_VIDEO = ".annotated.mp4"
+_LONGEST_FOLLOWING = 1.0  # seconds from one frame to the next over which a face is looked for where it was
 _STATUS_INTERRUPTED = 130
 
 
@@ -90,7 +94,8 @@ def predict_video(
         path: the video.
         pipeline: reads each frame.
         csv: a file for the table, `records.COLUMNS`.
-        annotate_dir: a folder for ``<stem>.annotated.mp4``.
+        annotate_dir: a folder for ``<stem>.annotated.mp4``; where that is the copy of another video, the name gets
+            ``-2``, ``-3`` and so on.
         every: read one frame in so many.
         detect_every: of those, frames from one detection to the next; 1 detects in each: see `FaceFollower`.
         smoothing: time constant of the probabilities, seconds.
@@ -110,9 +115,13 @@ def predict_video(
         raise FerlibError(f"detect_every must be 1 or more, not {detect_every}.")
     _check_output_names(path, csv, annotate_dir)
     VideoSource(path, every).close()  # its sentence, if it is no video
-    annotated = None if annotate_dir is None else Path(annotate_dir) / f"{path.stem}{ANNOTATED_VIDEO}"
+    annotated = None if annotate_dir is None else _annotated_path(path, Path(annotate_dir))
     threshold = pipeline.threshold if threshold is None else threshold
     outputs = _Outputs(None if csv is None else Path(csv), annotated, smoothing, threshold)
+    if annotated is not None and annotated.name != f"{path.stem}{ANNOTATED_VIDEO}":
+        err.write(
+            f"ferlib: {path.stem}{ANNOTATED_VIDEO} is of another video; the copy of {path} is {annotated.name}.\n"
+        )
     with tempfile.TemporaryDirectory(prefix="ferlib-") as scratch:
         part = progress_path(outputs.first or Path(scratch) / path.name)
         log = VideoLog(part, path, pipeline, every=every, detect_every=detect_every)
@@ -140,11 +149,27 @@ def _check_output_names(path: Path, csv: str | Path | None, annotate_dir: str | 
         raise FerlibError(f"{annotate_dir} is a file; name a folder for the annotated video.")
 
 
+def _annotated_path(path: Path, folder: Path) -> Path:
+    """First name that is free, or taken by an earlier copy of the same video."""
+    for number in count(1):
+        target = folder / f"{path.stem}{f'-{number}' if number > 1 else ''}{ANNOTATED_VIDEO}"
+        if not target.is_file() or read_comment(target) == _copy_comment(path):
+            return target
+    raise AssertionError  # count has no end
+
+
+def _copy_comment(path: Path) -> str:
+    """Text in an annotated copy that tells which file it was made from, and nothing about its folder."""
+    digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
+    return f"annotated copy, source {digest[:16]}"
+
+
 def _analyse(
     path: Path, pipeline: EmotionPipeline, log: VideoLog, every: int, detect_every: int, err: TextIO, progress: bool
 ) -> bool:
     """Bring the log up to the video's end; True when frames were damaged or did not come."""
     follower, source = FaceFollower(pipeline), VideoSource(path, every, log.start)
+    before = float("-inf")
     bar = tqdm(total=source.claimed, initial=log.start, unit="frame", file=err, leave=False,
                disable=not (progress and err.isatty()))  # fmt: skip
     try:
@@ -160,6 +185,9 @@ def _analyse(
                 bar.update(source.seen - bar.n)
             if frame is None:
                 break
+            if frame.time - before > _LONGEST_FOLLOWING:
+                follower.reset()
+            before = frame.time
             faces, detected = follower.step(frame.image, detect_every)
             log.add(frame.index, frame.time, faces, detected=detected)
     finally:
@@ -167,12 +195,9 @@ def _analyse(
         source.close()
     if source.assumed:
         err.write(f"ferlib: {path} does not say how fast it plays; {source.rate:.0f} frames a second were assumed.\n")
-    short = source.missing > max(1, 0.01 * source.seen)
-    if short:
-        err.write(
-            f"ferlib: {path} claims {source.claimed} frames and gave {source.seen}; it is cut short or damaged.\n"
-        )
-    return bool(log.damaged or source.damaged or short)
+    if source.shortfall is not None:
+        err.write(f"ferlib: {path} {source.shortfall}; it is cut short or damaged.\n")
+    return bool(log.damaged or source.damaged or source.shortfall)
 
 
 def _write_outputs(path: Path, log: VideoLog, every: int, outputs: _Outputs) -> dict[int, _TrackSummary]:
@@ -196,35 +221,34 @@ def _write_outputs(path: Path, log: VideoLog, every: int, outputs: _Outputs) -> 
 
 
 def _draw(path: Path, log: VideoLog, every: int, outputs: _Outputs, target: Path) -> None:
-    """Write the annotated video, one frame for each that was read."""
+    """Write the annotated video, one frame for each that was read, at the time that it has in the video."""
     source, writer = VideoSource(path, every), None
     try:
-        for frame, _, faces in log.tracked(outputs.smoothing):
-            picture = _frame_at(source, frame)
-            if picture is None:
+        for index, _, faces in log.tracked(outputs.smoothing):
+            frame = _frame_at(source, index)
+            if frame is None:
                 break
             steadied = [face.steadied(outputs.threshold) for face in faces]
-            drawn = cv2.resize(annotate(picture, steadied, bars=False), picture.shape[1::-1])
-            size = drawn.shape[1] & ~1, drawn.shape[0] & ~1  # the encoder takes even sizes only
-            writer = writer or open_writer(target, "mp4v", source.rate / every, size)
-            writer.write(cv2.cvtColor(drawn[: size[1], : size[0]], cv2.COLOR_RGB2BGR))
+            drawn = cv2.resize(annotate(frame.image, steadied, bars=False), frame.image.shape[1::-1])
+            writer = writer or VideoWriter(target, source.rate / every, _copy_comment(path))
+            writer.write(drawn, frame.time)
     finally:
         source.close()
         if writer is not None:
-            writer.release()
+            writer.close()
     if writer is None:
         raise FerlibError(f"no frame of {path.name} could be read, so there is nothing to draw.")
 
 
-def _frame_at(source: VideoSource, index: int) -> np.ndarray | None:
-    """Picture of frame `index`, which lies ahead; damaged ones before it are passed over again."""
+def _frame_at(source: VideoSource, index: int) -> Frame | None:
+    """Frame `index`, which lies ahead; damaged ones before it are passed over again."""
     while True:
         try:
             frame = source.read()
         except FerlibError:
             continue
         if frame is None or frame.index >= index:
-            return None if frame is None else frame.image
+            return frame
 
 
 def _summary(path: Path, tracks: dict[int, _TrackSummary]) -> str:

@@ -3,10 +3,10 @@ import io
 import json
 import tracemalloc
 
-import cv2
+import av
 import numpy as np
 import pytest
-from fakes import FakeDetector, NoCrops, moving, write_video
+from fakes import FakeDetector, NoCrops, make_face, moving, write_video
 
 from ferlib.errors import FerlibError
 from ferlib.live.records import COLUMNS
@@ -79,8 +79,8 @@ def test_small_sizes_stay_and_odd_ones_become_even(size, tmp_path):
     clip = write_video(tmp_path / "odd.avi", frames)
     detector = FakeDetector((10, 5, 40, 30))
     assert run(clip, Plain(detector), annotate_dir=tmp_path / "out")[0] == 0
-    capture = cv2.VideoCapture(str(tmp_path / "out" / "odd.annotated.mp4"))
-    assert capture.read()[1].shape[1::-1] == (size[0] & ~1, size[1] & ~1)
+    picture = VideoSource(tmp_path / "out" / "odd.annotated.mp4").read().image
+    assert picture.shape[1::-1] == (size[0] & ~1, size[1] & ~1)
 
 
 class Plain(NoCrops):
@@ -215,11 +215,6 @@ def test_where_no_frame_can_be_drawn_there_is_no_video(pipeline, clip, tmp_path,
     assert not list((tmp_path / "out").glob("*.mp4"))
 
 
-def test_a_video_that_cannot_be_opened_for_writing_is_said(tmp_path):
-    with pytest.raises(FerlibError, match="could not be opened as a mp4v video"):
-        video.open_writer(tmp_path / "no such folder" / "clip.mp4", "mp4v", 10, (64, 48))
-
-
 def test_a_run_that_goes_on_remembers_the_damage_before_it(pipeline, clip, tmp_path, monkeypatch):
     monkeypatch.setattr(video, "VideoSource", Damaged)
     assert run(clip, Counting(pipeline, stop=6), csv=tmp_path / "rows.csv")[0] == 130
@@ -257,6 +252,88 @@ def test_impossible_outputs_are_refused_before_any_work(pipeline, clip, tmp_path
     (tmp_path / "file").touch()
     with pytest.raises(FerlibError, match="is a file"):
         run(clip, pipeline, annotate_dir=tmp_path / "file")
+
+
+def all_frames(path):
+    source, frames = VideoSource(path), []
+    while (frame := source.read()) is not None:
+        frames.append(frame)
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("name", "times"),
+    [
+        ("variable.mkv", [0.0, 0.03, 0.06, 0.5, 0.9, 1.43]),
+        ("late.mkv", [5.6, 5.7, 5.8, 5.9]),
+        ("lapse.mp4", [0, 60, 120, 180]),
+    ],
+)
+def test_an_annotated_copy_keeps_the_times_of_the_video(tmp_path, name, times):
+    clip = write_video(tmp_path / name, [np.full((96, 128, 3), 60, np.uint8)] * len(times), 30, "libx264", times)
+    target, table = tmp_path / f"{clip.stem}.annotated.mp4", tmp_path / "rows.csv"
+    status, _, err = run(clip, Plain(FakeDetector((10, 5, 60, 60))), annotate_dir=tmp_path, csv=table)
+    assert (status, err) == (0, "")
+    np.testing.assert_allclose([frame.time for frame in all_frames(target)], times, atol=1e-4)
+    np.testing.assert_allclose([float(row["time"]) for row in rows_of(table)], times, atol=1e-3)
+
+
+def test_an_annotated_copy_is_what_browsers_play(tmp_path):
+    clip = write_video(tmp_path / "a.mkv", [np.full((96, 128, 3), 60, np.uint8)] * 3)
+    run(clip, Plain(FakeDetector()), annotate_dir=tmp_path)
+    target = tmp_path / "a.annotated.mp4"
+    with av.open(str(target)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
+    data = target.read_bytes()
+    assert data[4:8] == b"ftyp"
+    assert 0 < data.index(b"moov") < data.index(b"mdat")  # it plays while it loads
+
+
+def test_copies_of_videos_with_one_stem_do_not_replace_each_other(tmp_path):
+    pictures = [np.full((96, 128, 3), grey, np.uint8) for grey in (40, 200)]
+    first, second = (
+        write_video(tmp_path / name, [picture] * 3) for name, picture in zip(("a.avi", "a.mkv"), pictures, strict=True)
+    )
+    for clip in (first, second, first, second):
+        status, _, err = run(clip, Plain(FakeDetector()), annotate_dir=tmp_path / "out")
+        assert status == 0
+        assert err == ("" if clip == first else f"ferlib: a.annotated.mp4 is of another video; the copy of {clip} is "
+                       "a-2.annotated.mp4.\n")  # fmt: skip
+    levels = {path.name: int(all_frames(path)[0].image.mean()) for path in (tmp_path / "out").iterdir()}
+    assert levels == {"a.annotated.mp4": pytest.approx(40, abs=4), "a-2.annotated.mp4": pytest.approx(200, abs=4)}
+
+
+@pytest.mark.parametrize("spacing", [2, 10, 60])
+def test_a_face_in_frames_far_apart_is_one_track(tmp_path, spacing):
+    times = [spacing * index for index in range(10)]
+    clip = write_video(tmp_path / "a.mkv", [np.full((96, 128, 3), 60, np.uint8)] * 10, 25, times=times)
+    assert "1 face followed" in run(clip, Plain(FakeDetector((10, 5, 60, 60))), detect_every=6)[1]
+
+
+def test_a_face_that_moves_between_frames_two_seconds_apart_is_one_track(tmp_path):
+    clip = write_video(tmp_path / "a.avi", [np.full((240, 320, 3), 60, np.uint8)] * 100, 5)
+    detector = FakeDetector()
+    places = iter(range(0, 200, 20))
+
+    def detect(image, min_face_size=None):
+        left = 20 + next(places)
+        return [make_face((left, 50, left + 60, 130))]
+
+    detector.__class__ = type("Moving", (FakeDetector,), {"__call__": lambda self, image, size=None: detect(image)})
+    assert "1 face followed" in run(clip, Plain(detector), every=10)[1]
+
+
+def test_one_second_of_two_people_is_still_two_tracks(tmp_path):
+    clip = write_video(tmp_path / "a.avi", [np.full((240, 320, 3), 60, np.uint8)] * 5, 0.5)
+    assert "2 faces followed" in run(clip, Plain(FakeDetector((10, 50, 70, 130), (200, 50, 260, 130))))[1]
+
+
+def test_a_name_with_a_colon_is_read_and_copied(tmp_path, monkeypatch):
+    write_video(tmp_path / "a.mp4", [np.full((96, 128, 3), 60, np.uint8)] * 3).rename(tmp_path / "12:30.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert run("12:30.mp4", Plain(FakeDetector()), annotate_dir=".")[0] == 0
+    assert len(all_frames("12:30.annotated.mp4")) == 3
 
 
 @pytest.mark.slow
