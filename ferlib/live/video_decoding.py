@@ -43,7 +43,13 @@ class _ReadOnlyFile:
         self._handle = open(path, "rb")  # noqa: SIM115 - it stays open as long as this object
         suffix = path.suffix.lower()
         self.name = f"video{suffix}" if suffix.isascii() else "video"
-        self.read, self.seek, self.tell = self._handle.read, self._handle.seek, self._handle.tell
+        self.read, self.tell = self._handle.read, self._handle.tell
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._handle.seek(offset, whence)
+        except (OSError, ValueError):  # a damaged file names places before its beginning
+            return -1
 
     def close(self) -> None:
         self._handle.close()
@@ -120,12 +126,15 @@ def _opened(path: Path, file: _ReadOnlyFile) -> OpenVideo:
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
     try:
         container = cast(InputContainer, av.open(file, options=options, metadata_errors="replace", buffer_size=_BUFFER))
-    except (av.FFmpegError, ValueError) as error:
+    except (av.FFmpegError, OSError, ValueError) as error:
         raise no_frames(path) from error
     stream = container.streams.best("video")
     if stream is None or stream.disposition & stream.disposition.attached_pic:
         container.close()
         raise FerlibError(f"{path} holds no moving pictures; give a video file.")
+    if stream.codec_context is None:
+        container.close()
+        raise FerlibError(f"The pictures of {path} are coded in a way that is not known; convert it to MP4.")
     video = cast(VideoStream, stream)
     if video.width * video.height > LARGEST_FRAME:
         size = f"{video.width} x {video.height}"
@@ -210,7 +219,7 @@ def _deinterlacing_graph(frame: VideoFrame) -> Graph:
     return graph
 
 
-def picture_of(frame: VideoFrame, pixel_aspect: Fraction | None) -> np.ndarray:
+def picture_of(frame: VideoFrame, pixel_aspect: Fraction | None) -> np.ndarray | None:
     """Convert a decoded frame to the picture that a player shows.
 
     Args:
@@ -219,9 +228,13 @@ def picture_of(frame: VideoFrame, pixel_aspect: Fraction | None) -> np.ndarray:
 
     Returns:
         (H, W, 3) uint8 RGB with square pixels: the shorter side of the pixels is stretched, so that nothing is lost.
+        None where the frame's colours or format make no sense.
     """
     width, height = _square_size(frame.width, frame.height, pixel_aspect)
-    rgb = frame.reformat(width=width, height=height, format="rgb24", interpolation="BICUBIC").to_ndarray()
+    try:
+        rgb = frame.reformat(width=width, height=height, format="rgb24", interpolation="BICUBIC").to_ndarray()
+    except (av.FFmpegError, ValueError):
+        return None
     return np.ascontiguousarray(_turned(rgb, frame))
 
 

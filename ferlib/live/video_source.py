@@ -77,10 +77,11 @@ class VideoSource:
             index, self.seen = self.seen, self.seen + 1
             if index < self._start or index % self._every:
                 continue
-            if decoded is None:
+            picture = None if decoded is None else picture_of(decoded.frame, decoded.belongings.pixel_aspect)
+            if decoded is None or picture is None:
                 self.damaged += 1
                 raise FerlibError(f"Frame {index} of {self.name} is damaged and was passed over.")
-            return Frame(index, decoded.belongings.seconds, picture_of(decoded.frame, decoded.belongings.pixel_aspect))
+            return Frame(index, decoded.belongings.seconds, picture)
         return None
 
     def close(self) -> None:
@@ -139,7 +140,7 @@ class VideoSource:
                     self._end = max(self._end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
                 if packet.stream_index == video.stream.index:
                     yield from self._decode(video, packet)
-        except av.FFmpegError:
+        except (av.FFmpegError, OSError):  # OSError: the file itself cannot be read on
             self._cut = True
             yield from self._decode(video, None)
 

@@ -115,13 +115,9 @@ def predict_video(
         raise FerlibError(f"detect_every must be 1 or more, not {detect_every}.")
     _check_output_names(path, csv, annotate_dir)
     VideoSource(path, every).close()  # its sentence, if it is no video
-    annotated = None if annotate_dir is None else _annotated_path(path, Path(annotate_dir))
+    annotated = None if annotate_dir is None else _annotated_path(path, Path(annotate_dir), err)
     threshold = pipeline.threshold if threshold is None else threshold
     outputs = _Outputs(None if csv is None else Path(csv), annotated, smoothing, threshold)
-    if annotated is not None and annotated.name != f"{path.stem}{ANNOTATED_VIDEO}":
-        err.write(
-            f"ferlib: {path.stem}{ANNOTATED_VIDEO} is of another video; the copy of {path} is {annotated.name}.\n"
-        )
     with tempfile.TemporaryDirectory(prefix="ferlib-") as scratch:
         part = progress_path(outputs.first or Path(scratch) / path.name)
         log = VideoLog(part, path, pipeline, every=every, detect_every=detect_every)
@@ -149,13 +145,15 @@ def _check_output_names(path: Path, csv: str | Path | None, annotate_dir: str | 
         raise FerlibError(f"{annotate_dir} is a file; name a folder for the annotated video.")
 
 
-def _annotated_path(path: Path, folder: Path) -> Path:
-    """First name that is free, or taken by an earlier copy of the same video."""
-    for number in count(1):
-        target = folder / f"{path.stem}{f'-{number}' if number > 1 else ''}{ANNOTATED_VIDEO}"
-        if not target.is_file() or read_comment(target) == _copy_comment(path):
-            return target
-    raise AssertionError  # count has no end
+def _annotated_path(path: Path, folder: Path, err: TextIO) -> Path:
+    """First name that is free, or taken by an earlier copy of the same video; another than the usual one is said."""
+    usual = target = folder / f"{path.stem}{ANNOTATED_VIDEO}"
+    numbers = count(2)
+    while target.is_file() and read_comment(target) != _copy_comment(path):
+        target = folder / f"{path.stem}-{next(numbers)}{ANNOTATED_VIDEO}"
+    if target != usual:
+        err.write(f"ferlib: {usual.name} is of another video; the copy of {path} is {target.name}.\n")
+    return target
 
 
 def _copy_comment(path: Path) -> str:

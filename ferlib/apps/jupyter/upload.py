@@ -14,7 +14,7 @@ from ferlib.errors import FerlibError
 
 MAX_FILE_BYTES = 100_000_000  # of one file
 PICTURES = "image/*,.tif,.tiff,.jp2"
-VIDEOS = "video/*,.mkv,.avi,.mjpeg"
+VIDEOS = "video/*,.mkv,.avi,.mjpeg,.vob,.asf,.mts,.m2ts,.h264,.av1"
 
 
 class DropZone(anywidget.AnyWidget):
