@@ -356,6 +356,43 @@ def test_damaged_packets_are_named_and_passed_over(tmp_path, photo):
     assert (source.damaged, len(frames), source.missing) == (1, 19, 0)
 
 
+def test_an_unknown_codec_is_one_sentence(tmp_path, photo):
+    path = write_video(tmp_path / "a.mkv", moving(photo, 5), 10, "libx264")
+    data = path.read_bytes()
+    assert b"V_MPEG4/ISO/AVC" in data
+    path.write_bytes(data.replace(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/XYZ"))
+    with pytest.raises(FerlibError, match="coded in a way that is not known"):
+        VideoSource(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "code"),
+    [(".mp4", "libx264"), (".mkv", "libx264"), (".avi", "mjpeg"), (".mts", "libx264"), (".mpg", "mpeg2video"),
+     (".asf", "mpeg4"), (".flv", "libx264"), (".h264", "libx264")],
+)  # fmt: skip
+def test_damaged_files_end_in_frames_whose_times_rise_or_in_a_sentence(tmp_path, suffix, code):
+    whole = write_video(tmp_path / f"a{suffix}", bars(12), 25, code).read_bytes()
+    rng = np.random.default_rng(0)
+    path, read, refused = tmp_path / f"b{suffix}", 0, 0
+    for attempt in range(25):
+        data = bytearray(whole[: rng.integers(1, len(whole))] if attempt % 3 == 0 else whole)
+        for place in rng.integers(0, min(len(data), 600 if attempt % 3 == 1 else len(data)), 12):
+            data[place] = rng.integers(256)
+        path.write_bytes(data)
+        try:
+            source = VideoSource(path)
+        except FerlibError:
+            refused += 1
+            continue
+        times = [frame.time for frame in read_all(source)[0]]
+        source.close()
+        assert np.isfinite(times).all()
+        assert (np.diff(times) > 0).all()
+        read += 1
+    assert read + refused == 25
+    assert read
+
+
 def test_videos_are_known_by_their_suffix():
     assert is_video("a.MP4")
     assert is_video("a.webm")
