@@ -13,6 +13,7 @@ import numpy as np
 from av.container import InputContainer
 from av.filter import Graph
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from ferlib.errors import FerlibError
@@ -219,23 +220,29 @@ def _deinterlacing_graph(frame: VideoFrame) -> Graph:
     return graph
 
 
-def picture_of(frame: VideoFrame, pixel_aspect: Fraction | None) -> np.ndarray | None:
-    """Convert a decoded frame to the picture that a player shows.
+class PictureConverter:
+    """Converts decoded frames to the pictures that a player shows; it keeps what frames of one format share."""
 
-    Args:
-        frame: a frame of any pixel format; its display matrix turns it.
-        pixel_aspect: width of a pixel by its height; None stands for square ones.
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
 
-    Returns:
-        (H, W, 3) uint8 RGB with square pixels: the shorter side of the pixels is stretched, so that nothing is lost.
-        None where the frame's colours or format make no sense.
-    """
-    width, height = _square_size(frame.width, frame.height, pixel_aspect)
-    try:
-        rgb = frame.reformat(width=width, height=height, format="rgb24", interpolation="BICUBIC").to_ndarray()
-    except (av.FFmpegError, ValueError):
-        return None
-    return np.ascontiguousarray(_turned(rgb, frame))
+    def convert(self, frame: VideoFrame, pixel_aspect: Fraction | None) -> np.ndarray | None:
+        """Convert a decoded frame.
+
+        Args:
+            frame: a frame of any pixel format; its display matrix turns it.
+            pixel_aspect: width of a pixel by its height; None stands for square ones.
+
+        Returns:
+            (H, W, 3) uint8 RGB with square pixels: the shorter side of the pixels is stretched, so that nothing is
+            lost. None where the frame's colours or format make no sense.
+        """
+        width, height = _square_size(frame.width, frame.height, pixel_aspect)
+        try:
+            rgb = self._reformatter.reformat(frame, width, height, "rgb24", interpolation="BICUBIC").to_ndarray()
+        except (av.FFmpegError, ValueError):
+            return None
+        return np.ascontiguousarray(_turned(rgb, frame))
 
 
 def _square_size(width: int, height: int, pixel_aspect: Fraction | None) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 
 from ferlib.errors import FerlibError
 from ferlib.live.frames import Frame
-from ferlib.live.video_decoding import Deinterlacer, OpenVideo, no_frames, open_video, picture_of
+from ferlib.live.video_decoding import Deinterlacer, OpenVideo, PictureConverter, no_frames, open_video
 
 _VIDEOS = (
     "mp4 m4v mov qt avi mkv webm mjpeg mjpg mpg mpeg m2v vob wmv asf 3gp 3g2 flv m2ts mts m2t ogv ts dv mxf "
@@ -59,7 +59,7 @@ class VideoSource:
         self.seen = self.damaged = 0
         self._every, self._start = every, start
         self._packets, self._end, self._cut = 0, 0.0, False
-        self._clock = _Clock(self._video, self.rate)
+        self._clock, self._converter = _Clock(self._video, self.rate), PictureConverter()
         frames = self._whole_frames(self._video)
         first = list(_up_to_the_first(frames))
         if not first or first[-1] is None:
@@ -77,7 +77,9 @@ class VideoSource:
             index, self.seen = self.seen, self.seen + 1
             if index < self._start or index % self._every:
                 continue
-            picture = None if decoded is None else picture_of(decoded.frame, decoded.belongings.pixel_aspect)
+            picture = (
+                None if decoded is None else self._converter.convert(decoded.frame, decoded.belongings.pixel_aspect)
+            )
             if decoded is None or picture is None:
                 self.damaged += 1
                 raise FerlibError(f"Frame {index} of {self.name} is damaged and was passed over.")
