@@ -90,6 +90,15 @@ class OpenVideo:
             return len(self.stream.index_entries)
         return self.stream.frames if 0 < self.stream.frames < 10**8 else None
 
+    def expected_frames(self, rate: float) -> int | None:
+        """Estimate the number of frames for a progress bar; None where not even the length is known.
+
+        Args:
+            rate: frames a second.
+        """
+        seconds = (self.container.duration or 0) / av.time_base
+        return self.claimed_frames or (round(seconds * rate) if 0 < seconds * rate < 1e8 else None)
+
     @property
     def claimed_seconds(self) -> float | None:
         """Time at which the last frame or sound ends by the header, None where FFmpeg only estimates it."""

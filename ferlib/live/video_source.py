@@ -41,6 +41,7 @@ class VideoSource:
         rate: frames a second, on average.
         assumed: the file does not say its rate, and `rate` is a guess.
         claimed: frames that the file claims to hold, None when it does not say.
+        expected: frames that it should hold by its length and rate, a guess for progress bars; None when not known.
         seen: frames read or passed over so far.
         damaged: frames that could not be decoded so far.
 
@@ -56,6 +57,7 @@ class VideoSource:
         self._video: OpenVideo | None = open_video(self.path)
         self.claimed, self._claimed_seconds = self._video.claimed_frames, self._video.claimed_seconds
         self.rate, self.assumed = _rate(self._video)
+        self.expected = self._video.expected_frames(self.rate)
         self.seen = self.damaged = 0
         self._every, self._start = every, start
         self._packets, self._end, self._cut = 0, 0.0, False

@@ -168,7 +168,7 @@ def _analyse(
     """Bring the log up to the video's end; True when frames were damaged or did not come."""
     follower, source = FaceFollower(pipeline), VideoSource(path, every, log.start)
     before = float("-inf")
-    bar = tqdm(total=source.claimed, initial=log.start, unit="frame", file=err, leave=False,
+    bar = tqdm(total=source.expected, initial=log.start, unit="frame", file=err, leave=False,
                disable=not (progress and err.isatty()))  # fmt: skip
     try:
         while True:

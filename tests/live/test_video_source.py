@@ -261,6 +261,29 @@ def test_a_cut_mp4_whose_index_comes_first(tmp_path, photo):
     assert source.shortfall == f"claims 40 frames and gave {40 - source.missing}"
 
 
+def test_a_trimmed_mp4_is_not_cut_short(tmp_path, photo):
+    """A phone trims by an edit list: the frames before it stay in the file and are not shown."""
+    path = write_video(tmp_path / "a.mp4", moving(photo, 30), 10, tune="zerolatency")
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(path)) as whole, av.open(str(tmp_path / "b.mp4"), "w", options=options) as trimmed:
+        stream = trimmed.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(video=0):
+            if packet.dts is not None:
+                second = round(1 / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts - second, packet.dts - second, stream
+                trimmed.mux(packet)
+    source = VideoSource(tmp_path / "b.mp4")
+    frames, errors = read_all(source)
+    np.testing.assert_allclose([frame.time for frame in frames], np.arange(20) / 10, atol=1e-3)
+    assert (errors, source.missing, source.shortfall) == ([], 0, None)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_the_expected_number_of_frames_is_for_progress_bars(tmp_path, photo, suffix):
+    source = VideoSource(write_video(tmp_path / f"a{suffix}", moving(photo, 30), 10, "libx264"))
+    assert (source.expected, source.claimed) == (30, None if suffix == ".mkv" else 30)
+
+
 def test_a_name_with_a_colon_is_no_address(tmp_path, photo, monkeypatch):
     write_video(tmp_path / "a.mp4", moving(photo, 3)).rename(tmp_path / "12:30.mp4")
     monkeypatch.chdir(tmp_path)
