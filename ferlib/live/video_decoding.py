@@ -12,6 +12,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.filter import Graph
+from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -154,7 +155,7 @@ def _opened(path: Path, file: _ReadOnlyFile) -> OpenVideo:
             "is read; make a smaller copy of it."
         )
     video.codec_context.options = {"max_pixels": str(LARGEST_FRAME)}  # also after a change in mid-stream
-    video.thread_type = "AUTO"  # type: ignore[assignment]  # PyAV takes the name
+    video.thread_type = "AUTO"
     video.thread_count = 2 if video.width * video.height > _LARGE_FRAME else min(8, os.cpu_count() or 1)
     return OpenVideo(container, video, file)
 
@@ -266,7 +267,7 @@ def _turned(picture: np.ndarray, frame: VideoFrame) -> np.ndarray:
     stored = frame.side_data.get("DISPLAYMATRIX")
     if stored is None:
         return picture
-    a, b, _, c, d = np.frombuffer(bytes(stored), np.int32)[:5].tolist()
+    a, b, _, c, d = np.frombuffer(bytes(cast(SideData, stored)), np.int32)[:5].tolist()
     if abs(b) > abs(a):
         picture, across, down = picture.transpose(1, 0, 2), c, b
     else:

@@ -67,7 +67,7 @@ class VideoSource:
         if not first or first[-1] is None:
             self.close()
             raise no_frames(self.path)
-        self._frames = chain(first, frames)
+        self._frames: Iterator[_Decoded | None] = chain(first, frames)
 
     def read(self) -> Frame | None:
         """Give the next frame, None at the end.
@@ -90,7 +90,7 @@ class VideoSource:
 
     def close(self) -> None:
         """Close the file."""
-        self._frames: Iterator[_Decoded | None] = iter(())
+        self._frames = iter(())
         if self._video is not None:
             self._video.close()
             self._video = None
