@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from fakes import moving
@@ -73,9 +76,6 @@ def test_a_folder_that_is_missing_is_one_sentence(tmp_path):
 @pytest.mark.slow
 def test_memory_is_flat_over_5000_frames(tmp_path):
     """Peak of the whole process, FFmpeg's memory included, in kilobytes."""
-    import subprocess
-    import sys
-
     program = """
 import resource, sys
 import numpy as np

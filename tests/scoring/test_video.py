@@ -311,20 +311,30 @@ def test_a_face_in_frames_far_apart_is_one_track(tmp_path, spacing):
     assert "1 face followed" in run(clip, Plain(FakeDetector((10, 5, 60, 60))), detect_every=6)[1]
 
 
+class Walking(FakeDetector):
+    """A detector of one face that goes 20 pixels to the right from call to call, a third of its width."""
+
+    def __call__(self, image, min_face_size=None):
+        self.calls += 1
+        return [make_face((20 * self.calls, 50, 20 * self.calls + 60, 130))]
+
+
 def test_a_face_that_moves_between_frames_two_seconds_apart_is_one_track(tmp_path):
     clip = write_video(tmp_path / "a.avi", [np.full((240, 320, 3), 60, np.uint8)] * 100, 5)
-    detector = FakeDetector()
-    places = iter(range(0, 200, 20))
-
-    def detect(image, min_face_size=None):
-        left = 20 + next(places)
-        return [make_face((left, 50, left + 60, 130))]
-
-    detector.__class__ = type("Moving", (FakeDetector,), {"__call__": lambda self, image, size=None: detect(image)})
+    detector = Walking()
     assert "1 face followed" in run(clip, Plain(detector), every=10)[1]
+    assert detector.calls == 10
 
 
-def test_one_second_of_two_people_is_still_two_tracks(tmp_path):
+def test_nothing_is_followed_over_more_than_a_second(tmp_path):
+    pictures = [np.full((96, 128, 3), 60, np.uint8)] * 6
+    for rate, detections in ((0.5, 6), (10, 1)):
+        detector = FakeDetector((10, 5, 60, 60))
+        run(write_video(tmp_path / "a.avi", pictures, rate), Plain(detector), detect_every=6)
+        assert detector.calls == detections
+
+
+def test_two_people_in_frames_far_apart_are_two_tracks(tmp_path):
     clip = write_video(tmp_path / "a.avi", [np.full((240, 320, 3), 60, np.uint8)] * 5, 0.5)
     assert "2 faces followed" in run(clip, Plain(FakeDetector((10, 50, 70, 130), (200, 50, 260, 130))))[1]
 
