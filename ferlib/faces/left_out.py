@@ -7,11 +7,12 @@ from ferlib.faces.contents import PICTURE_CONTENTS, describe_content, read_head
 
 VIDEO_SUFFIXES = frozenset(
     {
-        ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".wmv", ".flv",
-        ".3gp", ".ogv", ".vob", ".asf", ".h264",
+        ".mp4", ".m4v", ".mov", ".qt", ".avi", ".mkv", ".webm", ".mjpeg", ".mjpg", ".mpg", ".mpeg", ".m2v", ".vob",
+        ".wmv", ".asf", ".3gp", ".3g2", ".flv", ".m2ts", ".mts", ".m2t", ".ogv", ".ts", ".dv", ".mxf", ".h264", ".264",
+        ".h265", ".265", ".hevc", ".av1", ".obu", ".ivf",
     }
 )  # fmt: skip
-"""Suffixes of videos, in lower case, to say what a file beside pictures is."""
+"""Suffixes of videos, in lower case: those that `ferlib.live.video_source` reads."""
 
 _RAW_SUFFIXES = frozenset(
     {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".x3f", ".raw"}

@@ -28,6 +28,9 @@ SAME_CROP = 3.0
 MAX_REUSED = 4
 """Most frames in a row for which an emotion is reused."""
 
+LONGEST_FOLLOWING = 1.0
+"""Seconds from one frame to the next over which a face is looked for where it was; farther apart, callers reset."""
+
 _STEP = 8  # pixels between those that a scene change is looked for in
 _SCENE_CHANGE = 20.0  # mean difference of those in grey levels; a camera's noise gives 2 to 5, a cut 30 to 80
 

@@ -16,12 +16,13 @@ from ferlib.annotate import words
 from ferlib.errors import FerlibError
 from ferlib.faces.mtcnn.compiled import compile_loops
 from ferlib.live import records
-from ferlib.live.following import DETECT_EVERY, FaceFollower
+from ferlib.live.following import DETECT_EVERY, LONGEST_FOLLOWING, FaceFollower
 from ferlib.live.frames import Frame, decode_jpeg
 from ferlib.live.smoothing import TIME_CONSTANT
 from ferlib.live.sources import FrameSource
 from ferlib.live.timing import Latency, Stopwatch
-from ferlib.live.tracking import TrackedFace, Tracker
+from ferlib.live.tracking import PATIENCE_FRAMES, TrackedFace, Tracker
+from ferlib.live.video_source import VideoSource
 from ferlib.models.preprocessing import EQUALISE_MODES
 from ferlib.pipeline import EmotionPipeline
 
@@ -148,6 +149,9 @@ class LiveSession:
     def step_source(self, source: FrameSource) -> tuple[Frame | None, Answer | None]:
         """Read the next frame of a source and answer it; errors become answers as in `step`.
 
+        The frames of a video may be minutes apart, as in a time lapse: its tracks go on through `PATIENCE_FRAMES`
+        frames. Those of a camera lie far apart only when it stalled, and end by time.
+
         Args:
             source: where the frame comes from; reading counts as the stage "decode".
 
@@ -155,6 +159,7 @@ class LiveSession:
             The frame, None where it could not be read, and its answer. Both are None at the end of the source.
         """
         watch = Stopwatch()
+        self._tracker.patience_frames = PATIENCE_FRAMES if isinstance(source, VideoSource) else None
         try:
             with watch.step("decode"):
                 frame = source.read()
@@ -196,6 +201,8 @@ class LiveSession:
         settings.check()
         if frame.time < self._clock - _CLOCK_STEP:  # another clock: the page was opened again
             self.reset()
+        if frame.time > self._clock + LONGEST_FOLLOWING:
+            self._follower.reset()
         self._clock = max(self._clock, frame.time)
         size, self._size = self._size, frame.image.shape[:2]
         if size is not None and size != self._size:

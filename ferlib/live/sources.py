@@ -1,6 +1,7 @@
 """Sources of frames at the kernel: a camera, a video file, pictures; all with one interface."""
 
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 
 from ferlib.errors import FerlibError
+from ferlib.faces.left_out import LeftOut
 from ferlib.faces.pictures import check_picture, find_pictures, load_picture
 from ferlib.live.frames import Frame, as_rgb
 from ferlib.live.video_source import VideoSource, is_video
@@ -43,6 +45,10 @@ class PictureSource:
         pictures: files, folders, or (H, W, 3) uint8 RGB arrays.
         seconds: from one picture to the next, on the stream's clock.
 
+    Attributes:
+        name: number of the pictures.
+        left_out: what is left out of the folders, by reason; empty where nothing is. A warning says it, too.
+
     Raises:
         FerlibError: there are no pictures.
     """
@@ -50,8 +56,13 @@ class PictureSource:
     def __init__(self, pictures: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], seconds: float = 1.0):
         given = [pictures] if isinstance(pictures, str | Path | np.ndarray) else pictures
         self._pictures: list[Path | np.ndarray] = []
+        counts = LeftOut()
         for picture in given:
-            self._pictures += [picture] if isinstance(picture, np.ndarray) else find_pictures(picture)
+            is_array = isinstance(picture, np.ndarray)
+            self._pictures += [picture] if is_array else find_pictures(picture, left_out=counts)
+        self.left_out = counts.summary()
+        if counts:
+            warnings.warn(f"left out of the folders: {self.left_out}.", stacklevel=2)
         if not self._pictures:
             raise FerlibError("There are no pictures in the list; give at least one.")
         self.name = f"{len(self._pictures)} picture{'s' if len(self._pictures) > 1 else ''}"

@@ -23,6 +23,9 @@ _WIDEST_REACH = 4.0  # times the reach at most
 _SPEED_GAIN = 0.5  # share of a new speed that is believed at once
 _LONGEST_STEP = 1.5  # seconds over which a face's speed is trusted
 
+PATIENCE_FRAMES = 2
+"""Frames of a video in which a face may be missed, however far they lie apart."""
+
 
 @dataclass(frozen=True, eq=False)
 class TrackedFace:
@@ -92,6 +95,10 @@ class Tracker:
         patience_frames: frames in which a face may be missed before its track ends, however much time lies between
             them, as in a time lapse; None leaves it to `patience` alone.
 
+    Attributes:
+        patience: as given.
+        patience_frames: as given; may be changed while it runs.
+
     Raises:
         FerlibError: a value is negative.
     """
@@ -106,7 +113,7 @@ class Tracker:
         if not patience >= 0:
             raise FerlibError(f"patience must be 0 seconds or more, not {patience}.")
         self.patience = patience
-        self._patience_frames = -1 if patience_frames is None else patience_frames
+        self.patience_frames = patience_frames
         self._margin = margin
         self._time_constant = LabelSmoother(time_constant, margin).time_constant
         self._tracks: list[_Track] = []
@@ -144,11 +151,8 @@ class Tracker:
         """
         before, self._time = self._time, max(time, self._time)
         time = self._time
-        self._tracks = [
-            track
-            for track in self._tracks
-            if time - track.seen <= self.patience or track.missed <= self._patience_frames
-        ]
+        frames = -1 if self.patience_frames is None else self.patience_frames
+        self._tracks = [t for t in self._tracks if time - t.seen <= self.patience or t.missed <= frames]
         reach = _LANDMARK_REACH * min(max(1.0, (time - before) / _SPARSE), _WIDEST_REACH) if self._tracks else 0.0
         boxes = [np.asarray(face.box, np.float64) for face in faces]
         matched = self._match(boxes, faces, time, reach)

@@ -11,14 +11,10 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from ferlib.errors import FerlibError
+from ferlib.faces.left_out import VIDEO_SUFFIXES
 from ferlib.live.frames import Frame
 from ferlib.live.video_decoding import Deinterlacer, OpenVideo, PictureConverter, no_frames, open_video
 
-_VIDEOS = (
-    "mp4 m4v mov qt avi mkv webm mjpeg mjpg mpg mpeg m2v vob wmv asf 3gp 3g2 flv m2ts mts m2t ogv ts dv mxf "
-    "h264 264 h265 265 hevc av1 obu ivf"
-)
-VIDEO_SUFFIXES = frozenset(f".{name}" for name in _VIDEOS.split())
 _LONGEST_GAP = 10.0  # seconds; a longer one in a broadcast is a new recording, as for FFmpeg's own programs
 _ASSUMED_RATE = 25.0  # frames a second of a video that does not say
 

@@ -38,7 +38,7 @@ class Failures:
             sentence: the sentence.
         """
         self.count += 1
-        print_line(self._stream, printable(f"ferlib: {sentence}"))
+        tell(self._stream, sentence)
 
     def remark(self, sentence: str) -> None:
         """Print a sentence that is no failure.
@@ -47,7 +47,7 @@ class Failures:
             sentence: the sentence.
         """
         if self._remarks:
-            print_line(self._stream, printable(f"ferlib: {sentence}"))
+            tell(self._stream, sentence)
 
     @contextmanager
     def of(self, path: Path) -> Iterator[None]:
@@ -66,6 +66,16 @@ class Failures:
             name = error.filename2 or error.filename or path
             reason = error.strerror or error
             self.tell(f"{name} cannot be written ({reason}); check the folder and the free space.")
+
+
+def tell(stream: TextIO, sentence: str) -> None:
+    """Write a sentence of ferlib's, in which names of files are safe for a terminal.
+
+    Args:
+        stream: gets the sentence.
+        sentence: the sentence.
+    """
+    print_line(stream, printable(f"ferlib: {sentence}"))
 
 
 def print_line(stream: TextIO, text: str) -> None:

@@ -9,14 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ferlib.live.tracking import TrackedFace, Tracker
+from ferlib.live.tracking import PATIENCE_FRAMES, TrackedFace, Tracker
 from ferlib.pipeline import EmotionPipeline, Face
 from ferlib.scoring.workers import ScoredPicture
 
 ENDING = ".part.jsonl"
 _PICTURES_FORM = 2  # of the lines; a file with another number is begun afresh
 _VIDEO_FORM = 4
-_PATIENCE_FRAMES = 2  # that a face may be missed in where frames are seconds apart
 
 
 def progress_path(output: Path) -> Path:
@@ -205,7 +204,7 @@ class VideoLog(_ProgressFile):
         Yields:
             Index and time (seconds) of each frame, and its faces.
         """
-        tracker = Tracker(time_constant=smoothing, patience_frames=_PATIENCE_FRAMES)
+        tracker = Tracker(time_constant=smoothing, patience_frames=PATIENCE_FRAMES)
         with open(self.path, "rb") as handle:
             next(handle)  # the header
             for text in handle:

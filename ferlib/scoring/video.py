@@ -21,17 +21,17 @@ from ferlib.annotate.boxes import annotate
 from ferlib.errors import FerlibError
 from ferlib.files import atomic_path
 from ferlib.live import records
-from ferlib.live.following import DETECT_EVERY, FaceFollower
+from ferlib.live.following import DETECT_EVERY, LONGEST_FOLLOWING, FaceFollower
 from ferlib.live.frames import Frame
 from ferlib.live.smoothing import TIME_CONSTANT
 from ferlib.live.video_source import VideoSource
 from ferlib.live.video_writer import VideoWriter, read_comment
 from ferlib.pipeline import EmotionPipeline
+from ferlib.scoring.failures import print_line, tell
 from ferlib.scoring.progress import VideoLog, progress_path
-from ferlib.text import table
+from ferlib.text import printable, table
 
 ANNOTATED_VIDEO = ".annotated.mp4"
-_LONGEST_FOLLOWING = 1.0  # seconds from one frame to the next over which a face is looked for where it was
 _STATUS_INTERRUPTED = 130
 
 
@@ -128,11 +128,12 @@ def predict_video(
             finished = True
         except KeyboardInterrupt:
             outlook = "the same command goes on from there" if outputs.first is not None else "nothing was kept"
-            err.write(f"\nferlib: stopped before the end of {path}; {outlook}.\n")
+            err.write("\n")
+            tell(err, f"stopped before the end of {path}; {outlook}.")
             return _STATUS_INTERRUPTED
         finally:
             log.close(finished=finished)
-    out.write(_summary(path, tracks))
+    print_line(out, _summary(path, tracks))
     return 1 if damaged else 0
 
 
@@ -152,7 +153,7 @@ def _annotated_path(path: Path, folder: Path, err: TextIO) -> Path:
     while target.is_file() and read_comment(target) != _copy_comment(path):
         target = folder / f"{path.stem}-{next(numbers)}{ANNOTATED_VIDEO}"
     if target != usual:
-        err.write(f"ferlib: {usual.name} is of another video; the copy of {path} is {target.name}.\n")
+        tell(err, f"{usual.name} is of another video; the copy of {path} is {target.name}.")
     return target
 
 
@@ -176,14 +177,14 @@ def _analyse(
                 frame = source.read()
             except FerlibError as error:
                 follower.reset()  # a resumed run does not follow across a damaged frame either
-                tqdm.write(f"ferlib: {error}", file=err)
+                tell(err, str(error))
                 log.add_damaged(source.seen - 1)
                 continue
             finally:
                 bar.update(source.seen - bar.n)
             if frame is None:
                 break
-            if frame.time - before > _LONGEST_FOLLOWING:
+            if frame.time - before > LONGEST_FOLLOWING:
                 follower.reset()
             before = frame.time
             faces, detected = follower.step(frame.image, detect_every)
@@ -192,9 +193,9 @@ def _analyse(
         bar.close()
         source.close()
     if source.assumed:
-        err.write(f"ferlib: {path} does not say how fast it plays; {source.rate:.0f} frames a second were assumed.\n")
+        tell(err, f"{path} does not say how fast it plays; {source.rate:.0f} frames a second were assumed.")
     if source.shortfall is not None:
-        err.write(f"ferlib: {path} {source.shortfall}; it is cut short or damaged.\n")
+        tell(err, f"{path} {source.shortfall}; it is cut short or damaged.")
     return bool(log.damaged or source.damaged or source.shortfall)
 
 
@@ -251,12 +252,13 @@ def _frame_at(source: VideoSource, index: int) -> Frame | None:
 
 def _summary(path: Path, tracks: dict[int, _TrackSummary]) -> str:
     """Text for people: a line a track."""
+    name = printable(str(path))
     if not tracks:
-        return f"{path}: no face found\n"
+        return f"{name}: no face found"
     rows = []
     for number, track in tracks.items():
         shares = ", ".join(f"{name} {count / track.frames:.0%}" for name, count in track.emotions.most_common(3))
         rows.append((number, f"{track.first:.2f}", f"{track.last:.2f}", track.frames, shares))
     columns = ("track", "from (s)", "to (s)", "frames", "emotions")
     lines = table(columns, rows, (">", ">8", ">8", ">6", "<"))
-    return "\n".join([f"{path}: {len(tracks)} face{'s' if len(tracks) > 1 else ''} followed", *lines]) + "\n"
+    return "\n".join([f"{name}: {len(tracks)} face{'s' if len(tracks) > 1 else ''} followed", *lines])

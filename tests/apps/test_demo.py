@@ -81,6 +81,13 @@ def test_photos_are_annotated_the_newest_first(demo, photo_file):
     assert Image.open(io.BytesIO(shown[0].children[1].value)).format == "JPEG"
 
 
+def test_an_animation_says_that_its_first_frame_was_read(demo):
+    file, frames = io.BytesIO(), [Image.new("RGB", (40, 40), color) for color in ("red", "blue")]
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    sentence = demo.photos.zone.take("a.gif", file.getvalue())
+    assert sentence == "a.gif: no face found. a.gif has several frames; only the first one is read."
+
+
 def test_a_name_cannot_smuggle_html_into_the_page(demo, photo_file):
     demo.photos.zone.take("<img src=x onerror=alert(1)>.png", photo_file)
     assert "<img" not in demo.photos.gallery.children[0].children[0].value

@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from fakes import FakeDetector, Frames, NoCrops, jpeg, moving
+from fakes import FakeDetector, Frames, NoCrops, jpeg, moving, write_video
 
 from ferlib.data.labels import EMOTIONS
 from ferlib.errors import FerlibError
@@ -14,6 +14,7 @@ from ferlib.live.frames import Frame
 from ferlib.live.session import LiveSession, LiveSettings
 from ferlib.live.sources import PictureSource
 from ferlib.live.timing import KERNEL_STAGES
+from ferlib.live.video_source import VideoSource
 from ferlib.pipeline import Face
 
 BLANK = np.zeros((240, 320, 3), np.uint8)
@@ -102,6 +103,21 @@ def test_a_bad_frame_in_the_middle_gives_its_sentence_and_the_stream_goes_on():
     assert [answer["error"] for answer in replies] == [None, "frame 1 is damaged.", None]
     assert replies[2]["faces"][0]["track"] == 1
     assert replies[2]["detected"]  # nothing is followed across the gap
+
+
+@pytest.mark.parametrize("spacing", [2, 60])
+def test_a_face_in_the_frames_of_a_time_lapse_is_one_track(tmp_path, spacing):
+    clip = write_video(tmp_path / "a.mkv", [BLANK] * 5, times=[spacing * index for index in range(5)])
+    replies = list(session(BOX).run(VideoSource(clip)))
+    assert [[face["track"] for face in answer["faces"]] for answer in replies] == [[1]] * 5
+    assert all(answer["detected"] for answer in replies)  # nothing is followed over more than a second
+
+
+def test_after_a_camera_stalled_a_face_is_somebody_else():
+    live = session(BOX, detect_every=6)
+    replies = [live.step(blank(index, time)) for index, time in enumerate([0.0, 0.1, 5.0])]
+    assert [answer["faces"][0]["track"] for answer in replies] == [1, 1, 2]
+    assert [answer["detected"] for answer in replies] == [True, False, True]
 
 
 @pytest.mark.parametrize(

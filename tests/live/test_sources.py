@@ -61,6 +61,17 @@ def test_a_closed_list_of_pictures_ends(tmp_path):
     assert source.read() is None
 
 
+def test_what_a_slide_show_leaves_out_is_said(tmp_path):
+    Image.fromarray(RED).save(tmp_path / "a.png")
+    for name in ("b.heic", "c.mov", "notes.txt"):
+        (tmp_path / name).write_bytes(b"...")
+    with pytest.warns(UserWarning, match=r"left out of the folders: 1 HEIC photo \(export as JPEG\), 1 video"):
+        source = PictureSource(tmp_path)
+    assert source.name == "1 picture"
+    assert source.left_out == "1 HEIC photo (export as JPEG), 1 video (give each alone)"
+    assert PictureSource(RED).left_out == ""
+
+
 def test_no_pictures_is_an_error():
     with pytest.raises(FerlibError, match="no pictures"):
         PictureSource([])

@@ -6,7 +6,7 @@ import tracemalloc
 import av
 import numpy as np
 import pytest
-from fakes import FakeDetector, NoCrops, make_face, moving, write_video
+from fakes import FakeDetector, Plain, make_face, moving, write_video
 
 from ferlib.errors import FerlibError
 from ferlib.live.records import COLUMNS
@@ -81,15 +81,6 @@ def test_small_sizes_stay_and_odd_ones_become_even(size, tmp_path):
     assert run(clip, Plain(detector), annotate_dir=tmp_path / "out")[0] == 0
     picture = VideoSource(tmp_path / "out" / "odd.annotated.mp4").read().image
     assert picture.shape[1::-1] == (size[0] & ~1, size[1] & ~1)
-
-
-class Plain(NoCrops):
-    """A pipeline of fakes that can be called."""
-
-    threshold = 0.0
-
-    def identity(self):
-        return {"model": "fake"}
 
 
 def test_one_frame_in_three(pipeline, clip, tmp_path):
@@ -347,10 +338,19 @@ def test_a_name_with_a_colon_is_read_and_copied(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_control_characters_of_a_name_do_not_reach_the_terminal(tmp_path):
+    clip = write_video(tmp_path / "a\x1b[2J\n.avi", [np.full((96, 128, 3), 60, np.uint8)] * 3)
+    clip.write_bytes(clip.read_bytes()[:-3000])
+    _, out, err = run(clip, Plain(FakeDetector((10, 5, 60, 60))))
+    assert r"a\x1b[2J\n.avi: 1 face followed" in out
+    assert r"a\x1b[2J\n.avi" in err
+    assert "\x1b" not in out + err
+
+
 def test_memory_does_not_grow_with_the_length(tmp_path):
     detector = FakeDetector((10, 10, 60, 60))
     peaks = []
-    for count in (60, 600):
+    for count in (30, 300):
         clip = write_video(tmp_path / f"{count}.avi", [np.zeros((72, 96, 3), np.uint8)] * count)
         tracemalloc.start()
         assert run(clip, Plain(detector), csv=tmp_path / f"{count}.csv")[0] == 0

@@ -118,9 +118,10 @@ class PhotoTab:
         Raises:
             FerlibError: the file is no picture.
         """
-        image = load_picture(path)
+        notes: list[str] = []
+        image = load_picture(path, notes.append)
         faces = read_faces(self.pipeline, image, self.settings)
-        sentence = summarise(name, faces)
+        sentence = " ".join([summarise(name, faces), *(note.replace(str(path), name) for note in notes)])
         data = encode_jpeg(annotate(image, faces), _PHOTO_SIDE, 90)
         picture = widgets.Image(value=data, format="jpeg", layout={"max_width": "100%", "object_fit": "contain"})
         picture.add_class("ferlib-photo")
