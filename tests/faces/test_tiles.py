@@ -23,6 +23,7 @@ def crowd(photo, height, width, places, size):
     return canvas
 
 
+@pytest.mark.slow
 def test_a_panorama_of_twelve_small_faces_finds_them_all(photo):
     places = [(500 + 1000 * index, 500) for index in range(12)]
     picture = crowd(photo, 1000, 12_000, places, 88)
@@ -36,9 +37,9 @@ def test_a_panorama_of_twelve_small_faces_finds_them_all(photo):
 
 
 def test_faces_at_the_cuts_of_tiles_come_once(photo):
-    picture = crowd(photo, 500, 1300, [(x, 250) for x in (150, 420, 690, 960, 1150)], 60)
-    detections = FaceDetector(max_side=400).search(picture)
-    assert len(detections) == 5
+    picture = crowd(photo, 240, 620, [(x, 120) for x in (80, 230, 380, 540)], 60)
+    detections = FaceDetector(max_side=300).search(picture)
+    assert len(detections) == 4
     assert [d.box[0] for d in detections] == sorted(d.box[0] for d in detections)
 
 
@@ -62,13 +63,13 @@ def test_a_larger_smallest_size_is_searched_in_the_copy_alone(photo, monkeypatch
 
 
 def test_faces_of_the_whole_picture_stay_as_they_are(photo):
-    detector, large = FaceDetector(max_side=300), cv2.resize(photo, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+    detector, large = FaceDetector(max_side=300), cv2.resize(photo, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     assert [d.box for d in detector.search(large)] == [d.box for d in detector(large)]
 
 
 def test_the_smallest_size_counts_in_the_pictures_own_pixels(photo):
-    picture = crowd(photo, 800, 3000, [(500, 400), (2000, 400)], 60)
-    detector = FaceDetector(max_side=800)
+    picture = crowd(photo, 300, 1100, [(200, 150), (800, 150)], 60)
+    detector = FaceDetector(max_side=300)
     assert len(detector.search(picture)) == 2
     assert detector.search(picture, 200) == []
 
@@ -89,7 +90,7 @@ def test_a_face_on_its_side_or_head_is_found_and_cut_out_upright(detector, photo
 
 
 def test_pictures_without_a_face_have_none_in_any_turn(detector):
-    for texture in make_textures(8, size=200):
+    for texture in make_textures(3, size=160):
         assert detector.search(np.repeat(texture[..., None], 3, axis=2)) == []
 
 
