@@ -14,7 +14,8 @@ from av.video.stream import VideoStream
 from ferlib.errors import FerlibError
 
 _TICKS = 90_000  # a second: whole numbers of them at 24, 25, 30, 50 and 60 frames a second, and at 30000/1001
-_QUALITY = {"crf": "20", "preset": "veryfast", "tune": "zerolatency"}  # zerolatency: no frames are held in memory
+# zerolatency: no frames are held in memory. One thread: with more, the pixels depend on the number of cores.
+_QUALITY = {"crf": "20", "preset": "veryfast", "tune": "zerolatency", "threads": "1"}
 
 
 class VideoWriter:

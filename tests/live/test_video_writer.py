@@ -29,6 +29,12 @@ def test_what_is_written_is_read(tmp_path, photo, suffix):
         assert np.abs(frame.image.astype(int) - picture).mean() < 6
 
 
+def test_pixels_do_not_depend_on_the_number_of_cores(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", 10) as writer:
+        writer.write(np.zeros((480, 640, 3), np.uint8), 0)
+    assert b" threads=1 lookahead_threads=1 sliced_threads=0 " in (tmp_path / "a.mp4").read_bytes()  # x264's own note
+
+
 def test_times_are_kept_and_rise(tmp_path):
     path = tmp_path / "a.mp4"
     with VideoWriter(path, 25) as writer:
