@@ -5,11 +5,14 @@ Skipped by name without FERLIB_DATA or FERLIB_EMOTIONS.
 
 import pytest
 
-from ferlib.data import fer2013
+from ferlib.data import fer2013, label_files
 from ferlib.data.data_set import DataSet, open_data_set
+from ferlib.data.emotions_csv import read_emotions
 from ferlib.data.ferplus import FerData
-from ferlib.data.labels import EMOTIONS, INDEX, MEANT_EMOTIONS, MEANT_INDEX
+from ferlib.data.labels import EMOTIONS, INDEX, KAGGLE_EMOTIONS, MEANT_EMOTIONS, MEANT_INDEX
 from ferlib.data.official import OFFICIAL_HASHES
+from ferlib.data.row_order import check_agreement
+from ferlib.errors import FerlibError
 
 pytestmark = pytest.mark.realdata
 
@@ -35,6 +38,21 @@ def data(data_set) -> FerData:
 def test_the_labels_do_not_change_the_official_content(data):
     assert OFFICIAL_HASHES[data.content_hash] == "label.csv"
     assert data.problems == ()
+
+
+def test_the_labels_agree_with_the_votes_of_the_same_rows(real_root, real_emotions):
+    entries = label_files.read_fer2013new(real_root / "fer2013new.csv")
+    meant = {name: MEANT_EMOTIONS[label] for name, (_, label) in read_emotions(real_emotions).items() if label >= 0}
+    code_of_row = {
+        entry.row: str(KAGGLE_EMOTIONS.index(meant[name.removesuffix(".png")]))
+        for name, entry in label_files.by_name(entries)[0].items()
+        if name.removesuffix(".png") in meant
+    }
+    codes = [code_of_row.get(entry.row, "") for entry in entries]
+    assert len(codes) - codes.count("") == sum(LABELLED.values())
+    check_agreement(codes, entries, "fer2013.csv")
+    with pytest.raises(FerlibError, match="from line 2 on"):
+        check_agreement(codes[1:] + codes[:1], entries, "fer2013.csv")
 
 
 def test_labelled_images_of_each_split(data, data_set):

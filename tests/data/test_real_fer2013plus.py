@@ -157,7 +157,7 @@ def test_official_folders_have_the_same_content(real_root, data, scratch):
 
 @pytest.fixture
 def kaggle_root(real_root, data, scratch) -> Path:
-    """The three label files with a ``fer2013.csv`` put together from the official pictures.
+    """The three label files with a ``fer2013.csv`` put together from the official pictures, without emotions.
 
     Rows that have no picture of their own (no name, or a repeated one far from its place) get noise.
     """
@@ -172,7 +172,7 @@ def kaggle_root(real_root, data, scratch) -> Path:
         writer.writerow(["emotion", "pixels", "Usage"])
         for entry in entries:
             image = data.images[picture[entry.row]] if entry.row in picture else noise
-            writer.writerow([0, " ".join(map(digits.__getitem__, image.ravel().tolist())), usage[entry.split]])
+            writer.writerow(["", " ".join(map(digits.__getitem__, image.ravel().tolist())), usage[entry.split]])
     for name in ("fer2013new.csv", *(f"{folder}.label.csv" for folder in OFFICIAL_FOLDERS.values())):
         (scratch / name).write_bytes((real_root / name).read_bytes())
     return scratch
