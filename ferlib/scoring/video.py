@@ -120,8 +120,7 @@ def predict_video(
     outputs = _Outputs(None if csv is None else Path(csv), annotated, smoothing, threshold)
     with tempfile.TemporaryDirectory(prefix="ferlib-") as scratch:
         part = progress_path(outputs.first or Path(scratch) / path.name)
-        log = VideoLog(part, path, pipeline, every=every, detect_every=detect_every)
-        finished = False
+        log, finished = VideoLog(part, path, pipeline, every=every, detect_every=detect_every), False
         try:
             damaged = _analyse(path, pipeline, log, every, detect_every, err, progress)
             tracks = _write_outputs(path, log, every, outputs)
