@@ -58,8 +58,7 @@ class PictureSource:
         self._pictures: list[Path | np.ndarray] = []
         counts = LeftOut()
         for picture in given:
-            is_array = isinstance(picture, np.ndarray)
-            self._pictures += [picture] if is_array else find_pictures(picture, left_out=counts)
+            self._pictures += [picture] if isinstance(picture, np.ndarray) else find_pictures(picture, left_out=counts)
         self.left_out = counts.summary()
         if counts:
             warnings.warn(f"left out of the folders: {self.left_out}.", stacklevel=2)
