@@ -337,7 +337,6 @@ def test_a_name_with_a_colon_is_read_and_copied(tmp_path, monkeypatch):
     assert len(all_frames("12:30.annotated.mp4")) == 3
 
 
-@pytest.mark.slow
 def test_control_characters_of_a_name_do_not_reach_the_terminal(clip, tmp_path):
     cut = tmp_path / "a\x1b[2J\n.avi"
     cut.write_bytes(clip.read_bytes()[: clip.stat().st_size * 6 // 10])
@@ -347,6 +346,7 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(clip, tmp_path):
     assert "\x1b" not in out + err
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length(tmp_path):
     detector = FakeDetector((10, 10, 60, 60))
     peaks = []
