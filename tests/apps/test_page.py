@@ -64,6 +64,7 @@ def test_it_begins_with_the_sample_picture_and_the_promise(page, fakes):
     assert fakes.asked == ["custom_cnn"]
 
 
+@pytest.mark.slow
 def test_the_limits_come_from_the_model_card(page):
     assert any("not what a person feels" in element.value for element in page.expander[0].markdown)
 

@@ -38,6 +38,7 @@ def test_a_detector_that_finds_nothing_gives_zero(make):
     assert "live_if_found" not in result
 
 
+@pytest.mark.slow
 def test_drawn_faces_go_through_the_real_detector(detector):
     faces = draw_faces([4, 4], seed=0, size=48)
     result = measure_live_path(lambda given: np.eye(8)[np.full(len(given), 4)], faces, [4, 4], detector)

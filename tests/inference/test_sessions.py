@@ -40,6 +40,7 @@ def test_every_engine_gives_torchs_probabilities(reference, engine):
     assert (on_engine.about, on_engine.preprocessing) == (in_torch.about, in_torch.preprocessing)
 
 
+@pytest.mark.slow
 def test_no_face_and_two_hundred(reference, engine):
     classifier = load_classifier("tiny", engine=engine)
     assert classifier.predict_proba(np.zeros((0, 48, 48), np.uint8)).shape == (0, 8)

@@ -49,6 +49,7 @@ def test_an_answer_is_json_and_says_everything(pipeline, photo):
     assert sum(value for name, value in answer["ms"].items() if name != "kernel") <= answer["ms"]["kernel"] + 0.1
 
 
+@pytest.mark.slow
 def test_the_camera_and_the_pipeline_say_the_same_of_a_picture(pipeline, photo):
     (direct,) = pipeline(photo)
     answer = LiveSession(pipeline, LiveSettings(min_face_size=40)).step(blank(image=photo))

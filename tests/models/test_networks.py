@@ -36,6 +36,7 @@ def test_channels_and_dropout_reach_the_network():
     assert model.dropout.p == 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stem", "side"), [("", 16), ("conv", 16), ("half", 32), ("lite", 8)])
 def test_stems_have_their_resolution(stem, side):
     model = build_model("convnext_atto", stem=stem).eval()

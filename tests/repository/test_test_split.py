@@ -179,6 +179,7 @@ def test_only_data_and_publishing_name_what_gives_the_test_split():
     assert {name for name, _ in named} == set(LOADERS)  # the search finds what is there
 
 
+@pytest.mark.slow
 def test_only_these_load_all_three_splits():
     assert users("load_all") <= MAY_LOAD_ALL
     assert ("data.ferplus", "load_train_valid") in users("load_all")

@@ -43,6 +43,7 @@ def test_the_last_line_says_what_was_left_out_and_why(pipeline, phone):
     )
 
 
+@pytest.mark.slow
 def test_strict_makes_it_an_error(pipeline, phone):
     status, out, err = run([phone], pipeline, strict=True, remarks=False)
     assert status == 1
@@ -103,6 +104,7 @@ def test_an_animation_is_told_also_by_a_run_that_goes_on(pipeline, photo, tmp_pa
     assert run([tmp_path / "a.gif"], pipeline, csv=tmp_path / "out.csv")[::2] == (0, "ferlib: a note\n")
 
 
+@pytest.mark.slow
 def test_control_characters_of_names_never_reach_the_terminal(pipeline, tmp_path):
     for name in ("a\x1b]0;owned\x07\nferlib: fine.png", "b\x9b2J.png"):
         Image.new("RGB", (120, 100)).save(tmp_path / name)

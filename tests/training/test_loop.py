@@ -369,6 +369,7 @@ def test_teachers_see_each_stored_view_once_and_answer_the_same(tmp_path, drawn,
     assert asked == []
 
 
+@pytest.mark.slow
 def test_stored_and_new_logits_train_alike(tmp_path, tiny_set, tiny, monkeypatch):
     config = replace(tiny, epochs=1, teachers=("t5",), views=2)
     stored = fit(config, tiny_set, tmp_path / "stored", teachers=[teacher_of(tiny, 5)], progress=False)
