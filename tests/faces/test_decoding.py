@@ -236,6 +236,7 @@ def mutated(data, source):
     return bytes(data)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_mutated_pictures_are_read_or_refused_in_one_sentence():
     source, seeds, start = random.Random(0), seeds_of_mutants(), time.perf_counter()
     sentences: list[str] = []

@@ -101,7 +101,9 @@ def test_animation_gives_its_first_frame(tmp_path):
     for name in ("a.gif", "a.webp", "a.png"):
         options = {"lossless": True} if name == "a.webp" else {}
         path = save(tmp_path / name, frames[0], save_all=True, append_images=frames[1:], **options)
-        assert load_picture(path)[2, 2].tolist() == [255, 0, 0], name
+        with pytest.warns(UserWarning, match="has several frames; only the first one is read"):
+            picture = load_picture(path)
+        assert picture[2, 2].tolist() == [255, 0, 0], name
 
 
 @pytest.mark.parametrize("orientation", STORED)
