@@ -1,4 +1,4 @@
-"""Whether ``fer2013new.csv`` still has the order of Kaggle's ``fer2013.csv``, on which everything depends.
+"""Check of the order of ``fer2013new.csv``, which must be that of Kaggle's ``fer2013.csv``.
 
 The two files go together row by row, so a spreadsheet that sorts one of them gives each picture another one's votes.
 Two things betray it: the file itself (splits, names, and rows without a name), and the labels of Kaggle's file, which
@@ -17,11 +17,11 @@ from ferlib.errors import FerlibError
 MIN_AGREEMENT = 0.4
 """Least share of rows whose label and votes agree; FER2013 has 0.68, and other rows' votes agree in about 0.2."""
 
-_ADVICE = "its rows belong to Kaggle's fer2013.csv one by one, so get the original with 'ferlib data fetch'"
+_SORT_BACK = "its rows belong to Kaggle's fer2013.csv one by one, so get the original with 'ferlib data fetch'"
 _STRAY_NAMES = 4  # of the official file, whose repeated names stand out of order
 _MAX_STRAYS = 0.01  # share of the names that may stand out of order beyond these
 _MIN_TOGETHER = 3  # rows without a name in a split, from which on they must not stand all together
-_WINDOW, _MIN_LABELLED = 500, 50  # rows that are compared at a time, and the least number with both labels
+_ROWS_TOGETHER, _MIN_LABELLED = 500, 50  # rows that are compared at a time, and the least number with both labels
 
 
 def check_order(entries: Sequence[Entry], where: str) -> None:
@@ -38,13 +38,13 @@ def check_order(entries: Sequence[Entry], where: str) -> None:
     splits = [entry.split for entry in entries]
     order = [split for split, before in zip(splits, [None, *splits], strict=False) if split != before]
     if order != [split for split in ("train", "valid", "test") if split in order]:
-        raise FerlibError(f"{where} has been sorted or shuffled: its splits are not in Kaggle's order; {_ADVICE}.")
+        raise FerlibError(f"{where} has been sorted or shuffled: its splits are not in Kaggle's order; {_SORT_BACK}.")
     numbers = np.array([number for entry in entries if (number := _number(entry.name)) is not None])
     steps = np.diff(numbers)
     if (steps < 0).sum() > _STRAY_NAMES + _MAX_STRAYS * len(numbers):
-        raise FerlibError(f"{where} has been sorted or shuffled: its image names are out of order; {_ADVICE}.")
+        raise FerlibError(f"{where} has been sorted or shuffled: its image names are out of order; {_SORT_BACK}.")
     if (steps == 0).any() or any(_stand_together(entries, split) for split in set(splits)):
-        raise FerlibError(f"{where} has been sorted by its image names; {_ADVICE}.")
+        raise FerlibError(f"{where} has been sorted by its image names; {_SORT_BACK}.")
 
 
 def check_agreement(emotions: Sequence[str], entries: Sequence[Entry], where: str) -> None:
@@ -62,8 +62,8 @@ def check_agreement(emotions: Sequence[str], entries: Sequence[Entry], where: st
     meant = np.array([codes.get(text.strip(), -1) for text in emotions], np.int64)
     seen = hard_labels(np.array([entry.votes for entry in entries]).reshape(-1, 10))
     both = (meant >= 0) & (seen >= 0)
-    for start in range(0, len(entries), _WINDOW):
-        rows = slice(start, start + _WINDOW)
+    for start in range(0, len(entries), _ROWS_TOGETHER):
+        rows = slice(start, start + _ROWS_TOGETHER)
         labelled = int(both[rows].sum())
         agreement = float((meant == seen)[rows][both[rows]].mean()) if labelled >= _MIN_LABELLED else 1.0
         if agreement < MIN_AGREEMENT:
@@ -79,6 +79,6 @@ def _number(name: str) -> int | None:
 
 
 def _stand_together(entries: Sequence[Entry], split: str) -> bool:
-    """Whether all rows of a split without a name stand together, as sorting by name leaves them."""
+    """Tell whether all rows of a split without a name stand together, as sorting by name leaves them."""
     rows = [entry.row for entry in entries if entry.split == split and not entry.name]
     return len(rows) >= _MIN_TOGETHER and rows[-1] - rows[0] == len(rows) - 1

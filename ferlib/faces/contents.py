@@ -1,4 +1,4 @@
-"""What a file holds, told by its first bytes: the name of a file is no promise."""
+"""Contents of a file, told by its first bytes: the name of a file is no promise."""
 
 from pathlib import Path
 

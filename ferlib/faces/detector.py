@@ -178,7 +178,7 @@ class FaceDetector:
             boxes = np.array([face.box for face in faces]).reshape(-1, 4)
             counts = belongs_to_tile(boxes, tile, copy.shape, finer.max_face_size)
             detections += [
-                _moved(face, partial(_out_of_tile, corner=np.array([x1, y1]), scale=scale))
+                _mapped(face, partial(_out_of_tile, corner=np.array([x1, y1]), scale=scale))
                 for face, does_count in zip(faces, counts, strict=True)
                 if does_count
             ]
@@ -192,7 +192,7 @@ class FaceDetector:
             turned = np.ascontiguousarray(np.rot90(small, quarters))
             faces = filter(None, self._detect(turned, smallest, turned.shape, np.ones(2)))
             sure = [
-                _moved(face, partial(_out_of_turn, quarters=quarters, shape=small.shape, scale=scale))
+                _mapped(face, partial(_out_of_turn, quarters=quarters, shape=small.shape, scale=scale))
                 for face in faces
                 if face.confidence >= _TURNED_PROBABILITY
             ]
@@ -233,7 +233,7 @@ def _from_left(detections: Iterable[Detection | None]) -> list[Detection]:
     return sorted(filter(None, detections), key=lambda d: (d.box[0] + d.box[2], d.box[1]))
 
 
-def _moved(detection: Detection, place: Callable[[np.ndarray], np.ndarray]) -> Detection:
+def _mapped(detection: Detection, place: Callable[[np.ndarray], np.ndarray]) -> Detection:
     """Move a face by a map of points that keeps boxes upright."""
     corners = place(np.array(detection.box).reshape(2, 2))
     x1, y1, x2, y2 = (float(value) for value in (*corners.min(axis=0), *corners.max(axis=0)))

@@ -1,4 +1,4 @@
-"""What a search for pictures leaves out, counted by reason."""
+"""Files that a search for pictures leaves out, counted by reason."""
 
 from enum import Enum
 from pathlib import Path
@@ -42,7 +42,7 @@ class Reason(Enum):
 
     @property
     def may_show_faces(self) -> bool:
-        """Whether such a file may show a face."""
+        """Tell whether such a file may show a face."""
         return bool(self.value[3])
 
     def describe(self, count: int) -> str:
@@ -66,7 +66,7 @@ class LeftOut:
 
     @property
     def may_show_faces(self) -> bool:
-        """Whether one of the files may show a face."""
+        """Tell whether one of the files may show a face."""
         return any(reason.may_show_faces for reason in self._counts)
 
     def add(self, reason: Reason, count: int = 1) -> None:

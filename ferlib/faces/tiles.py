@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_STEP = 4.0  # from one copy's resolution to the next one's
+_FINER = 4.0  # from one copy's resolution to the next one's
 _REACH = 1.5  # a copy is asked for faces up to so many times the size from which the copy before finds them
 _EDGE = 2  # pixels; a box that is nearer to a tile's cut belongs to the next tile
 _MAX_SHARED = 0.5  # share of the smaller of two boxes that the other covers, above which they are one face
@@ -45,7 +45,7 @@ def plan_copies(longer_side: int, max_side: int, min_face_size: int, searched_si
     copies, factor = [], max_side / longer_side
     finest = min(1.0, searched_size / min_face_size)
     while factor < finest:
-        finer = min(finest, _STEP * factor)
+        finer = min(finest, _FINER * factor)
         copies.append(FinerCopy(finer, _REACH * searched_size * finer / factor))
         factor = finer
     return copies

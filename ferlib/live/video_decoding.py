@@ -22,7 +22,7 @@ from ferlib.errors import FerlibError
 LARGEST_FRAME = 8192 * 4352
 """Most pixels of a frame that is decoded, 8K; a decoder holds about twenty frames at a time."""
 
-_FORMATS = (
+_DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegvideo,mpegts,asf,flv,ogg,dv,mxf,ivf,obu,mjpeg,mjpeg_2000,m4v,"
     "h263,h264,hevc,vvc,vc1,jpeg_pipe,rm,nut"
 )  # FFmpeg's demuxers that read one file and nothing else: no playlists, no pictures, no devices
@@ -73,12 +73,12 @@ class OpenVideo:
 
     @property
     def has_clock(self) -> bool:
-        """Whether the format's time stamps count from the file's own beginning."""
+        """Tell whether the format's time stamps count from the file's own beginning."""
         return not (self.container.format.flags & _CLOCKLESS or self.container.format.name == "flv")
 
     @property
     def is_raw(self) -> bool:
-        """Whether the file holds coded frames alone; FFmpeg counts their times at 25 a second, whatever they say."""
+        """Tell whether the file holds coded frames alone, whose times FFmpeg counts at 25 a second."""
         return self.container.format.name in _RAW
 
     @property
@@ -134,7 +134,7 @@ def _opened(path: Path, file: _ReadOnlyFile) -> OpenVideo:
     file.seek(0)
     if head.startswith(_PLAYLISTS):
         raise FerlibError(f"{path} is a list of other files, no video; give the video file itself.")
-    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+    options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"}
     try:
         container = cast(InputContainer, av.open(file, options=options, metadata_errors="replace", buffer_size=_BUFFER))
     except (av.FFmpegError, OSError, ValueError) as error:

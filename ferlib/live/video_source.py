@@ -98,7 +98,7 @@ class VideoSource:
 
     @property
     def shortfall(self) -> str | None:
-        """What the file claims to hold and does not, once it has been read to its end; None where nothing is missing.
+        """Part that the file claims to hold and does not, once it has been read to its end; None for a whole file.
 
         A video of variable rate is no shorter for having fewer frames than its rate suggests: only tables of frames,
         a written length, and a file that ends in the middle of a frame are evidence.
@@ -161,7 +161,7 @@ class VideoSource:
 
 @dataclass(frozen=True)
 class _Belongings:
-    """What belongs to a frame while it is deinterlaced.
+    """Time and pixel shape of a frame, kept while it is deinterlaced.
 
     Attributes:
         seconds: its time.

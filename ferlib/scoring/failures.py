@@ -1,4 +1,4 @@
-"""What goes wrong while many files are read: a sentence for each, and the exit status at the end."""
+"""Failures while many files are read: a sentence for each, and the exit status at the end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,8 +1,8 @@
 import pytest
 
 from ferlib import paths
-from ferlib.data.by_eye import estimate_recall, pair_table, read_record
 from ferlib.errors import FerlibError
+from ferlib.report.copies_by_eye import estimate_recall, pair_table, read_record
 
 RECORD = {
     "pairs": [

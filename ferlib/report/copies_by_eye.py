@@ -1,4 +1,4 @@
-"""What one person saw in pairs that the search for copies takes or leaves, and the search's recall."""
+"""Record of the pairs that one person looked at, and the recall of the search for copies."""
 
 import json
 from dataclasses import dataclass
