@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -35,8 +36,7 @@ def recall_figure(model: StudiedModel, _: Sequence[StudiedModel]) -> Figure | No
     """Recall on test against the number of training images; None when those were not counted."""
     path = model.folder.parent / "data_check.json"
     check = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    config = json.loads((model.folder / "metrics.json").read_text(encoding="utf-8"))["config"]
-    search = str(recorded_version(config))
+    search = str(recorded_version(_settings(model.folder)))
     if search not in check.get("searches", {}):  # counted by an earlier version, or not at all
         return None
     counts = check["searches"][search]["training_classes"]
@@ -119,3 +119,9 @@ def attribution_example_figure(model: StudiedModel, _: Sequence[StudiedModel]) -
     titles = [f"{source}\nread as {EMOTIONS[index]}" for source, index in named]
     more = "Grad-CAM for the named emotion; drawn faces and the public-domain photo of Eileen Collins"
     return behaviour.plot_attribution_examples(examples["faces"], examples["maps"], titles, f"{model.name}: {more}.")
+
+
+def _settings(folder: Path) -> dict:
+    """Settings of a published run, or of one that was not published."""
+    record = next(path for path in (folder / "metrics.json", folder / "run.json") if path.is_file())
+    return json.loads(record.read_text(encoding="utf-8"))["config"]

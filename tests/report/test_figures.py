@@ -6,7 +6,7 @@ import pytest
 
 from ferlib import paths
 from ferlib.errors import FerlibError
-from ferlib.report import figures, studies
+from ferlib.report import figures, model_figures, studies
 
 
 @pytest.fixture
@@ -68,6 +68,18 @@ def test_every_figure_is_drawn_twice_with_the_same_bytes(results, tmp_path):
     assert [path.stem for path in first] == [f"04_{name}" for name in figures.EVALUATION_FIGURES]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
     assert all(path.stat().st_size > 5000 for path in first)
+
+
+def test_the_training_images_are_those_of_the_models_own_search(results):
+    model = studies.load_studies(results)[0]
+    path = results / "data_check.json"
+    counts = json.loads(path.read_text())
+    assert model_figures.recall_figure(model, []) is not None
+    (model.folder / "metrics.json").rename(model.folder / "run.json")  # a run that is not published
+    assert model_figures.recall_figure(model, []) is not None
+    del counts["searches"]["1"]
+    path.write_text(json.dumps(counts))
+    assert model_figures.recall_figure(model, []) is None
 
 
 @pytest.mark.slow
