@@ -23,8 +23,10 @@ def test_results_come_in_the_order_of_the_jobs(threads, count):
 
 
 def test_helpers_do_their_share():
+    all_three = threading.Barrier(3, timeout=60)
+
     def work(_):
-        time.sleep(0.01)
+        all_three.wait()
         return threading.get_ident()
 
     assert len(set(Workers(3).share(work, range(12)))) == 3
@@ -66,13 +68,15 @@ def test_the_error_of_a_job_is_raised_and_the_next_call_works(threads, bad):
 
 
 def test_after_an_error_no_more_jobs_are_drawn():
-    started = []
+    started, failed = [], threading.Event()
 
     def work(job):
         started.append(job)
-        time.sleep(0.002)
         if job == 1:
+            failed.set()
             raise ValueError("job 1")
+        failed.wait(60)
+        time.sleep(0.05)
 
     with pytest.raises(ValueError, match="job 1"):
         Workers(2).share(work, range(200))
@@ -110,10 +114,11 @@ def test_threads_that_fill_the_machine_are_kept_apart_for_a_while():
     os.sched_setaffinity(0, two)
     try:
         workers, cores = Workers(2), []
+        both = threading.Barrier(2, timeout=60)  # neither thread does the other one's job
 
         def work(_):
             cores.append(frozenset(os.sched_getaffinity(0)))
-            time.sleep(0.01)
+            both.wait()
 
         with workers.apart():
             workers.share(work, range(4))
