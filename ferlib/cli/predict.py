@@ -54,7 +54,7 @@ def predict_command(
     `ferlib predict *.png --json`, `ferlib predict clip.mp4 --csv rows.csv --annotate out/`. What cannot be read is
     named, and the exit status is 1; a last line says what is left out. An interrupted run goes on when it is repeated.
     """
-    from ferlib.live.video_source import is_video
+    from ferlib.faces.left_out import is_video
     from ferlib.parallel import cores
     from ferlib.scoring.pictures import predict_paths
     from ferlib.scoring.workers import make_workers

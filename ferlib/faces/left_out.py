@@ -14,6 +14,16 @@ VIDEO_SUFFIXES = frozenset(
 )  # fmt: skip
 """Suffixes of videos, in lower case: those that `ferlib.live.video_source` reads."""
 
+
+def is_video(path: str | Path) -> bool:
+    """Tell by its suffix whether a file is a video, one of `VIDEO_SUFFIXES`.
+
+    Args:
+        path: the file, there or not.
+    """
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
 _RAW_SUFFIXES = frozenset(
     {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".x3f", ".raw"}
 )

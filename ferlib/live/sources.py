@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 from ferlib.errors import FerlibError
-from ferlib.faces.left_out import LeftOut
+from ferlib.faces.left_out import LeftOut, is_video
 from ferlib.faces.pictures import check_picture, find_pictures, load_picture
 from ferlib.live.frames import Frame, as_rgb
-from ferlib.live.video_source import VideoSource, is_video
+from ferlib.live.video_source import VideoSource
 
 _BLACKOUT = 30  # failed readings in a row after which a camera counts as unplugged
 

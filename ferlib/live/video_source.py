@@ -11,7 +11,6 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from ferlib.errors import FerlibError
-from ferlib.faces.left_out import VIDEO_SUFFIXES
 from ferlib.live.frames import Frame
 from ferlib.live.video_decoding import Deinterlacer, OpenVideo, PictureConverter, no_frames, open_video
 
@@ -241,12 +240,3 @@ def _rate(video: OpenVideo) -> tuple[float, bool]:
     rates = [stream.codec_context.framerate] if video.is_raw else [stream.average_rate, stream.guessed_rate]
     rate = next((float(rate) for rate in rates if rate), 0.0)
     return (rate, False) if rate > 0 else (_ASSUMED_RATE, True)
-
-
-def is_video(path: str | Path) -> bool:
-    """Tell by its suffix whether a file is a video, one of `VIDEO_SUFFIXES`.
-
-    Args:
-        path: the file, there or not.
-    """
-    return Path(path).suffix.lower() in VIDEO_SUFFIXES

@@ -6,8 +6,9 @@ import pytest
 from fakes import jpeg, moving, write_video
 
 from ferlib.errors import FerlibError
+from ferlib.faces.left_out import is_video
 from ferlib.live import video_decoding
-from ferlib.live.video_source import VideoSource, is_video
+from ferlib.live.video_source import VideoSource
 from ferlib.live.video_writer import VideoWriter
 
 
