@@ -95,7 +95,7 @@ check: $(FULL) ## Run the quick half of the tests: style, types and unit tests, 
 ranges: $(FULL) ## Run the unit tests with the lowest and with the newest packages of pyproject.toml's ranges
 	for which in lowest-direct highest; do \
 	  $(BIN)/uv venv --quiet --clear --python $(BIN)/python build/$$which && \
-	  $(BIN)/uv pip install --quiet --python build/$$which --resolution $$which --editable '.[app,dev,fetch,notebooks,openvino,parquet,ray,train]' && \
+	  $(BIN)/uv pip install --quiet --python build/$$which --resolution $$which --editable '.[app,dev,fetch,notebooks,openvino,parquet,ray,train,video]' && \
 	  build/$$which/bin/python -m pytest $(UNITS) -m "not (slow or browser or notebooks or realdata)" || exit 1; \
 	done
 

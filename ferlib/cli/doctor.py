@@ -26,7 +26,7 @@ PURPOSES = {
     "parquet": "tables as Parquet",
     "ray": "folders beyond one machine",
     "train": "training, and models beside the shipped one",
-    "transfer": "training from weights learnt elsewhere",
+    "video": "videos, ferlib predict clip.mp4",
 }
 """Purpose of each extra."""
 

@@ -90,11 +90,14 @@ def _output(quiet: bool) -> Iterator[TextIO]:
 def _predict_video(
     paths: list[Path], csv: Path | None, annotate: Path | None, pipeline_options: dict, options: dict, quiet: bool
 ) -> int:
-    from ferlib.pipeline import load_pipeline
-    from ferlib.scoring.video import predict_video
+    from ferlib.packages import need
 
     if len(paths) > 1:
         raise FerlibError("give one video at a time, and no pictures with it.")
+    need("av", "Reading a video", "video")
+    from ferlib.pipeline import load_pipeline
+    from ferlib.scoring.video import predict_video
+
     pipeline = load_pipeline(**pipeline_options)
     with _output(quiet) as out:
         return predict_video(paths[0], pipeline, csv=csv, annotate_dir=annotate, out=out, progress=not quiet, **options)

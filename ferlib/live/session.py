@@ -22,7 +22,6 @@ from ferlib.live.smoothing import TIME_CONSTANT
 from ferlib.live.sources import FrameSource
 from ferlib.live.timing import Latency, Stopwatch
 from ferlib.live.tracking import PATIENCE_FRAMES, TrackedFace, Tracker
-from ferlib.live.video_source import VideoSource
 from ferlib.models.preprocessing import EQUALISE_MODES
 from ferlib.pipeline import EmotionPipeline
 
@@ -159,7 +158,7 @@ class LiveSession:
             The frame, None where it could not be read, and its answer. Both are None at the end of the source.
         """
         watch = Stopwatch()
-        self._tracker.patience_frames = PATIENCE_FRAMES if isinstance(source, VideoSource) else None
+        self._tracker.patience_frames = PATIENCE_FRAMES if getattr(source, "is_recorded", False) else None
         try:
             with watch.step("decode"):
                 frame = source.read()

@@ -13,7 +13,7 @@ from ferlib.errors import FerlibError
 from ferlib.faces.left_out import LeftOut, is_video
 from ferlib.faces.pictures import check_picture, find_pictures, load_picture
 from ferlib.live.frames import Frame, as_rgb
-from ferlib.live.video_source import VideoSource
+from ferlib.packages import need
 
 _BLACKOUT = 30  # failed readings in a row after which a camera counts as unplugged
 
@@ -154,6 +154,9 @@ def open_source(what: Any) -> FrameSource:
     if isinstance(what, int) and not isinstance(what, bool):
         return DeviceSource(what)
     if isinstance(what, str | Path) and is_video(what):
+        need("av", "Reading a video", "video")
+        from ferlib.live.video_source import VideoSource  # not every stream is a video, and PyAV is optional
+
         return VideoSource(what)
     if isinstance(what, str | Path | list | tuple | np.ndarray):
         return PictureSource(what)

@@ -39,10 +39,13 @@ class VideoSource:
         expected: frames that it should hold by its length and rate, a guess for progress bars; None when not known.
         seen: frames read or passed over so far.
         damaged: frames that could not be decoded so far.
+        is_recorded: True; a source without it is live, and a long gap means that it stalled.
 
     Raises:
         FerlibError: the file is missing, empty, no video, holds no frame, or has frames that are too large.
     """
+
+    is_recorded = True
 
     def __init__(self, path: str | Path, every: int = 1, start: int = 0):
         if every < 1:

