@@ -99,7 +99,7 @@ def test_the_base_installation_is_light():
     names = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
     assert names == {
         "numpy", "pillow", "opencv-python-headless", "onnxruntime", "tqdm", "typer", "lazy-loader", "platformdirs",
-        "packaging", "av",
+        "packaging",
     }  # fmt: skip
 
 
