@@ -21,7 +21,7 @@ from ferlib.data.data_set import DataSet, open_data_set
 from ferlib.data.labels import COLUMN_OF_EMOTION
 from ferlib.data.votes import emotion_shares
 from ferlib.errors import FerlibError
-from ferlib.evaluation import calibration, label_noise, robustness, taggers
+from ferlib.evaluation import calibration, label_noise, taggers
 from ferlib.evaluation.leakage import leak_scores
 from ferlib.evaluation.metrics import more_scores
 from ferlib.files import atomic_path, write_json
@@ -31,19 +31,14 @@ from ferlib.models import checkpoints
 from ferlib.models.checkpoints import Checkpoint
 from ferlib.models.temperature import at_temperature, fit_temperature
 from ferlib.provenance import code_commit
-from ferlib.publishing import splits, store
+from ferlib.publishing import image_measures, splits, store
 from ferlib.publishing.examples import explain_examples
+from ferlib.publishing.image_measures import IMAGES, SEED
 from ferlib.publishing.splits import Split, SplitResult
 from ferlib.publishing.thresholds import fit_reading, fit_threshold, reading_entries
 
 RISK = 0.10
 """Share of wrong answers below which the "not sure" threshold keeps their upper bound, on valid."""
-
-IMAGES = 1000
-"""Number of labelled test images, drawn at random, for robustness and live path."""
-
-SEED = 0
-"""Seed of the bootstrap, the random changes, and the draw of images."""
 
 MAX_PROBABILITY_DIFFERENCE = 1e-3
 """Largest difference from a stored probability that the arithmetic of another machine explains."""
@@ -118,7 +113,7 @@ def run_study(
             published with, and temperature and threshold go into the checkpoint's sidecar, where `predict` and the
             camera find them. In any other folder the predictions are written too, and the sidecar stays as it is.
         risk: largest bound of the share of wrong answers, see `calibration.choose_threshold`.
-        images: number of labelled test images for robustness and live path.
+        images: number of labelled images for robustness and live path on test, and for measures of doubt on valid.
         say: gets the name of each step as it begins.
 
     Returns:
@@ -146,8 +141,11 @@ def run_study(
     common = {"report": partial(_report_split, chosen=chosen)}
     say("reading test")
     splits_measured = splits.measure_splits(
-        Classifier(tuned), data_set, {"valid": common, "test": common | _image_measures(tuned, images, say)}, results
-    )
+        Classifier(tuned), data_set, {
+            "valid": common | image_measures.measures_of_valid(tuned, data_set, images, say),
+            "test": common | image_measures.measures_of_test(tuned, images, say),
+        }, results,
+    )  # fmt: skip
     if published:
         _check_stored(checkpoint.name, splits_measured)
     attribution = splits_measured["test"].measures.pop("attribution")
@@ -223,37 +221,6 @@ def _report_split(split: Split, chosen: Choices) -> dict:
         "abstention": calibration.abstention(raw, labels, chosen.temperature, chosen.threshold),
         "label_noise": label_noise.doubt_table(raw, labels, majority),
     }  # fmt: skip
-
-
-def _image_measures(tuned: Checkpoint, images: int, say: Callable[[str], None]) -> dict[str, Callable[[Split], Any]]:
-    """Measures that need the images of test."""
-    predict = Classifier(tuned).predict_proba
-
-    def draw_faces(split: Split) -> tuple[np.ndarray, np.ndarray]:
-        labels = split.predictions["labels"]
-        indices = robustness.draw_labelled(labels, images, SEED)
-        return split.images[indices], labels[indices]
-
-    def changed(split: Split) -> dict:
-        return robustness.measure_robustness(
-            predict, *draw_faces(split), seed=SEED, progress=lambda name: say(f"robustness: {name}")
-        )
-
-    def live(split: Split) -> list[dict]:
-        from ferlib.evaluation.live_path import ROLL, measure_live_path
-        from ferlib.faces.detector import FaceDetector
-
-        say("live path")
-        detector = FaceDetector()
-        return [measure_live_path(predict, *draw_faces(split), detector, roll=roll, seed=SEED) for roll in (0.0, ROLL)]
-
-    def attribution(split: Split) -> dict[str, np.ndarray]:
-        from ferlib.evaluation.explain import mean_maps
-
-        say("attribution")
-        return mean_maps(tuned, split.images, split.predictions["labels"])
-
-    return {"robustness": changed, "live_path": live, "attribution": attribution}
 
 
 def _check_stored(name: str, splits_measured: dict[str, SplitResult]) -> None:

@@ -71,7 +71,7 @@ def test_a_study_measures_records_and_tunes_the_sidecar(project, fake_detector):
         assert examples["sources"].tolist()[:2] == ["drawn angry", "drawn fear"]
         assert len(examples["sources"]) == len(examples["faces"]) == len(examples["predicted"]) == len(examples["maps"])
     assert report["test"]["live_path"][0]["found"] == 0
-    assert report["test"]["robustness"]["n"] == 12
+    assert report["test"]["robustness"]["n"] == report["valid"]["doubt"]["n"] == 12
     reads = ledger.read_ledger(paths.PUBLISHED / ledger.LEDGER_NAME)
     assert [(read.model, read.purpose, read.repeat) for read in reads] == [
         ("tiny", "publication", False), ("tiny", "full report", True),
