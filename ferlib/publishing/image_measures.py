@@ -20,6 +20,15 @@ SEED = 0
 """Seed of the bootstrap, the random changes, and the draw of images."""
 
 
+def measures_by_split(
+    tuned: Checkpoint, data_set: DataSet, images: int, say: Callable[[str], None]
+) -> dict[str, Measures]:
+    """Name the measures of valid and test; the arguments are those of `measures_of_valid`."""
+    return {
+        "valid": measures_of_valid(tuned, data_set, images, say), "test": measures_of_test(tuned, images, say),
+    }  # fmt: skip
+
+
 def measures_of_valid(tuned: Checkpoint, data_set: DataSet, images: int, say: Callable[[str], None]) -> Measures:
     """Name the measures of valid: what each measure of doubt is worth.
 

@@ -138,14 +138,12 @@ def run_study(
     chosen = choose_on_valid(checkpoint, data_set, risk)
     about = {**checkpoint.about, **chosen.sidecar_entries()}
     tuned = replace(checkpoint, temperature=chosen.temperature, about=about)
+    measures = image_measures.measures_by_split(tuned, data_set, images, say)
     common = {"report": partial(_report_split, chosen=chosen)}
     say("reading test")
     splits_measured = splits.measure_splits(
-        Classifier(tuned), data_set, {
-            "valid": common | image_measures.measures_of_valid(tuned, data_set, images, say),
-            "test": common | image_measures.measures_of_test(tuned, images, say),
-        }, results,
-    )  # fmt: skip
+        Classifier(tuned), data_set, {split: common | more for split, more in measures.items()}, results
+    )
     if published:
         _check_stored(checkpoint.name, splits_measured)
     attribution = splits_measured["test"].measures.pop("attribution")
@@ -155,7 +153,7 @@ def run_study(
         "about": _provenance(checkpoint, data_set) | {"images": images, "code_commit": commit},
         "chosen_on_valid": chosen.to_dict(),
         "cost": model_cost(checkpoint),
-        **{split: measures.pop("report") | measures for split, (_, measures) in splits_measured.items()},
+        **{split: result.pop("report") | result for split, (_, result) in splits_measured.items()},
     }
     study["about"]["seconds"] = round(time.perf_counter() - started, 1)
     if published:  # first, so that no report names choices which the shipped model does not have
