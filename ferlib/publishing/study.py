@@ -142,7 +142,7 @@ def run_study(
     common = {"report": partial(_report_split, chosen=chosen)}
     say("reading test")
     splits_measured = splits.measure_splits(
-        Classifier(tuned), data_set, {split: common | more for split, more in measures.items()}, results
+        Classifier(tuned), data_set, {split: {**common, **more} for split, more in measures.items()}, results
     )
     if published:
         _check_stored(checkpoint.name, splits_measured)
