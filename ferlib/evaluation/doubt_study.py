@@ -1,4 +1,4 @@
-"""Which measure of doubt is worth most: on faces as they are, and under each change that a camera brings.
+"""Comparison of the measures of doubt: on faces as they are, and under each change that a camera brings.
 
 Measured on valid alone, where the one that decides "not sure" is chosen.
 """
@@ -107,7 +107,7 @@ def compare_doubts(
 def _doubts_of(
     checkpoint: Checkpoint, faces: np.ndarray, labels: np.ndarray, reference: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Doubt of each face by measure, and whether the answer is right."""
+    """Compute the doubt in each face's answer by measure, (N,) each, and whether the answer is right, (N,) bool."""
     features, logits = read_features(checkpoint, faces)
     rule = QuestionRule.of(checkpoint.about, checkpoint.temperature)
     answers = rule.read(rule.probabilities(torch.from_numpy(logits)).numpy(), "seen")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ferlib.data.labels import EMOTIONS
+from ferlib.data.labels import EMOTIONS, INDEX
 from ferlib.errors import FerlibError
 from ferlib.evaluation.calibration import calibration_error
 from ferlib.evaluation.metrics import RESAMPLES, confusion_of, interval, macro_f1, number, per_class
@@ -125,7 +125,7 @@ def _scores(probabilities: np.ndarray, labels: np.ndarray, counts: np.ndarray) -
     return {
         **_accuracy(probabilities.argmax(axis=1) == labels, counts),
         "macro_f1": float(macro_f1(matrix)),
-        "recall": {emotion: number(recall[EMOTIONS.index(emotion)]) for emotion in present},
+        "recall": {emotion: number(recall[INDEX[emotion]]) for emotion in present},
     }
 
 

@@ -43,7 +43,7 @@ def measures_of_valid(tuned: Checkpoint, data_set: DataSet, images: int, say: Ca
         from ferlib.evaluation.doubt_study import compare_doubts
 
         train = data_set.train_valid.images[data_set.train_valid.split == "train"]
-        drawn = np.sort(np.random.default_rng(SEED).permutation(len(train))[:TRAINING_FACES])
+        drawn = robustness.draw_labelled(np.zeros(len(train)), TRAINING_FACES, SEED)  # all count, whatever their label
         faces, labels = _draw_faces(split, images)
         return compare_doubts(tuned, faces, labels, train[drawn], SEED, lambda name: say(f"doubt: {name}"))
 
